@@ -1,0 +1,49 @@
+# Each target is one command a person may also type. `make` alone builds.
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X redoubt/internal/version.Version=$(VERSION)
+LINT     = bin/tools/golangci-lint
+LINTVER  = v2.12.2
+
+.PHONY: build test check lint demo e2e sim fuzz bench docs install-deps clean
+
+build: ## bin/redoubt and bin/redoubtd
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+test: install-deps build lint ## everything: what CI runs
+	$(GO) test -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/sim)
+	$(GO) test -timeout 5m ./internal/sim/...
+	$(GO) test -count=1 -timeout 15m ./internal/e2e/...
+
+check: build ## the quick part of test: no lab, no packages
+	$(GO) vet ./... && $(GO) test -short ./internal/... ./api/...
+
+lint: $(LINT) ## vet, golangci-lint, formatting
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(CURDIR)/bin/tools GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTVER)
+
+demo: install-deps build ## a three-node cluster on this machine, a failover, a picture of it
+	bin/redoubt lab demo
+
+e2e: install-deps build ## only the tests that start whole clusters
+	$(GO) test -count=1 -v -timeout 30m ./internal/e2e/...
+
+sim: ## long simulation: 100,000 seeds
+	$(GO) test -count=1 -timeout 0 ./internal/sim -sim.seeds=100000
+
+fuzz: ## each fuzz target for a minute
+	$(GO) run ./internal/tools/fuzzall -time 60s
+
+bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the same run (root, about an hour)
+	$(GO) run ./bench
+
+docs: build ## man pages and the command reference
+	bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference
+
+install-deps: ## Debian packages that the lab and the tests use
+	@scripts/install-deps
+
+clean:
+	rm -rf bin
