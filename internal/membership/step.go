@@ -1,0 +1,246 @@
+package membership
+
+import (
+	"slices"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/quorum"
+)
+
+// Step tells the machine that ev happened at now and returns what it wants done, in order. Now never goes back; a Step without a change of time
+// or state returns nothing.
+func (m *Machine) Step(now Instant, ev Event) []Effect {
+	m.effects, m.changed = nil, false
+	m.now = max(m.now, now)
+	switch ev := ev.(type) {
+	case Received:
+		m.received(ev)
+	case Applied:
+		m.applied(ev)
+	case ProposalDone:
+		m.proposing = m.proposing && ev.OK // committed: the record is on its way
+	case Request:
+		m.asks = append(m.asks, ev.Ask)
+	case Tick:
+	}
+	m.settle()
+	if m.changed {
+		m.emit(ViewChanged{})
+	}
+	return m.effects
+}
+
+// settle does everything that follows from the time and from what is known now.
+func (m *Machine) settle() {
+	if m.rec == nil {
+		m.nextBeat = m.now.Add(int64(100 * time.Millisecond))
+		return
+	}
+	m.proveOlder(NodeIncarnation{m.cfg.Self, m.incarnation})
+	if m.voting() {
+		m.suspect()
+		m.release()
+	}
+	m.judgeGone()
+	beat := m.now >= m.nextBeat
+	if beat {
+		m.paths()
+		m.nextBeat = m.now.Add(int64(m.rec.Timing.Quantum))
+		m.heartbeat()
+	}
+	m.renew()
+	if m.voting() {
+		m.propose()
+	}
+}
+
+// voting reports whether this node is a voter that may speak: it knows a record as new as its start.
+func (m *Machine) voting() bool { return m.ready && m.rec != nil && m.rec.IsVoter(m.cfg.Self) }
+
+// applied takes a newer record over.
+func (m *Machine) applied(a Applied) {
+	if a.Linearizable && !m.ready {
+		m.ready, m.changed = true, true
+	}
+	if a.Record == nil || m.rec != nil && a.Record.Epoch <= m.rec.Epoch {
+		return
+	}
+	old := m.rec
+	m.rec = a.Record.Clone()
+	m.changed = true
+	m.proposing = false
+	if old == nil || old.VoterEpoch != m.rec.VoterEpoch {
+		clear(m.ends)
+	}
+	known := map[NodeIncarnation]Instant{}
+	for _, mem := range m.rec.Members {
+		ni := NodeIncarnation{mem.Node, mem.Incarnation}
+		since, ok := m.known[ni]
+		if !ok {
+			since = m.now
+			if old != nil {
+				m.notice("info", mem.Node, "node "+string(mem.Node)+" is a member in incarnation "+mem.Incarnation.String())
+			}
+		}
+		known[ni] = since
+	}
+	m.known = known
+	for _, l := range m.rec.Leaving {
+		if l.Removed == m.rec.Epoch {
+			m.notice("warn", l.Node, "node "+string(l.Node)+" was removed from the membership: "+l.Why)
+		}
+	}
+	if m.rec.President == m.cfg.Self && (old == nil || old.President != m.cfg.Self) {
+		m.notice("info", m.cfg.Self, "this node is the president now")
+	}
+	m.standing()
+	m.forget()
+}
+
+// standing follows whether this node is a member in its present incarnation; the end of that is the end of the lease.
+func (m *Machine) standing() {
+	me, ok := m.rec.Member(m.cfg.Self)
+	is := ok && me.Incarnation == m.incarnation && !m.incarnation.IsZero()
+	if m.member && !is {
+		m.leaseEnd = 0
+		clear(m.ends)
+		clear(m.beats)
+		m.emit(Lease{})
+		m.notice("error", m.cfg.Self, "this node was removed from the membership; its services end")
+	}
+	m.member = is
+}
+
+// forget drops what is about incarnations that the record does not know any more.
+func (m *Machine) forget() {
+	named := func(ni NodeIncarnation) bool {
+		if _, ok := m.known[ni]; ok {
+			return true
+		}
+		return slices.ContainsFunc(m.rec.Leaving, func(l Leaver) bool { return l.Node == ni.Node && l.Incarnation == ni.Incarnation })
+	}
+	for ni := range m.promises {
+		if !named(ni) {
+			delete(m.promises, ni)
+		}
+	}
+	for ni := range m.proven {
+		if ni.Incarnation.Number <= m.rec.LastNumber(ni.Node) && !named(ni) {
+			delete(m.proven, ni)
+		}
+	}
+	for ni := range m.doomed {
+		if _, ok := m.known[ni]; !ok {
+			delete(m.doomed, ni)
+		}
+	}
+}
+
+// heartbeat sends the round to every voter; a voter counts its own vote in the same way, from the same instant.
+func (m *Machine) heartbeat() {
+	m.seq++
+	m.beats[m.seq] = m.now
+	horizon := m.now.Add(-int64(4 * m.timeoutOf(NodeIncarnation{m.cfg.Self, m.incarnation})))
+	for s, at := range m.beats {
+		if at < horizon {
+			delete(m.beats, s)
+		}
+	}
+	hb := Heartbeat{Farewell: m.leavingOnly}
+	if m.voting() {
+		hb.Suspects, hb.Released, hb.Heard = m.suspects, m.released, m.candidates()
+		m.promiseSelf()
+	}
+	for _, v := range m.voters() {
+		if v != m.cfg.Self {
+			m.send(v, m.seq, Message{Heartbeat: &hb})
+		}
+	}
+}
+
+// voters lists both sets without repetition, in order.
+func (m *Machine) voters() []cluster.NodeName {
+	now, next := m.voterSets()
+	for _, v := range next {
+		if !slices.Contains(now, v) {
+			now = append(now, v)
+		}
+	}
+	return now
+}
+
+func (m *Machine) send(to cluster.NodeName, seq uint64, msg Message) {
+	msg.From, msg.Incarnation, msg.Session, msg.Seq = m.cfg.Self, m.incarnation, m.cfg.Session, seq
+	msg.ToSession = m.peer(to).session
+	if m.rec != nil {
+		msg.Epoch, msg.VoterEpoch = m.rec.Epoch, m.rec.VoterEpoch
+	}
+	m.emit(Send{To: to, Msg: msg})
+}
+
+// promiseSelf is a voter's promise to its own node, which has a vote like any other.
+func (m *Machine) promiseSelf() {
+	if !m.member {
+		return
+	}
+	ni := NodeIncarnation{m.cfg.Self, m.incarnation}
+	hold := promiseOf(m.rec, ni)
+	m.promises[ni] = max(m.promises[ni], m.now.Add(int64(hold)))
+	m.ends[m.cfg.Self] = max(m.ends[m.cfg.Self], m.now.Add(int64(m.run(hold))))
+}
+
+// run is the lease that a promise is worth, from the sending of the heartbeat.
+func (m *Machine) run(hold time.Duration) time.Duration {
+	if m.cfg.Faults.RunBeyondHold {
+		return 2 * hold
+	}
+	return cluster.Run(hold)
+}
+
+// renew extends the lease as far as a majority of every set of voters has promised.
+func (m *Machine) renew() {
+	if !m.member {
+		return
+	}
+	now, next := m.voterSets()
+	end := Instant(quorum.LeaseEnd(func(n cluster.NodeName) int64 { return int64(m.ends[n]) }, now, next))
+	if end > m.leaseEnd {
+		first := m.leaseEnd <= m.now && end > m.now
+		m.leaseEnd = end
+		m.emit(Lease{Until: end})
+		m.changed = m.changed || first
+	}
+}
+
+// paths judges every interconnect path to every peer that is heard at all.
+func (m *Machine) paths() {
+	timeout := m.rec.Timing.Timeout
+	for _, n := range m.peerNames() {
+		p := m.peers[n]
+		if p.heard == 0 && p.epoch == 0 {
+			continue
+		}
+		for i := range p.paths {
+			s := &p.paths[i]
+			up := s.heard != 0 && m.now-s.heard <= Instant(timeout)
+			early := !s.known && !up && m.now-m.cfg.Started < Instant(2*timeout)
+			if early || s.known && up == s.up {
+				continue
+			}
+			if s.known || !up {
+				m.pathNotice(n, i, up)
+			}
+			s.known, s.up = true, up
+			m.changed = true
+		}
+	}
+}
+
+func (m *Machine) pathNotice(n cluster.NodeName, path int, up bool) {
+	if up {
+		m.emit(Notice{Level: "info", Node: n, Path: path, Text: "an interconnect path is back"})
+	} else {
+		m.emit(Notice{Level: "warn", Node: n, Path: path, Text: "an interconnect path is lost; the others carry on"})
+	}
+}
