@@ -1,0 +1,193 @@
+package model
+
+import (
+	"time"
+
+	"redoubt/internal/cluster"
+)
+
+// GroupState is the state of a group on one node.
+type GroupState string
+
+// The group states of Solaris Cluster.
+const (
+	GroupUnmanaged            GroupState = "UNMANAGED"
+	GroupOffline              GroupState = "OFFLINE"
+	GroupPendingOnline        GroupState = "PENDING_ONLINE"
+	GroupPendingOnlineBlocked GroupState = "PENDING_ONLINE_BLOCKED"
+	GroupOnline               GroupState = "ONLINE"
+	GroupOnlineFaulted        GroupState = "ONLINE_FAULTED"
+	GroupPendingOffline       GroupState = "PENDING_OFFLINE"
+	GroupErrorStopFailed      GroupState = "ERROR_STOP_FAILED"
+)
+
+// ResourceState is what the resource group manager knows of a resource on one node.
+type ResourceState string
+
+// The resource states.
+const (
+	ResourceOffline            ResourceState = "OFFLINE"
+	ResourceStarting           ResourceState = "STARTING"
+	ResourceOnline             ResourceState = "ONLINE"
+	ResourceOnlineNotMonitored ResourceState = "ONLINE_NOT_MONITORED"
+	ResourceStartFailed        ResourceState = "START_FAILED"
+	ResourceMonitorFailed      ResourceState = "MONITOR_FAILED"
+	ResourceStopping           ResourceState = "STOPPING"
+	ResourceStopFailed         ResourceState = "STOP_FAILED"
+)
+
+// Status is the health that a monitor (or a method) reports of a resource; separate from its state.
+type Status string
+
+// The statuses.
+const (
+	StatusOnline   Status = "ONLINE" // OK
+	StatusDegraded Status = "DEGRADED"
+	StatusFaulted  Status = "FAULTED"
+	StatusOffline  Status = "OFFLINE"
+	StatusUnknown  Status = "UNKNOWN"
+)
+
+// Instance is one group on one node, as that node's executor reports it. It is the executor's memory as well: a daemon that was
+// restarted on purpose goes on from it.
+type Instance struct {
+	Node        cluster.NodeName    `json:"node"`
+	Incarnation cluster.Incarnation `json:"incarnation"`
+	Group       cluster.GroupName   `json:"group"`
+	// Version is the newest version of the assignment that the executor acts on. Once it reports OFFLINE at version v, it will
+	// start nothing on the strength of a version <= v.
+	Version   uint64             `json:"version"`
+	State     GroupState         `json:"state"`
+	Resources []ResourceInstance `json:"resources,omitempty"`
+	// Plea asks the president to move the group away.
+	Plea *Plea `json:"plea,omitempty"`
+	// BlockedOn says what PENDING_ONLINE_BLOCKED waits for, and ERROR_STOP_FAILED for whom.
+	BlockedOn string `json:"blockedOn,omitempty"`
+}
+
+// MayRun reports whether something of the group may be running in this instance.
+func (i Instance) MayRun() bool {
+	return i.State != GroupOffline && i.State != GroupUnmanaged && i.State != ""
+}
+
+// ResourceInstance is one resource on one node.
+type ResourceInstance struct {
+	Name     cluster.ResourceName `json:"name"`
+	State    ResourceState        `json:"state"`
+	Status   Status               `json:"status"`
+	Message  string               `json:"message,omitempty"`
+	Since    time.Time            `json:"since,omitzero"`     // of State
+	Restarts []time.Time          `json:"restarts,omitempty"` // within Retry_interval, oldest first
+	// RestartCount counts all restarts since the resource was last started by the group (NUM_RESOURCE_RESTARTS uses Restarts).
+	RestartCount int `json:"restartCount,omitempty"`
+	// Generation is that of the resource record the methods last saw (Start, Update).
+	Generation uint64 `json:"generation,omitempty"`
+	// Inited is true after Init or Boot ran in this incarnation.
+	Inited bool `json:"inited,omitempty"`
+	// Monitoring is true while the monitor runs.
+	Monitoring bool `json:"monitoring,omitempty"`
+}
+
+// Plea is an executor's request that its group be moved off its node.
+type Plea struct {
+	Kind     string               `json:"kind"` // "start-failed" or "giveover"
+	Resource cluster.ResourceName `json:"resource"`
+	Version  uint64               `json:"version"` // of the assignment it is about
+	Why      string               `json:"why"`
+	At       time.Time            `json:"at"`
+}
+
+// The kinds of pleas.
+const (
+	PleaStartFailed = "start-failed"
+	PleaGiveover    = "giveover"
+)
+
+// Assignment is the president's decision where a group runs. One key per group, written under the guard of the membership record's
+// revision: a deposed president cannot write it.
+type Assignment struct {
+	Group cluster.GroupName `json:"group"`
+	// Version grows by one with every change of Targets or Restart.
+	Version uint64        `json:"version"`
+	Epoch   cluster.Epoch `json:"epoch"` // of the record it was decided on
+	// Targets are the nodes, in their incarnations, that shall bring the group online; sorted by node. All others take it offline.
+	Targets []Target `json:"targets,omitempty"`
+	// Wanted are the nodes where the group shall run in the end; Targets lag behind while the old ones stop.
+	Wanted []cluster.NodeName `json:"wanted,omitempty"`
+	// Restart tells each target to stop and start again when it is greater than what the target has seen.
+	Restart uint64 `json:"restart,omitempty"`
+	// WantSeq is the newest Want acted on; Off is its standing effect: an administrator took the group offline.
+	WantSeq uint64 `json:"wantSeq,omitempty"`
+	Off     bool   `json:"off,omitempty"`
+	// OffNodes are nodes from which an administrator took the group offline, until it is brought online there again.
+	OffNodes []cluster.NodeName `json:"offNodes,omitempty"`
+	// Formation is that of the record in which the group was last online or ordered online.
+	Formation cluster.Epoch `json:"formation,omitempty"`
+	// Failures are the starts that failed and the giveovers within Pingpong_interval, oldest first.
+	Failures []Failure `json:"failures,omitempty"`
+	// Notes say why the group is where it is, and why not where it should be.
+	Notes []Note `json:"notes,omitempty"`
+}
+
+// Target is a node in one incarnation.
+type Target struct {
+	Node        cluster.NodeName    `json:"node"`
+	Incarnation cluster.Incarnation `json:"incarnation"`
+}
+
+// On reports whether the assignment orders the group online on this life of a node.
+func (a Assignment) On(n cluster.NodeName, i cluster.Incarnation) bool {
+	for _, t := range a.Targets {
+		if t.Node == n && t.Incarnation == i {
+			return true
+		}
+	}
+	return false
+}
+
+// Failure is why a group left a node.
+type Failure struct {
+	Node     cluster.NodeName     `json:"node"`
+	Kind     string               `json:"kind"`
+	Resource cluster.ResourceName `json:"resource,omitempty"`
+	Why      string               `json:"why,omitempty"`
+	At       time.Time            `json:"at"`
+}
+
+// Note explains one fact of a decision: why a node was refused or preferred, what a group waits for.
+type Note struct {
+	Node cluster.NodeName `json:"node,omitempty"`
+	Name string           `json:"name"` // closed set, see package place
+	Text string           `json:"text"`
+}
+
+// Basis is what a decision rests on.
+type Basis struct {
+	Epoch    cluster.Epoch
+	Revision cluster.Revision
+}
+
+// NodeState is what the planner knows of a node.
+type NodeState struct {
+	Node
+	Member      bool
+	Incarnation cluster.Incarnation
+	Since       cluster.Epoch
+}
+
+// State is one immutable snapshot of everything a decision needs. Every slice is sorted by name (Instances by group, then node).
+type State struct {
+	Basis       Basis
+	Now         time.Time // wall clock of the president
+	Formation   cluster.Epoch
+	Cluster     Cluster
+	Nodes       []NodeState
+	Types       []Type
+	Groups      []Group
+	Resources   []Resource
+	Wants       []Want
+	Assignments []Assignment
+	Instances   []Instance
+	// Held are removed incarnations that a majority has not released yet: whatever their instances say may still run there.
+	Held []Target
+}
