@@ -1,0 +1,53 @@
+package confdb
+
+import (
+	"strings"
+
+	"redoubt/internal/cluster"
+)
+
+// The key schema. Everything lives below Root. Specs are written by people (through package control), assignments and the membership
+// record by the president, statuses by the node they name. Node names hold no slash, nor does any other name.
+const (
+	Root           = "/redoubt/"
+	KeyCluster     = Root + "cluster"    // model.Cluster
+	KeyMembership  = Root + "membership" // membership.Record
+	PrefixNode     = Root + "node/"      // model.Node
+	PrefixType     = Root + "type/"      // model.Type
+	PrefixGroup    = Root + "group/"     // model.Group
+	PrefixResource = Root + "resource/"  // model.Resource
+	PrefixWant     = Root + "want/"      // model.Want, by group
+	PrefixAssign   = Root + "assign/"    // model.Assignment, by group
+	PrefixInstance = Root + "instance/"  // model.Instance, by node, then group
+	PrefixAccess   = Root + "access/"    // the access list: who may join
+	PrefixAsk      = Root + "ask/"       // requests to the president: see engine
+	PrefixAttr     = Root + "attr/"      // node attributes kept for OCF agents, by node
+	PrefixRevoked  = Root + "revoked/"   // fingerprints of revoked certificates
+	KeyQuorum      = Root + "quorum"     // wanted voters: quorum servers, pinned voters
+)
+
+// KeyNode is the key of a node's record.
+func KeyNode(n cluster.NodeName) string { return PrefixNode + string(n) }
+
+// KeyType is the key of a resource type's record.
+func KeyType(t cluster.TypeName) string { return PrefixType + string(t) }
+
+// KeyGroup is the key of a group's record.
+func KeyGroup(g cluster.GroupName) string { return PrefixGroup + string(g) }
+
+// KeyResource is the key of a resource's record.
+func KeyResource(r cluster.ResourceName) string { return PrefixResource + string(r) }
+
+// KeyWant is the key of what an administrator last asked of a group.
+func KeyWant(g cluster.GroupName) string { return PrefixWant + string(g) }
+
+// KeyAssign is the key of a group's assignment.
+func KeyAssign(g cluster.GroupName) string { return PrefixAssign + string(g) }
+
+// KeyInstance is the key of a group's state on a node.
+func KeyInstance(n cluster.NodeName, g cluster.GroupName) string {
+	return PrefixInstance + string(n) + "/" + string(g)
+}
+
+// Name returns what follows the prefix in key.
+func Name(prefix, key string) string { return strings.TrimPrefix(key, prefix) }
