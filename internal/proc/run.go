@@ -1,0 +1,206 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"redoubt/internal/agent"
+	"redoubt/internal/fault"
+)
+
+// killPatience is how long Run waits for what it killed. What survives is in uninterruptible sleep; Kill will be asked about it later.
+const killPatience = 5 * time.Second
+
+// Run implements agent.Launcher. A program that ends leaves its children running: what a Start method starts is meant to stay.
+func (l *Launcher) Run(ctx context.Context, p agent.Program) agent.Outcome {
+	if ctx.Err() != nil {
+		return agent.Outcome{Exit: -1, Aborted: true}
+	}
+	r, err := l.start(p)
+	if err != nil {
+		return agent.Outcome{Exit: -1, Err: err}
+	}
+	var timeout <-chan time.Time
+	if p.Timeout > 0 {
+		timer := time.NewTimer(p.Timeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	out := agent.Outcome{}
+	select {
+	case <-r.done:
+	case <-timeout:
+		out.TimedOut = true
+		l.killRunning(r)
+	case <-ctx.Done():
+		out.Aborted = true
+		l.killRunning(r)
+	}
+	out.Exit = r.exit()
+	out.Output = r.capture.settle()
+	os.Remove(r.leaf) // refused by the kernel while a process is left in it
+	return out
+}
+
+// Spawn implements agent.Launcher.
+func (l *Launcher) Spawn(ctx context.Context, p agent.Program) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	r, err := l.start(p)
+	if err != nil {
+		return 0, err
+	}
+	return r.cmd.Process.Pid, nil
+}
+
+func (l *Launcher) killRunning(r *running) {
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
+	defer cancel()
+	if err := l.killTree(ctx, r.leaf); err != nil {
+		l.cfg.Log.Error("processes survived SIGKILL", "cgroup", r.leaf, "cause", err.Error())
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+	}
+}
+
+// running is a program that was started.
+type running struct {
+	cmd     *exec.Cmd
+	leaf    string
+	capture *capture
+	done    chan struct{} // closed when the program has ended and was reaped
+}
+
+// exit is the exit status as a shell gives it, -1 when the program has not ended.
+func (r *running) exit() int {
+	select {
+	case <-r.done:
+	default:
+		return -1
+	}
+	if ws, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return r.cmd.ProcessState.ExitCode()
+}
+
+func (l *Launcher) start(p agent.Program) (*running, error) {
+	if !filepath.IsAbs(p.Path) {
+		return nil, fault.Errorf(fault.Invalid, "run %q for resource %s: the path is not absolute", p.Path, p.Ref.Resource)
+	}
+	leaf, err := l.makeLeaf(p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.startIn(leaf, p)
+	if err != nil {
+		os.Remove(leaf)
+		os.Remove(l.pipePath(leaf))
+		return nil, fault.Errorf(code(err), "run %s for resource %s: %w", p.Path, p.Ref.Resource, err)
+	}
+	return r, nil
+}
+
+func code(err error) fault.Code {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fault.NotFound
+	case errors.Is(err, os.ErrPermission), errors.Is(err, unix.ENOEXEC):
+		return fault.Precondition
+	}
+	return fault.Internal
+}
+
+func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
+	c, stdout, err := l.newCapture(leaf, p.Ref, p.Label)
+	if err != nil {
+		return nil, err
+	}
+	defer stdout.Close()
+	group, err := os.Open(leaf)
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	defer group.Close()
+	cmd := exec.Command(p.Path, p.Args...)
+	cmd.Env = append([]string{}, p.Env...) // not nil: nothing is inherited
+	cmd.Dir = p.Dir
+	if cmd.Dir == "" {
+		cmd.Dir = "/"
+	}
+	cmd.Stdout, cmd.Stderr = stdout, stdout
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(group.Fd())}
+	if err := l.inNamespaces(cmd.Start); err != nil {
+		c.stop()
+		return nil, err
+	}
+	exposeToOOM(cmd.Process.Pid)
+	r := &running{cmd: cmd, leaf: leaf, capture: c, done: make(chan struct{})}
+	l.mu.Lock()
+	l.readers[leaf] = c
+	l.mu.Unlock()
+	go c.follow()
+	go func() {
+		// The error repeats the exit status.
+		_ = cmd.Wait()
+		close(r.done)
+		c.exited()
+	}()
+	return r, nil
+}
+
+// inNamespaces calls f on a thread of its own that makes children in the guard's namespaces, with normal priority. The thread ends
+// with the call, so a program whose start hangs (its file is on a dead server) holds up nobody else.
+func (l *Launcher) inNamespaces(f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		// Never unlocked: the thread can not be given back.
+		runtime.LockOSThread()
+		result <- l.enter(f)
+	}()
+	return <-result
+}
+
+func (l *Launcher) enter(f func() error) error {
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0); err != nil {
+		return err
+	}
+	if l.cfg.PIDNamespace == nil {
+		return f()
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	for _, ns := range []struct {
+		file *os.File
+		kind int
+	}{{l.cfg.MountNamespace, unix.CLONE_NEWNS}, {l.cfg.PIDNamespace, unix.CLONE_NEWPID}} {
+		rc, err := ns.file.SyscallConn()
+		if err != nil {
+			return err
+		}
+		cerr := rc.Control(func(fd uintptr) { err = unix.Setns(int(fd), ns.kind) })
+		if err := errors.Join(cerr, err); err != nil {
+			return fault.Errorf(fault.Unavailable, "enter the guard's namespaces: %w", err)
+		}
+	}
+	return f()
+}
+
+// exposeToOOM undoes the daemon's protection from the OOM killer, which children inherit.
+func exposeToOOM(pid int) {
+	// The process may have ended already.
+	_ = os.WriteFile("/proc/"+itoa(pid)+"/oom_score_adj", []byte("0"), 0)
+}
