@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"redoubt/internal/fault"
+	"redoubt/internal/version"
+)
+
+// one refuses anything but one operand.
+func one(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageError{fmt.Errorf("%s needs one operand, %s", c.CommandPath(), what), ""}
+		}
+		return nil
+	}
+}
+
+func versionCommand(e Env) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Show which build this is", Example: "redoubt version", Args: func(c *cobra.Command, args []string) error {
+		return verb{name: "version"}.args(c, args)
+	}, RunE: func(*cobra.Command, []string) error {
+		_, err := fmt.Fprintln(e.Stdout, version.Version)
+		return err
+	}}
+}
+
+func linksCommand(e Env) *cobra.Command {
+	c := &cobra.Command{Use: "links", Short: "Make the old command names", Example: "redoubt links install /usr/local/bin", Args: unknown, RunE: func(c *cobra.Command, _ []string) error {
+		return usageError{errors.New("redoubt links needs a verb"), "See redoubt links --help."}
+	}}
+	c.AddCommand(&cobra.Command{
+		Use: "install DIR", Short: "Make a symbolic link for each old name", Example: "redoubt links install /usr/local/bin", Args: one("the directory"),
+		RunE: func(_ *cobra.Command, args []string) error { return install(e.Executable, args[0]) },
+	})
+	return c
+}
+
+// install makes the links. It replaces links but never a file that is something else.
+func install(target, dir string) error {
+	for _, name := range slices.Sorted(maps.Keys(oldNames())) {
+		path := filepath.Join(dir, name)
+		info, err := os.Lstat(path)
+		switch {
+		case err == nil && info.Mode()&fs.ModeSymlink == 0:
+			return fault.Errorf(fault.Exists, "make link %s: a file of that name is there and is not a link; move it away", path)
+		case err == nil:
+			if err := os.Remove(path); err != nil {
+				return fault.Errorf(fault.Internal, "replace link %s: %w", path, err)
+			}
+		}
+		if err := os.Symlink(target, path); err != nil {
+			return fault.Errorf(fault.Internal, "make link: %w", err)
+		}
+	}
+	return nil
+}
+
+// docsCommand writes the reference from the command tree itself, so that the two can not differ.
+func docsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "docs", Short: "Write the command reference", Example: "redoubt docs man docs/man", Hidden: true, Args: unknown, RunE: func(*cobra.Command, []string) error {
+		return usageError{errors.New("redoubt docs needs man or markdown"), ""}
+	}}
+	for name, generate := range map[string]func(*cobra.Command, string) error{
+		"man": func(root *cobra.Command, dir string) error {
+			return doc.GenManTree(root, &doc.GenManHeader{Section: "8", Source: "Redoubt", Manual: "Redoubt"}, dir)
+		},
+		"markdown": doc.GenMarkdownTree,
+	} {
+		c.AddCommand(&cobra.Command{
+			Use: name + " DIR", Short: "Write the reference as " + name, Example: "redoubt docs " + name + " docs/" + name, Args: one("the directory"),
+			RunE: func(c *cobra.Command, args []string) error {
+				if err := os.MkdirAll(args[0], 0o755); err != nil {
+					return fault.Errorf(fault.Internal, "make the directory of the reference: %w", err)
+				}
+				root := c.Root()
+				root.DisableAutoGenTag = true // the same tree gives the same files on any day
+				return generate(root, args[0])
+			},
+		})
+	}
+	return c
+}

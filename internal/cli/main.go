@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"redoubt/internal/fault"
+	"redoubt/internal/version"
+)
+
+// Main runs one command line and returns its exit status. args is the whole of it, the program's name first: under an old name
+// (clrg, scha_cluster_get) the program is that command and speaks its exit statuses.
+func Main(ctx context.Context, args []string, e Env) int {
+	if len(args) == 0 {
+		return exitUsage
+	}
+	old := oldNames()
+	link := false // called by an old name as argv[0]; "cluster" is both an old and a new name, and only this tells them apart
+	if name := filepath.Base(args[0]); old[name] != "" {
+		link = true
+		args = append([]string{"redoubt", name}, args[1:]...)
+	}
+	d, name := dialectNew, ""
+	if len(args) > 1 {
+		name = args[1]
+		switch {
+		case strings.HasPrefix(name, "scha_"):
+			d = dialectScha
+		case old[name] != "" && (link || name != "cluster"):
+			d = dialectCL
+		}
+	}
+	root := Root(e)
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		complain(e.Stderr, err)
+	}
+	return exitStatus(d, name, err)
+}
+
+// complain writes the error, and what may help, to the person.
+func complain(w io.Writer, err error) {
+	fmt.Fprintf(w, "redoubt: %s\n", err)
+	if u, ok := errors.AsType[usageError](err); ok && u.hint != "" {
+		fmt.Fprintln(w, u.hint)
+	}
+}
+
+// oldNames maps each name the program answers to by argv[0] to the noun or command it stands for.
+func oldNames() map[string]string {
+	names := map[string]string{"cluster": "cluster", "clrslh": "clrslh"}
+	for _, n := range nouns() {
+		for _, o := range n.old {
+			names[o] = n.name
+		}
+	}
+	for _, s := range schaCommands() {
+		names[s.name] = s.name
+	}
+	return names
+}
+
+// Root builds the command tree. Nothing is shared between two trees.
+func Root(e Env) *cobra.Command {
+	root := &cobra.Command{
+		Use: "redoubt", Short: "Keep services up on a group of machines", SilenceUsage: true, SilenceErrors: true,
+		Example: "redoubt status", SuggestionsMinimumDistance: 2,
+		Args: func(c *cobra.Command, args []string) error { return unknown(c, args) },
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(e.Stdin)
+	root.SetOut(e.Stdout)
+	root.SetErr(e.Stderr)
+	root.PersistentFlags().BoolP("help", "?", false, "show what the command does")
+	root.PersistentFlags().BoolP("verbose", "v", false, "say more")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{err, fmt.Sprintf("See %s --help.", c.CommandPath())}
+	})
+	for _, n := range nouns() {
+		root.AddCommand(nounCommand(e, n))
+	}
+	for _, v := range schaCommands() {
+		c := verbCommand(e, v.name, v)
+		c.Hidden = true
+		root.AddCommand(c)
+	}
+	status := verb{name: "status", short: "Show the state of the whole cluster", example: "redoubt status -o json", read: true, as: "cluster status"}
+	root.AddCommand(verbCommand(e, "cluster", status), versionCommand(e), linksCommand(e), docsCommand())
+	for _, extra := range e.Extra {
+		root.AddCommand(extra(e))
+	}
+	return root
+}
+
+// unknown refuses a word that names no command, with the commands whose names are like it.
+func unknown(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := fmt.Sprintf("See %s --help.", c.CommandPath())
+	if c.SuggestionsMinimumDistance == 0 {
+		c.SuggestionsMinimumDistance = 2
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "Did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError{fmt.Errorf("%s has no command %q", c.CommandPath(), args[0]), hint}
+}
+
+func nounCommand(e Env, n noun) *cobra.Command {
+	c := &cobra.Command{
+		Use: n.name, Short: n.short, Aliases: n.old, Hidden: n.hidden, Example: n.verbs[0].example,
+		Args: func(c *cobra.Command, args []string) error { return unknown(c, args) },
+	}
+	v := c.Flags().BoolP("version", "V", false, "show the version")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *v {
+			fmt.Fprintln(e.Stdout, version.Version)
+			return nil
+		}
+		return usageError{fmt.Errorf("%s needs a verb", c.CommandPath()), fmt.Sprintf("See %s --help.", c.CommandPath())}
+	}
+	for _, v := range n.verbs {
+		c.AddCommand(verbCommand(e, n.name, v))
+	}
+	return c
+}
+
+func verbCommand(e Env, nounName string, v verb) *cobra.Command {
+	c := &cobra.Command{Use: v.use(), Short: v.short, Example: v.example, DisableFlagsInUseLine: true}
+	c.Args = func(c *cobra.Command, args []string) error { return v.args(c, args) }
+	v.flags(c.Flags())
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return run(c.Context(), e, v, v.call(nounName, c.Flags(), args), c)
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if v.operand == "" {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(c.Context(), e, strings.ToLower(v.operand)), cobra.ShellCompDirectiveNoFileComp
+	}
+	return c
+}
+
+// names asks the daemon for the objects of a noun. Completion stays silent when it can not be reached.
+func names(ctx context.Context, e Env, nounName string) []string {
+	client, err := e.client()
+	if err != nil {
+		return nil
+	}
+	l, ok := client.(Lister)
+	if !ok {
+		return nil
+	}
+	found, err := l.Names(ctx, nounName)
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+func run(ctx context.Context, e Env, v verb, call Call, c *cobra.Command) error {
+	format := "table"
+	if v.read && v.operand != schaOperand {
+		format, _ = c.Flags().GetString("output")
+		if format != "table" && format != "json" && format != "yaml" {
+			return usageError{fmt.Errorf("-o %s: the formats are table, json and yaml", format), ""}
+		}
+	}
+	if yes, _ := c.Flags().GetBool("yes"); v.destroys && !yes && e.terminal() {
+		if !confirmed(e, call) {
+			return fault.Errorf(fault.Precondition, "%s %s: not confirmed, nothing was changed", call.Noun, call.Verb)
+		}
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(ctx, call)
+	if err != nil {
+		return err
+	}
+	return write(e.Stdout, format, answer)
+}
+
+func confirmed(e Env, c Call) bool {
+	what := strings.Join(c.Operands, " ")
+	if c.All {
+		what = "all"
+	}
+	fmt.Fprintf(e.Stderr, "%s %s %s: go on? [y/N] ", c.Noun, c.Verb, what)
+	var answer string
+	_, _ = fmt.Fscanln(e.Stdin, &answer)
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")
+}

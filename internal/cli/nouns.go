@@ -1,0 +1,114 @@
+package cli
+
+// The flags that many verbs share, with the letters they have in Solaris Cluster.
+func optNodes() option {
+	return option{"node", "n", list, "the nodes, in order of preference, separated by commas"}
+}
+
+func optProperty() option {
+	return option{"property", "p", repeat, "a property, NAME=VALUE; NAME+=VALUE and NAME-=VALUE change a list"}
+}
+func optGroup() option { return option{"group", "g", text, "the resource group"} }
+func optForce() option { return option{"force", "F", boolean, "also when it is in use"} }
+
+func optBring() []option {
+	return []option{
+		{"enable", "e", boolean, "enable the resources first"}, {"monitor", "m", boolean, "enable their monitoring first"},
+		{"manage", "M", boolean, "manage the group first"}, optNodes(),
+	}
+}
+
+func optRecursive() option {
+	return option{"recursive", "R", boolean, "also the resources that depend on it (enable: that it depends on)"}
+}
+
+// reads makes the verbs list, show and status for a noun.
+func reads(noun, operand string, names ...string) []verb {
+	about := map[string]string{"list": "List the names", "show": "Show the configuration", "status": "Show the state now", "list-props": "List the properties"}
+	var vs []verb
+	for _, n := range names {
+		vs = append(vs, verb{
+			name: n, short: about[n], example: "redoubt " + noun + " " + n + " -o json",
+			operand: operand, optional: operand != "", read: true,
+		})
+	}
+	return vs
+}
+
+func nouns() []noun {
+	return []noun{
+		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(),
+	}
+}
+
+func clusterNoun() noun {
+	return noun{name: "cluster", short: "Create, watch and change the cluster", verbs: append(reads("cluster", "", "list", "show", "status"),
+		verb{name: "create", short: "Make a new cluster of this node", example: "redoubt cluster create --name demo --node n1 --interconnect 10.77.1.0/24 --interconnect 10.77.2.0/24", options: []option{
+			{"name", "", text, "the cluster's name"}, {"node", "", text, "this node's name"},
+			{"interconnect", "", repeat, "a private network as CIDR; repeat it for each"}, {"public", "", repeat, "a public network as CIDR"},
+		}},
+		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", options: []option{optProperty()}},
+		verb{name: "check", short: "Check the cluster's configuration and nodes", example: "redoubt cluster check", read: true},
+		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o yaml", read: true},
+		verb{name: "shutdown", short: "Take every group offline and stop the cluster", example: "redoubt cluster shutdown -y -g 60", destroys: true, options: []option{
+			{"grace", "g", text, "seconds to wait before it begins"}, {"message", "m", text, "what to tell the users"},
+		}},
+	)}
+}
+
+func nodeNoun() noun {
+	return noun{name: "node", short: "Join, remove and evacuate nodes", old: []string{"clnode"}, verbs: append(reads("node", "NODE", "list", "show", "status"),
+		verb{name: "join", short: "Join this machine to a cluster", example: "redoubt node join --sponsor n1 --fingerprint SHA256:4f1c", options: []option{
+			{"sponsor", "", text, "a node of the cluster"}, {"fingerprint", "", text, "the fingerprint of the cluster's certificate"},
+		}},
+		verb{name: "remove", short: "Remove a node from the cluster", example: "redoubt node remove -y n3", operand: "NODE", destroys: true, options: []option{optForce()}},
+		verb{name: "evacuate", short: "Move every group off a node", example: "redoubt node evacuate -T 60 n2", operand: "NODE", options: []option{
+			{"timeout", "T", text, "seconds in which no group comes back"},
+		}},
+		verb{name: "set", short: "Change properties of a node", example: "redoubt node set -p privatehostname=n1-priv n1", operand: "NODE", options: []option{optProperty()}},
+	)}
+}
+
+func quorumNoun() noun {
+	return noun{name: "quorum", short: "See and change who votes", old: []string{"clquorum", "clq"}, verbs: append(reads("quorum", "DEVICE", "list", "show", "status"),
+		verb{name: "add", short: "Add a quorum server", example: "redoubt quorum add -t quorum_server -p qshost=q1 q1", operand: "DEVICE", options: []option{
+			{"type", "t", text, "the kind of device: quorum_server"}, optProperty(),
+		}},
+		verb{name: "remove", short: "Remove a quorum server", example: "redoubt quorum remove -y q1", operand: "DEVICE", destroys: true},
+	)}
+}
+
+func interconnectNoun() noun {
+	verbs := reads("interconnect", "NETWORK", "show", "status")
+	for _, v := range []verb{
+		{name: "add", short: "Add a private network"}, {name: "remove", short: "Remove a private network", destroys: true},
+		{name: "enable", short: "Use a private network again"}, {name: "disable", short: "Stop using a private network", destroys: true},
+	} {
+		v.operand, v.example = "NETWORK", "redoubt interconnect "+v.name+" 10.77.2.0/24"
+		verbs = append(verbs, v)
+	}
+	return noun{name: "interconnect", short: "See and change the private networks", old: []string{"clinterconnect", "clintr"}, verbs: verbs}
+}
+
+func accessNoun() noun {
+	hosts := []option{{"host", "h", list, "the hosts, separated by commas"}}
+	return noun{name: "access", short: "Say which machines may join", old: []string{"claccess", "clauth"}, verbs: append(reads("access", "", "list", "show"),
+		verb{name: "allow", short: "Let a host join, once", example: "redoubt access allow -h n2", options: hosts},
+		verb{name: "deny", short: "Take back a permission to join", example: "redoubt access deny -h n2", options: hosts},
+		verb{name: "allow-all", short: "Let any host join", example: "redoubt access allow-all -y", destroys: true},
+		verb{name: "deny-all", short: "Let no host join", example: "redoubt access deny-all"},
+		verb{name: "set", short: "Change properties of the access control", example: "redoubt access set -p protocol=auth", options: []option{optProperty()}},
+	)}
+}
+
+func typeNoun() noun {
+	return noun{name: "type", short: "Register resource types", old: []string{"clresourcetype", "clrt"}, verbs: append(reads("type", "TYPE", "list", "show", "list-props"),
+		verb{name: "register", short: "Make a resource type known to the cluster", example: "redoubt type register redoubt.gds", operand: "TYPE", options: []option{
+			{"file", "f", text, "the type's folder"}, optNodes(), {"all-nodes", "N", boolean, "installed on every node"}, optProperty(),
+		}},
+		verb{name: "unregister", short: "Forget a resource type", example: "redoubt type unregister -y redoubt.gds", operand: "TYPE", destroys: true},
+		verb{name: "set", short: "Change properties of a resource type", example: "redoubt type set -n n1,n2 redoubt.gds", operand: "TYPE", options: []option{
+			optNodes(), {"all-nodes", "N", boolean, "installed on every node"}, optProperty(),
+		}},
+	)}
+}
