@@ -1,0 +1,69 @@
+// Package archtest holds the architecture of the tree as a table and the tests that keep the tree to it: who may import whom, what a
+// decision package may not do, how large a file may become.
+package archtest
+
+// The layers. A package imports lower layers and, within the layers of decisions and loops, its neighbours.
+const (
+	layerVocabulary = iota
+	layerPure
+	layerLoop
+	layerAdapter
+	layerFace
+	layerComposition
+	layerSupport
+)
+
+// layers places every directory of the tree; a directory belongs to the longest entry that is a prefix of it.
+var layers = map[string]int{
+	"internal/cluster":    layerVocabulary,
+	"internal/fault":      layerVocabulary,
+	"api/v1":              layerVocabulary,
+	"internal/version":    layerVocabulary,
+	"internal/quorum":     layerPure,
+	"internal/membership": layerPure,
+	"internal/rgm":        layerPure,
+	"internal/admission":  layerPure,
+	"internal/confdb":     layerLoop,
+	"internal/agent":      layerLoop,
+	"internal/engine":     layerLoop,
+	"internal/control":    layerLoop,
+	"internal/metrics":    layerLoop,
+	"internal/etcdstore":  layerAdapter,
+	"internal/beat":       layerAdapter,
+	"internal/guard":      layerAdapter,
+	"internal/guardlink":  layerAdapter,
+	"internal/proc":       layerAdapter,
+	"internal/watchdog":   layerAdapter,
+	"internal/fence":      layerAdapter,
+	"internal/privnet":    layerAdapter,
+	"internal/realtime":   layerAdapter,
+	"internal/native":     layerAdapter,
+	"internal/exectype":   layerAdapter,
+	"internal/ocf":        layerAdapter,
+	"internal/netlink":    layerAdapter,
+	"internal/mount":      layerAdapter,
+	"internal/pki":        layerAdapter,
+	"agents":              layerVocabulary,
+	"api/client":          layerFace,
+	"internal/server":     layerFace,
+	"internal/cli":        layerFace,
+	"internal/daemon":     layerComposition,
+	"cmd":                 layerSupport,
+	"bench":               layerSupport,
+	"internal/sim":        layerSupport,
+	"internal/lab":        layerSupport,
+	"internal/e2e":        layerSupport,
+	"internal/archtest":   layerSupport,
+}
+
+// exceptions are imports that the rules would refuse, each with its reason.
+var exceptions = [][2]string{
+	{"internal/cli", "api/client"},           // the command line speaks to the daemon through the public client
+	{"internal/guardlink", "internal/guard"}, // the two ends of one protocol
+}
+
+// pureStdlib is what a decision package may import beside the project's own.
+var pureStdlib = []string{
+	"bytes", "cmp", "crypto/sha256", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash/fnv", "iter", "maps",
+	"math", "math/big", "math/bits", "math/rand/v2", "net/netip", "path", "regexp", "slices", "sort", "strconv", "strings", "text/tabwriter", "time", "unicode", "unicode/utf8",
+}
