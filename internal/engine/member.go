@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+	"redoubt/internal/membership"
+)
+
+// Machine is what the membership loop drives; *membership.Machine implements it.
+type Machine interface {
+	Step(now membership.Instant, ev membership.Event) []membership.Effect
+	Deadline() membership.Instant
+	View() membership.View
+}
+
+// Member is the membership loop. It owns the machine: everything that happens to it passes through one goroutine.
+type Member struct {
+	cfg       Config
+	machine   Machine
+	transport Transport
+	guard     Guard
+	store     confdb.Store
+
+	events    chan timed
+	view      atomic.Pointer[membership.View]
+	revisions map[cluster.Epoch]cluster.Revision // at which revision the newest records stood; owned by Run
+
+	mu       sync.Mutex
+	watchers []chan struct{}
+}
+
+// timed is an event with the instant at which it happened.
+type timed struct {
+	at membership.Instant
+	ev membership.Event
+}
+
+// proposalDeadline bounds one attempt to commit a record: an attempt that hangs at a dead leader must not hold up the next.
+const proposalDeadline = 2 * time.Second
+
+// NewMember returns the loop; Run starts it.
+func NewMember(cfg Config, machine Machine, transport Transport, guard Guard, store confdb.Store) *Member {
+	m := &Member{cfg: cfg, machine: machine, transport: transport, guard: guard, store: store, events: make(chan timed, 1024), revisions: map[cluster.Epoch]cluster.Revision{}}
+	v := machine.View()
+	m.view.Store(&v)
+	return m
+}
+
+// record is a membership record with the revision that it stood at.
+type record struct {
+	applied  membership.Applied
+	revision cluster.Revision
+}
+
+// Ask hands a request to the machine, which grants it when this node is the president and the time has come.
+func (m *Member) Ask(ctx context.Context, ask membership.Ask) error {
+	select {
+	case m.events <- timed{m.cfg.Clock.Boot(), membership.Request{Ask: ask}}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Deliver hands an event to the loop: a message as it arrives, a request. It drops messages when the loop is a thousand events
+// behind, as a network would, and never blocks.
+func (m *Member) Deliver(at membership.Instant, ev membership.Event) {
+	select {
+	case m.events <- timed{at, ev}:
+	default:
+	}
+}
+
+// View returns the newest view. It is shared: do not change it.
+func (m *Member) View() membership.View { return *m.view.Load() }
+
+// MayStart reports whether this node may start services at this moment: it is a member and its lease has not ended.
+func (m *Member) MayStart() bool {
+	v := m.View()
+	return v.IsMember && m.cfg.Clock.Boot() < v.LeaseEnd
+}
+
+// Subscribe returns a channel that gets a token after each change of the view; tokens do not pile up.
+func (m *Member) Subscribe() <-chan struct{} {
+	ch := make(chan struct{}, 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watchers = append(m.watchers, ch)
+	return ch
+}
+
+// Run drives the machine until ctx ends.
+func (m *Member) Run(ctx context.Context) error {
+	records := m.follow(ctx)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case e := <-m.events:
+			m.step(ctx, e.at, e.ev)
+		case r := <-records:
+			m.remember(r)
+			m.step(ctx, m.cfg.Clock.Boot(), r.applied)
+		case <-timer.C:
+			m.step(ctx, m.cfg.Clock.Boot(), membership.Tick{})
+		}
+		wait := time.Duration(m.machine.Deadline() - m.cfg.Clock.Boot())
+		timer.Reset(max(wait, 0))
+	}
+}
+
+// remember keeps at which revision a record stood: a proposal compares exactly that, so that it can replace no other record than its basis.
+func (m *Member) remember(r record) {
+	epoch := r.applied.Record.Epoch
+	m.revisions[epoch] = r.revision
+	for e := range m.revisions {
+		if e+8 < epoch {
+			delete(m.revisions, e)
+		}
+	}
+}
+
+// step runs the machine once and carries out what it wants, in order.
+func (m *Member) step(ctx context.Context, at membership.Instant, ev membership.Event) {
+	changed, leased := false, false
+	for _, eff := range m.machine.Step(at, ev) {
+		switch eff := eff.(type) {
+		case membership.Send:
+			m.transport.Send(eff.To, eff.Msg)
+		case membership.Lease:
+			if err := m.guard.Lease(eff.Until); err != nil {
+				m.cfg.Log.Error("the guard did not take the lease; nothing is started on it", "err", err)
+				continue
+			}
+			leased = true
+		case membership.Propose:
+			go m.propose(ctx, eff, m.revisions[eff.Basis])
+		case membership.ViewChanged:
+			changed = true
+		case membership.Notice:
+			m.notice(eff)
+		}
+	}
+	if changed || leased {
+		v := m.machine.View()
+		m.view.Store(&v)
+	}
+	if changed {
+		m.tell()
+	}
+}
+
+func (m *Member) tell() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, ch := range m.watchers {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (m *Member) notice(n membership.Notice) {
+	args := []any{"node", n.Node}
+	if n.Path >= 0 {
+		args = append(args, "path", n.Path)
+	}
+	switch n.Level {
+	case "error":
+		m.cfg.Log.Error(n.Text, args...)
+	case "warn":
+		m.cfg.Log.Warn(n.Text, args...)
+	default:
+		m.cfg.Log.Info(n.Text, args...)
+	}
+}
+
+// propose replaces the record by compare-and-swap on the revision at which its basis stood.
+func (m *Member) propose(ctx context.Context, p membership.Propose, basis cluster.Revision) {
+	attempt, cancel := context.WithTimeout(ctx, proposalDeadline)
+	defer cancel()
+	err := m.commit(attempt, p, basis)
+	if err != nil {
+		m.cfg.Log.Debug("the next membership record was not committed", "epoch", p.Record.Epoch, "err", err)
+	}
+	select {
+	case m.events <- timed{m.cfg.Clock.Boot(), membership.ProposalDone{OK: err == nil}}:
+	case <-ctx.Done():
+	}
+}
+
+func (m *Member) commit(ctx context.Context, p membership.Propose, basis cluster.Revision) error {
+	if basis == 0 {
+		return fault.Errorf(fault.Conflict, "membership record %d is not the one this node has read", p.Basis)
+	}
+	value, err := confdb.Encode(confdb.KindMembership, p.Record)
+	if err != nil {
+		return err
+	}
+	_, err = m.store.Txn(ctx, []confdb.Compare{{Key: confdb.KeyMembership, Revision: basis}}, []confdb.Op{{Key: confdb.KeyMembership, Value: value}})
+	return err
+}
+
+// follow turns the watch of the record into Applied events: the first one, after a linearizable read, says so.
+func (m *Member) follow(ctx context.Context) <-chan record {
+	out := make(chan record)
+	deliver := func(e confdb.Entry, linearizable bool) {
+		rec, err := confdb.Decode[membership.Record](confdb.KindMembership, e.Key, e.Value)
+		if err != nil {
+			m.cfg.Log.Error("the membership record cannot be read; restore the repository from a snapshot", "err", err)
+			return
+		}
+		select {
+		case out <- record{membership.Applied{Record: &rec, Linearizable: linearizable}, e.ModRevision}:
+		case <-ctx.Done():
+		}
+	}
+	go func() {
+		m.firstRead(ctx, deliver)
+		for ch := range m.store.Watch(ctx, confdb.KeyMembership) {
+			entries := ch.Entries
+			if ch.Reset != nil {
+				entries = ch.Reset.Entries
+			}
+			for _, e := range entries {
+				if e.Key == confdb.KeyMembership && e.Value != nil {
+					deliver(e, false)
+				}
+			}
+		}
+	}()
+	return out
+}
+
+// firstRead retries the linearizable read that a starting voter owes before it answers anybody.
+func (m *Member) firstRead(ctx context.Context, deliver func(confdb.Entry, bool)) {
+	for !ended(ctx) {
+		e, err := m.store.Get(ctx, confdb.KeyMembership)
+		if err == nil && e.ModRevision != 0 {
+			deliver(e, true)
+			return
+		}
+		if err != nil {
+			m.cfg.Log.Debug("reading the membership record", "err", err)
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

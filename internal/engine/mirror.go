@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/membership"
+	"redoubt/internal/rgm/model"
+)
+
+// Mirror follows the whole repository and keeps it decoded: the Source of every loop and of the control layer. A record that cannot be
+// read is reported once and left out; the rest goes on.
+type Mirror struct {
+	store confdb.Store
+	log   *slog.Logger
+
+	current atomic.Pointer[Snapshot]
+	entries map[string]confdb.Entry // owned by Run
+	decoded map[string]any          // by key; the decoded form of what entries holds
+	damaged map[string]bool
+
+	mu       sync.Mutex
+	watchers []chan struct{}
+	first    chan struct{}
+	once     sync.Once
+}
+
+// NewMirror returns a mirror that is empty until Run has heard the repository.
+func NewMirror(store confdb.Store, log *slog.Logger) *Mirror {
+	m := &Mirror{store: store, log: log, entries: map[string]confdb.Entry{}, decoded: map[string]any{}, damaged: map[string]bool{}, first: make(chan struct{})}
+	m.current.Store(&Snapshot{Revision: func(string) cluster.Revision { return 0 }})
+	return m
+}
+
+// Snapshot implements Source.
+func (m *Mirror) Snapshot() Snapshot { return *m.current.Load() }
+
+// Filled is closed once the mirror has seen the repository for the first time.
+func (m *Mirror) Filled() <-chan struct{} { return m.first }
+
+// Subscribe implements Source.
+func (m *Mirror) Subscribe() <-chan struct{} {
+	ch := make(chan struct{}, 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watchers = append(m.watchers, ch)
+	return ch
+}
+
+// Run follows the repository until ctx ends.
+func (m *Mirror) Run(ctx context.Context) error {
+	for ch := range m.store.Watch(ctx, confdb.Root) {
+		if ch.Reset != nil {
+			clear(m.entries)
+			clear(m.decoded)
+			for _, e := range ch.Reset.Entries {
+				m.take(e)
+			}
+			m.publish(ch.Reset.Revision)
+			continue
+		}
+		for _, e := range ch.Entries {
+			m.take(e)
+		}
+		m.publish(ch.Revision)
+	}
+	return context.Cause(ctx)
+}
+
+// take notes one entry.
+func (m *Mirror) take(e confdb.Entry) {
+	if e.Value == nil {
+		delete(m.entries, e.Key)
+		delete(m.decoded, e.Key)
+		delete(m.damaged, e.Key)
+		return
+	}
+	m.entries[e.Key] = e
+	v, err := decode(e)
+	if err != nil {
+		delete(m.decoded, e.Key)
+		if !m.damaged[e.Key] {
+			m.log.Error("a record of the repository is left out", "key", e.Key, "err", err)
+		}
+		m.damaged[e.Key] = true
+		return
+	}
+	delete(m.damaged, e.Key)
+	m.decoded[e.Key] = v
+}
+
+// decode reads the record of an entry by its key; keys of unknown prefixes are nil.
+func decode(e confdb.Entry) (any, error) {
+	switch k := e.Key; {
+	case k == confdb.KeyCluster:
+		return confdb.Decode[model.Cluster](confdb.KindCluster, k, e.Value)
+	case k == confdb.KeyMembership:
+		return confdb.Decode[membership.Record](confdb.KindMembership, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixNode):
+		return confdb.Decode[model.Node](confdb.KindNode, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixType):
+		return confdb.Decode[model.Type](confdb.KindType, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixGroup):
+		return confdb.Decode[model.Group](confdb.KindGroup, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixResource):
+		return confdb.Decode[model.Resource](confdb.KindResource, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixWant):
+		return confdb.Decode[model.Want](confdb.KindWant, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixAssign):
+		return confdb.Decode[model.Assignment](confdb.KindAssignment, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixInstance):
+		return confdb.Decode[model.Instance](confdb.KindInstance, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixAsk):
+		return confdb.Decode[Ask](confdb.KindAsk, k, e.Value)
+	}
+	return nil, nil
+}
+
+// publish makes a new Snapshot of what is known now and tells everybody.
+func (m *Mirror) publish(rev cluster.Revision) {
+	s := &Snapshot{Asks: map[string]Ask{}, Access: map[string][]byte{}}
+	revisions := make(map[string]cluster.Revision, len(m.entries))
+	keys := make([]string, 0, len(m.entries))
+	for k, e := range m.entries {
+		revisions[k] = e.ModRevision
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	s.Revision = func(key string) cluster.Revision { return revisions[key] }
+	s.State.Basis.Revision = rev
+	for _, k := range keys {
+		m.put(s, k)
+		if m.damaged[k] {
+			s.Damaged = append(s.Damaged, k)
+		}
+	}
+	slices.SortFunc(s.State.Instances, func(a, b model.Instance) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node))
+	})
+	m.current.Store(s)
+	m.once.Do(func() { close(m.first) })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, ch := range m.watchers {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// put adds the record under key to a snapshot; keys come in order, so slices end up sorted by name.
+func (m *Mirror) put(s *Snapshot, key string) {
+	switch v := m.decoded[key].(type) {
+	case model.Cluster:
+		s.State.Cluster = v
+	case membership.Record:
+		s.Record, s.RecordRevision = &v, m.entries[key].ModRevision
+	case model.Node:
+		s.State.Nodes = append(s.State.Nodes, model.NodeState{Node: v})
+	case model.Type:
+		s.State.Types = append(s.State.Types, v)
+	case model.Group:
+		s.State.Groups = append(s.State.Groups, v)
+	case model.Resource:
+		s.State.Resources = append(s.State.Resources, v)
+	case model.Want:
+		s.State.Wants = append(s.State.Wants, v)
+	case model.Assignment:
+		s.State.Assignments = append(s.State.Assignments, v)
+	case model.Instance:
+		s.State.Instances = append(s.State.Instances, v)
+	case Ask:
+		s.Asks[key] = v
+	case nil:
+		m.putRaw(s, key)
+	}
+}
+
+// putRaw adds what is kept as stored.
+func (m *Mirror) putRaw(s *Snapshot, key string) {
+	switch {
+	case key == confdb.KeyQuorum:
+		s.Quorum = m.entries[key].Value
+	case strings.HasPrefix(key, confdb.PrefixAccess):
+		s.Access[key] = m.entries[key].Value
+	case strings.HasPrefix(key, confdb.PrefixRevoked):
+		s.Revoked = append(s.Revoked, confdb.Name(confdb.PrefixRevoked, key))
+	}
+}

@@ -1,0 +1,75 @@
+// Package engine holds the loops of a node: membership, president and executor. The loops own the goroutines and speak to the world through
+// the small interfaces below; they decide nothing: every decision is a call of a pure package (membership, rgm/order, rgm/life).
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
+	"redoubt/internal/membership"
+	"redoubt/internal/rgm/model"
+)
+
+// Clock is the node's time: Boot is CLOCK_BOOTTIME, which leases are counted on; Wall is what people read.
+type Clock interface {
+	Boot() membership.Instant
+	Wall() time.Time
+}
+
+// Transport sends messages to other nodes on every interconnect path. Send never blocks; what cannot be sent is lost, as on any network.
+type Transport interface {
+	Send(to cluster.NodeName, msg membership.Message)
+}
+
+// Guard is told how long this node may run services. Lease returns when the guard knows, or with an error when it is gone.
+type Guard interface {
+	Lease(until membership.Instant) error
+}
+
+// Drivers finds the driver of a resource type by the name in model.Type.Driver.
+type Drivers interface {
+	Driver(name string) (agent.Driver, bool)
+}
+
+// Halter ends this node at once: a stop method failed whose resource has Failover_mode HARD. It does not return to running services.
+type Halter interface {
+	Halt(why string)
+}
+
+// Config is what all loops share.
+type Config struct {
+	Node  cluster.NodeName
+	Clock Clock
+	Log   *slog.Logger
+}
+
+// Snapshot is one reading of the repository, decoded, as the loops use it. Its slices are shared and never changed.
+type Snapshot struct {
+	State          model.State // Basis.Revision, and everything but Now, Held and membership facts
+	Record         *membership.Record
+	RecordRevision cluster.Revision
+	Asks           map[string]Ask                    // requests to the president, by key
+	Access         map[string][]byte                 // the access list, as stored, by key
+	Quorum         []byte                            // what KeyQuorum holds; nil: nothing
+	Revoked        []string                          // fingerprints of revoked certificates, sorted
+	Damaged        []string                          // keys whose records cannot be read, sorted
+	Revision       func(key string) cluster.Revision // ModRevision of a key; 0: does not exist
+}
+
+// Source gives the newest Snapshot of the repository and tells every subscriber when there is a newer one. Tokens do not pile up.
+type Source interface {
+	Snapshot() Snapshot
+	Subscribe() <-chan struct{}
+}
+
+// ended reports whether ctx is over, for loops that retry.
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
+
+// writeDeadline bounds one write of the president or the executor.
+const writeDeadline = 2 * time.Second
+
+// maxTxnOps is how many assignments are written in one transaction (etcd allows 128 operations).
+const maxTxnOps = 100
