@@ -35,10 +35,11 @@ type Member struct {
 	watchers []chan struct{}
 }
 
-// timed is an event with the instant at which it happened.
+// timed is an event with the instant at which it happened, or something else to do in the loop.
 type timed struct {
 	at membership.Instant
 	ev membership.Event
+	do func()
 }
 
 // proposalDeadline bounds one attempt to commit a record: an attempt that hangs at a dead leader must not hold up the next.
@@ -61,7 +62,23 @@ type record struct {
 // Ask hands a request to the machine, which grants it when this node is the president and the time has come.
 func (m *Member) Ask(ctx context.Context, ask membership.Ask) error {
 	select {
-	case m.events <- timed{m.cfg.Clock.Boot(), membership.Request{Ask: ask}}:
+	case m.events <- timed{at: m.cfg.Clock.Boot(), ev: membership.Request{Ask: ask}}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Do runs f in the loop, between two steps of the machine: the way to tell the machine who it is. It returns when f has returned.
+func (m *Member) Do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case m.events <- timed{do: func() { f(); close(done) }}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-done:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -72,7 +89,7 @@ func (m *Member) Ask(ctx context.Context, ask membership.Ask) error {
 // behind, as a network would, and never blocks.
 func (m *Member) Deliver(at membership.Instant, ev membership.Event) {
 	select {
-	case m.events <- timed{at, ev}:
+	case m.events <- timed{at: at, ev: ev}:
 	default:
 	}
 }
@@ -105,6 +122,10 @@ func (m *Member) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case e := <-m.events:
+			if e.do != nil {
+				e.do()
+				e.at, e.ev = m.cfg.Clock.Boot(), membership.Tick{}
+			}
 			m.step(ctx, e.at, e.ev)
 		case r := <-records:
 			m.remember(r)
@@ -193,7 +214,7 @@ func (m *Member) propose(ctx context.Context, p membership.Propose, basis cluste
 		m.cfg.Log.Debug("the next membership record was not committed", "epoch", p.Record.Epoch, "err", err)
 	}
 	select {
-	case m.events <- timed{m.cfg.Clock.Boot(), membership.ProposalDone{OK: err == nil}}:
+	case m.events <- timed{at: m.cfg.Clock.Boot(), ev: membership.ProposalDone{OK: err == nil}}:
 	case <-ctx.Done():
 	}
 }
