@@ -94,7 +94,7 @@ const again = 2 * time.Second
 
 // Run carries asks until ctx ends.
 func (a *Asks) Run(ctx context.Context) error {
-	views, news := a.member.Subscribe(), a.source.Subscribe()
+	views, news := a.member.Subscribe(ctx), a.source.Subscribe(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +30,7 @@ type Member struct {
 	view      atomic.Pointer[membership.View]
 	revisions map[cluster.Epoch]cluster.Revision // at which revision the newest records stood; owned by Run
 
-	mu       sync.Mutex
-	watchers []chan struct{}
+	watchers watchers
 }
 
 // timed is an event with the instant at which it happened, or something else to do in the loop.
@@ -103,14 +101,8 @@ func (m *Member) MayStart() bool {
 	return v.IsMember && m.cfg.Clock.Boot() < v.LeaseEnd
 }
 
-// Subscribe returns a channel that gets a token after each change of the view; tokens do not pile up.
-func (m *Member) Subscribe() <-chan struct{} {
-	ch := make(chan struct{}, 1)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.watchers = append(m.watchers, ch)
-	return ch
-}
+// Subscribe returns a channel that gets a token after each change of the view, until ctx ends; tokens do not pile up.
+func (m *Member) Subscribe(ctx context.Context) <-chan struct{} { return m.watchers.subscribe(ctx) }
 
 // Run drives the machine until ctx ends.
 func (m *Member) Run(ctx context.Context) error {
@@ -175,18 +167,7 @@ func (m *Member) step(ctx context.Context, at membership.Instant, ev membership.
 		m.view.Store(&v)
 	}
 	if changed {
-		m.tell()
-	}
-}
-
-func (m *Member) tell() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, ch := range m.watchers {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
+		m.watchers.tell()
 	}
 }
 

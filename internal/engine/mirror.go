@@ -26,8 +26,7 @@ type Mirror struct {
 	decoded map[string]any          // by key; the decoded form of what entries holds
 	damaged map[string]bool
 
-	mu       sync.Mutex
-	watchers []chan struct{}
+	watchers watchers
 	first    chan struct{}
 	once     sync.Once
 }
@@ -46,13 +45,7 @@ func (m *Mirror) Snapshot() Snapshot { return *m.current.Load() }
 func (m *Mirror) Filled() <-chan struct{} { return m.first }
 
 // Subscribe implements Source.
-func (m *Mirror) Subscribe() <-chan struct{} {
-	ch := make(chan struct{}, 1)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.watchers = append(m.watchers, ch)
-	return ch
-}
+func (m *Mirror) Subscribe(ctx context.Context) <-chan struct{} { return m.watchers.subscribe(ctx) }
 
 // Run follows the repository until ctx ends.
 func (m *Mirror) Run(ctx context.Context) error {
@@ -146,14 +139,7 @@ func (m *Mirror) publish(rev cluster.Revision) {
 	})
 	m.current.Store(s)
 	m.once.Do(func() { close(m.first) })
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, ch := range m.watchers {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
-	}
+	m.watchers.tell()
 }
 
 // put adds the record under key to a snapshot; keys come in order, so slices end up sorted by name.

@@ -62,7 +62,7 @@ type Snapshot struct {
 // Source gives the newest Snapshot of the repository and tells every subscriber when there is a newer one. Tokens do not pile up.
 type Source interface {
 	Snapshot() Snapshot
-	Subscribe() <-chan struct{}
+	Subscribe(ctx context.Context) <-chan struct{} // until ctx ends
 }
 
 // ended reports whether ctx is over, for loops that retry.

@@ -61,7 +61,7 @@ func NewVoters(cfg Config, member *Member, source Source, store confdb.Store, el
 
 // Run keeps the voters until ctx ends.
 func (v *Voters) Run(ctx context.Context) error {
-	news := v.source.Subscribe()
+	news := v.source.Subscribe(ctx)
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
