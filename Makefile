@@ -12,8 +12,12 @@ build: ## bin/redoubt and bin/redoubtd
 
 test: install-deps build lint ## everything: what CI runs
 	$(GO) test -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/sim)
+ifneq ($(wildcard internal/sim/*_test.go),)
 	$(GO) test -timeout 5m ./internal/sim/...
+endif
+ifneq ($(wildcard internal/e2e/*_test.go),)
 	$(GO) test -count=1 -timeout 15m ./internal/e2e/...
+endif
 
 check: build ## the quick part of test: no lab, no packages
 	$(GO) vet ./... && $(GO) test -short ./internal/... ./api/...
