@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -76,7 +77,7 @@ func realtimeThreads() error {
 				continue
 			}
 			err = unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: priority}, 0)
-			if err != nil && err != unix.ESRCH {
+			if err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
 			done[t.Name()], fresh = true, true
