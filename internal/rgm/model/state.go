@@ -56,7 +56,9 @@ type Instance struct {
 	Group       cluster.GroupName   `json:"group"`
 	// Version is the newest version of the assignment that the executor acts on. Once it reports OFFLINE at version v, it will
 	// start nothing on the strength of a version <= v.
-	Version   uint64             `json:"version"`
+	Version uint64 `json:"version"`
+	// Restart is the newest Assignment.Restart that was carried out.
+	Restart   uint64             `json:"restart,omitempty"`
 	State     GroupState         `json:"state"`
 	Resources []ResourceInstance `json:"resources,omitempty"`
 	// Plea asks the president to move the group away.
@@ -112,6 +114,8 @@ type Assignment struct {
 	Epoch   cluster.Epoch `json:"epoch"` // of the record it was decided on
 	// Targets are the nodes, in their incarnations, that shall bring the group online; sorted by node. All others take it offline.
 	Targets []Target `json:"targets,omitempty"`
+	// Leaving were targets and have not yet reported OFFLINE under this version; what they run may not start elsewhere. Sorted by node.
+	Leaving []Target `json:"leaving,omitempty"`
 	// Wanted are the nodes where the group shall run in the end; Targets lag behind while the old ones stop.
 	Wanted []cluster.NodeName `json:"wanted,omitempty"`
 	// Restart tells each target to stop and start again when it is greater than what the target has seen.
@@ -121,7 +125,7 @@ type Assignment struct {
 	Off     bool   `json:"off,omitempty"`
 	// OffNodes are nodes from which an administrator took the group offline, until it is brought online there again.
 	OffNodes []cluster.NodeName `json:"offNodes,omitempty"`
-	// Formation is that of the record in which the group was last online or ordered online.
+	// Formation is that of the record in which the group was last considered.
 	Formation cluster.Epoch `json:"formation,omitempty"`
 	// Failures are the starts that failed and the giveovers within Pingpong_interval, oldest first.
 	Failures []Failure `json:"failures,omitempty"`

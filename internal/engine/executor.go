@@ -1,0 +1,333 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/rgm/life"
+	"redoubt/internal/rgm/model"
+)
+
+// Executor is the executor loop of a node: for each group it drives one life.Group, runs the methods that it wants and reports what became of
+// them. Stopping is always allowed; starting only while the lease is current.
+type Executor struct {
+	cfg     Config
+	member  *Member
+	source  Source
+	drivers Drivers
+	halter  Halter
+	report  *reporter
+
+	groups   map[cluster.GroupName]*groupRun
+	events   chan groupEvent
+	incarn   cluster.Incarnation
+	draining bool
+	idle     chan chan bool
+	drain    chan struct{}
+}
+
+// groupRun is one group with its running methods and watches.
+type groupRun struct {
+	life    *life.Group
+	running map[cluster.ResourceName]context.CancelFunc
+	watches map[cluster.ResourceName]context.CancelFunc
+	last    model.Instance
+}
+
+type groupEvent struct {
+	group cluster.GroupName
+	ev    life.Event
+}
+
+// NewExecutor returns the loop of the incarnation; Run starts it.
+func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, source Source, store confdb.Store, drivers Drivers, halter Halter) *Executor {
+	return &Executor{
+		cfg: cfg, member: member, source: source, drivers: drivers, halter: halter, incarn: incarnation,
+		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, events: make(chan groupEvent, 4096), idle: make(chan chan bool), drain: make(chan struct{}, 1),
+	}
+}
+
+// Run executes until ctx ends. Methods that still run then are left to the guard or to the next daemon.
+func (x *Executor) Run(ctx context.Context) error {
+	go x.report.run(ctx)
+	views, news := x.member.Subscribe(ctx), x.source.Subscribe(ctx)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	x.changed(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-views:
+			x.changed(ctx)
+		case <-news:
+			x.changed(ctx)
+		case <-tick.C:
+			for name := range x.groups {
+				x.step(ctx, name, life.Tick{})
+			}
+		case e := <-x.events:
+			x.step(ctx, e.group, e.ev)
+		case reply := <-x.idle:
+			reply <- x.quiet()
+		case <-x.drain:
+			x.draining = true
+			x.changed(ctx)
+		}
+	}
+}
+
+// Ask hands an administrator's or a monitor's request to a group of this node.
+func (x *Executor) Ask(ctx context.Context, group cluster.GroupName, ask life.Asked) error {
+	select {
+	case x.events <- groupEvent{group, ask}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Drain makes this node take every group offline, whatever the assignments say: it is about to leave.
+func (x *Executor) Drain() {
+	select {
+	case x.drain <- struct{}{}:
+	default:
+	}
+}
+
+// Quiet reports whether no method is running at this moment: the time to restart the daemon on purpose.
+func (x *Executor) Quiet(ctx context.Context) bool {
+	reply := make(chan bool, 1)
+	select {
+	case x.idle <- reply:
+		return <-reply
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (x *Executor) quiet() bool {
+	for _, g := range x.groups {
+		if len(g.running) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// changed tells every group that the configuration, an assignment or the lease is different.
+func (x *Executor) changed(ctx context.Context) {
+	snap := x.source.Snapshot()
+	for _, g := range snap.State.Groups {
+		if _, ok := x.groups[g.Name]; !ok {
+			x.groups[g.Name] = x.adopt(snap, g.Name)
+		}
+	}
+	for name := range x.groups {
+		x.step(ctx, name, life.Changed{})
+	}
+}
+
+// adopt begins with what this incarnation last reported: a daemon that was restarted on purpose goes on with running services.
+func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
+	inst := model.Instance{Node: x.cfg.Node, Incarnation: x.incarn, Group: group, State: model.GroupUnmanaged}
+	for _, i := range snap.State.Instances {
+		if i.Node == x.cfg.Node && i.Group == group && i.Incarnation == x.incarn {
+			inst = i
+		}
+	}
+	return &groupRun{life: life.New(inst), running: map[cluster.ResourceName]context.CancelFunc{}, watches: map[cluster.ResourceName]context.CancelFunc{}}
+}
+
+// input collects the facts of one group. ok is false when the group no longer exists.
+func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
+	snap := x.source.Snapshot()
+	in = life.Input{
+		Now: x.cfg.Clock.Wall(), Node: x.cfg.Node, Incarnation: x.incarn, Types: snap.State.Types,
+		Others: snap.State.Instances, MayStart: x.member.MayStart(), Draining: x.draining,
+	}
+	for _, g := range snap.State.Groups {
+		if g.Name == group {
+			in.Group, ok = g, true
+		}
+	}
+	for _, r := range snap.State.Resources {
+		if r.Group == group {
+			in.Resources = append(in.Resources, r)
+		}
+	}
+	for _, a := range snap.State.Assignments {
+		if a.Group == group {
+			in.Assignment = a
+		}
+	}
+	return in, ok
+}
+
+func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Event) {
+	g, ok := x.groups[group]
+	if !ok {
+		return
+	}
+	if d, ok := ev.(life.Done); ok {
+		delete(g.running, d.Resource)
+	}
+	in, exists := x.input(group)
+	if !exists {
+		x.forget(group, g)
+		return
+	}
+	for _, act := range g.life.Step(in, ev) {
+		x.act(ctx, group, g, in, act)
+	}
+}
+
+// forget drops a group that was deleted; control deletes only what is offline everywhere.
+func (x *Executor) forget(group cluster.GroupName, g *groupRun) {
+	for _, stop := range g.watches {
+		stop()
+	}
+	for _, stop := range g.running {
+		stop()
+	}
+	delete(x.groups, group)
+	x.report.drop(confdb.KeyInstance(x.cfg.Node, group))
+}
+
+func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, act life.Action) {
+	switch a := act.(type) {
+	case life.Run:
+		x.run(ctx, group, g, in, a)
+	case life.Abort:
+		if stop, ok := g.running[a.Resource]; ok {
+			stop()
+		}
+	case life.End:
+		x.end(ctx, group, in, a.Resource)
+	case life.Watch:
+		x.watch(ctx, group, g, in, a.Resource)
+	case life.Unwatch:
+		if stop, ok := g.watches[a.Resource]; ok {
+			stop()
+			delete(g.watches, a.Resource)
+		}
+	case life.Halt:
+		x.cfg.Log.Error("ending this node: a resource could not be stopped", "group", group, "why", a.Why)
+		x.halter.Halt(a.Why)
+	case life.Report:
+		inst := g.life.Instance()
+		x.log(g.last, inst)
+		g.last = inst
+		x.report.put(confdb.KeyInstance(x.cfg.Node, group), inst)
+	case life.Note:
+		x.cfg.Log.Info(a.Text, "group", group, "resource", a.Resource)
+	}
+}
+
+// log says what changed in the group's and its resources' states.
+func (x *Executor) log(old, now model.Instance) {
+	if old.State != now.State {
+		x.cfg.Log.Info("group state", "group", now.Group, "state", now.State, "was", old.State, "version", now.Version)
+	}
+}
+
+// call collects what a driver needs for one method. The error says what is missing.
+func (x *Executor) call(in life.Input, name cluster.ResourceName, method model.Method) (agent.Call, agent.Driver, string) {
+	c := agent.Call{Method: method, Group: in.Group, Node: x.cfg.Node, Peers: in.Resources}
+	found := false
+	for _, r := range in.Resources {
+		if r.Name == name {
+			c.Resource, found = r, true
+		}
+	}
+	if !found {
+		return c, nil, "the resource is not configured any more"
+	}
+	i := slices.IndexFunc(in.Types, func(t model.Type) bool { return t.Name == c.Resource.Type })
+	if i < 0 {
+		return c, nil, "resource type " + string(c.Resource.Type) + " is not registered; register it with `redoubt type register`"
+	}
+	c.Type = in.Types[i]
+	d, ok := x.drivers.Driver(c.Type.Driver)
+	if !ok {
+		return c, nil, "this build has no driver " + c.Type.Driver
+	}
+	return c, d, ""
+}
+
+// run starts a method in its own goroutine; its end comes back as an event.
+func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, a life.Run) {
+	c, driver, missing := x.call(in, a.Resource, a.Method)
+	c.Timeout, c.Changes = a.Timeout, a.Changes
+	done := func(o life.Outcome) {
+		select {
+		case x.events <- groupEvent{group, life.Done{Resource: a.Resource, Method: a.Method, Outcome: o}}:
+		case <-ctx.Done():
+		}
+	}
+	starts := a.Method == model.MethodStart || a.Method == model.MethodPrenetStart
+	if missing == "" && starts && !x.member.MayStart() {
+		missing = "this node's lease has ended"
+	}
+	if missing != "" {
+		go done(life.Outcome{Exit: 1, Message: missing})
+		return
+	}
+	runCtx, cancel := context.WithCancel(ctx)
+	g.running[a.Resource] = cancel
+	go func() {
+		defer cancel()
+		began := x.cfg.Clock.Boot()
+		r := driver.Run(runCtx, c)
+		took := time.Duration(x.cfg.Clock.Boot() - began)
+		if !r.OK() {
+			x.cfg.Log.Warn("method failed", "resource", a.Resource, "method", a.Method, "exit", r.Exit, "timedOut", r.TimedOut, "message", r.Message, "took", took)
+		} else {
+			x.cfg.Log.Info("method done", "resource", a.Resource, "method", a.Method, "took", took)
+		}
+		done(life.Outcome{OK: r.OK(), TimedOut: r.TimedOut, Aborted: r.Aborted, Exit: r.Exit, Message: strings.TrimSpace(r.Message), Status: r.Status})
+	}()
+}
+
+// end makes sure that nothing of a resource is left running.
+func (x *Executor) end(ctx context.Context, group cluster.GroupName, in life.Input, name cluster.ResourceName) {
+	c, driver, missing := x.call(in, name, "")
+	go func() {
+		o := life.Outcome{OK: true}
+		if missing == "" {
+			bounded, cancel := context.WithTimeout(ctx, 30*time.Second)
+			defer cancel()
+			if err := driver.End(bounded, c); err != nil {
+				o = life.Outcome{Exit: 1, Message: err.Error()}
+			}
+		}
+		select {
+		case x.events <- groupEvent{group, life.EndDone{Resource: name, Outcome: o}}:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// watch follows an online resource until it is told to stop; what it sees comes back as events.
+func (x *Executor) watch(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, name cluster.ResourceName) {
+	if stop, ok := g.watches[name]; ok {
+		stop()
+	}
+	c, driver, missing := x.call(in, name, "")
+	if missing != "" {
+		return
+	}
+	watchCtx, cancel := context.WithCancel(ctx)
+	g.watches[name] = cancel
+	go driver.Watch(watchCtx, c, func(o agent.Observation) {
+		select {
+		case x.events <- groupEvent{group, life.Observed{Resource: name, Kind: string(o.Kind), Message: o.Message}}:
+		case <-watchCtx.Done():
+		}
+	})
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+	"redoubt/internal/membership"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/order"
+)
+
+// Fencer confirms that a node is off, by a fence agent. It is asked only for nodes that have one configured.
+type Fencer interface {
+	Fence(ctx context.Context, node model.Node) error
+}
+
+// President is the president loop. Every node runs it; it acts only while this node is the president of the newest record and holds its lease. It keeps
+// nothing that matters: whoever becomes president next plans from the repository alone.
+type President struct {
+	cfg    Config
+	member *Member
+	source Source
+	store  confdb.Store
+	fencer Fencer
+
+	fenced map[membership.NodeIncarnation]fenceState
+}
+
+type fenceState struct {
+	done    bool
+	running bool
+	next    time.Time // of another attempt
+	result  chan error
+}
+
+// NewPresident returns the loop; Run starts it. A nil fencer refuses: nodes with a fence agent are then never taken over.
+func NewPresident(cfg Config, member *Member, source Source, store confdb.Store, fencer Fencer) *President {
+	return &President{cfg: cfg, member: member, source: source, store: store, fencer: fencer, fenced: map[membership.NodeIncarnation]fenceState{}}
+}
+
+// Run plans whenever something changed, until ctx ends.
+func (p *President) Run(ctx context.Context) error {
+	views, news := p.member.Subscribe(ctx), p.source.Subscribe(ctx)
+	// Pingpong_interval and evacuation run out without any event.
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		again := p.plan(ctx)
+		if again {
+			pause(ctx, 20*time.Millisecond)
+			if ended(ctx) {
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-views:
+		case <-news:
+		case <-tick.C:
+		}
+	}
+}
+
+// plan makes one plan and writes it; true asks to plan again at once because the basis was not the newest.
+func (p *President) plan(ctx context.Context) bool {
+	view := p.member.View()
+	if !view.President || !p.member.MayStart() {
+		return false
+	}
+	snap := p.source.Snapshot()
+	if snap.Record == nil || snap.Record.Epoch != view.Record.Epoch {
+		return false // the mirror has not shown the newest record yet; its change wakes us
+	}
+	state := BuildState(snap, view, p.cfg.Clock.Wall())
+	state.Held = append(state.Held, p.unfenced(ctx, snap, view)...)
+	steps := order.Plan(state)
+	for len(steps) > 0 {
+		n := min(len(steps), maxTxnOps)
+		if err := p.write(ctx, snap, steps[:n]); err != nil {
+			if fault.Is(err, fault.Conflict) {
+				return false // somebody was first; the watch brings the news
+			}
+			p.cfg.Log.Warn("the plan could not be written; trying again", "err", err)
+			return !ended(ctx)
+		}
+		steps = steps[n:]
+	}
+	return false
+}
+
+// write commits assignments under the guard of the membership record: a deposed president's transaction does not hold.
+func (p *President) write(ctx context.Context, snap Snapshot, steps []order.Step) error {
+	compares := []confdb.Compare{{Key: confdb.KeyMembership, Revision: snap.RecordRevision}}
+	var ops []confdb.Op
+	for _, s := range steps {
+		key := confdb.KeyAssign(s.Assignment.Group)
+		value, err := confdb.Encode(confdb.KindAssignment, s.Assignment)
+		if err != nil {
+			return err
+		}
+		compares = append(compares, confdb.Compare{Key: key, Revision: snap.Revision(key)})
+		ops = append(ops, confdb.Op{Key: key, Value: value})
+	}
+	attempt, cancel := context.WithTimeout(ctx, writeDeadline)
+	defer cancel()
+	if _, err := p.store.Txn(attempt, compares, ops); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.Why != "" {
+			p.cfg.Log.Info("group assigned", "group", s.Assignment.Group, "targets", s.Assignment.Targets, "version", s.Assignment.Version, "why", s.Why)
+		}
+	}
+	return nil
+}
+
+// BuildState completes what the repository says with what the membership knows: who is a member, which removed incarnations may still run something.
+func BuildState(snap Snapshot, view membership.View, now time.Time) model.State {
+	s := snap.State
+	s.Now = now
+	rec := view.Record
+	if rec == nil {
+		return s
+	}
+	s.Basis.Epoch, s.Formation = rec.Epoch, rec.Formation
+	nodes := make([]model.NodeState, len(s.Nodes))
+	for i, n := range s.Nodes {
+		nodes[i] = model.NodeState{Node: n.Node}
+		if m, ok := rec.Member(n.Name); ok {
+			nodes[i].Member, nodes[i].Incarnation, nodes[i].Since = true, m.Incarnation, m.Since
+		}
+	}
+	s.Nodes = nodes
+	s.Held = nil
+	for _, l := range rec.Leaving {
+		if !gone(view, l.Node, l.Incarnation) {
+			s.Held = append(s.Held, model.Target{Node: l.Node, Incarnation: l.Incarnation})
+		}
+	}
+	return s
+}
+
+func gone(view membership.View, n cluster.NodeName, i cluster.Incarnation) bool {
+	for _, g := range view.Gone {
+		if g.Node == n && g.Incarnation == i {
+			return true
+		}
+	}
+	return false
+}
+
+// unfenced holds back what ran on nodes that have a fence agent until the agent has confirmed: with fencing configured the release of the lease alone is
+// not enough, because a machine that froze whole may thaw.
+func (p *President) unfenced(ctx context.Context, snap Snapshot, view membership.View) []model.Target {
+	var held []model.Target
+	for _, l := range view.Record.Leaving {
+		node, ok := nodeOf(snap, l.Node)
+		if !ok || node.Fence == nil {
+			continue
+		}
+		if !p.confirm(ctx, node, membership.NodeIncarnation{Node: l.Node, Incarnation: l.Incarnation}) {
+			held = append(held, model.Target{Node: l.Node, Incarnation: l.Incarnation})
+		}
+	}
+	return held
+}
+
+// confirm starts the fence agent once and looks whether it has succeeded; a failed attempt is repeated after some seconds.
+func (p *President) confirm(ctx context.Context, node model.Node, who membership.NodeIncarnation) bool {
+	st := p.fenced[who]
+	now := p.cfg.Clock.Wall()
+	switch {
+	case st.done:
+		return true
+	case st.running:
+		select {
+		case err := <-st.result:
+			st.running = false
+			st.done = err == nil
+			st.next = now.Add(5 * time.Second)
+			if err != nil {
+				p.cfg.Log.Error("the fence agent did not confirm; what ran on the node is not taken over", "node", node.Name, "err", err)
+			}
+		default:
+		}
+	case now.After(st.next):
+		st.running, st.result = true, make(chan error, 1)
+		result := st.result
+		go func() { result <- p.fencer.Fence(ctx, node) }()
+	}
+	p.fenced[who] = st
+	return st.done
+}

@@ -1,0 +1,232 @@
+package life
+
+import (
+	"slices"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+)
+
+// goesUp reports whether the group shall be online here.
+func (g *Group) goesUp() bool {
+	a := g.in.Assignment
+	switch {
+	case !g.in.Group.Managed || g.in.Draining || !a.On(g.in.Node, g.in.Incarnation):
+		return false
+	case a.Version < g.inst.Version:
+		return false // an older reading of the repository than one already acted on
+	case g.inst.Plea != nil && g.inst.Plea.Kind == model.PleaStartFailed:
+		return false // it asked for another node; a newer version answers
+	case a.Restart > g.inst.Restart:
+		return false // down first
+	}
+	return true
+}
+
+// desired reports whether the resource shall be up at this moment.
+func (g *Group) desired(r *resource) bool {
+	spec := g.spec(r)
+	return spec != nil && g.goesUp() && spec.EnabledOn(g.in.Node) && !spec.Deleting && !r.restart
+}
+
+func (g *Group) deleting(r *resource) bool {
+	spec := g.spec(r)
+	return spec == nil || spec.Deleting
+}
+
+// initNode reports whether Init, Boot and Fini run on this node.
+func (g *Group) initNode() bool { return slices.Contains(g.in.Group.Nodelist, g.in.Node) }
+
+// address reports whether the resource is a network address.
+func (g *Group) address(r *resource) bool {
+	t := g.typeOf(g.spec(r))
+	return t != nil && t.NetworkAddress
+}
+
+// need is one thing a resource depends on.
+type need struct {
+	on   cluster.ResourceName
+	weak bool
+	kind model.DependencyKind
+	qual string
+}
+
+// needs lists the declared dependencies and the implicit one on the group's addresses.
+func (g *Group) needs(r *resource) []need {
+	spec := g.spec(r)
+	if spec == nil {
+		return nil
+	}
+	var ns []need
+	for _, d := range spec.Dependencies {
+		ns = append(ns, need{on: d.On, weak: d.Kind == model.DependWeak, kind: d.Kind, qual: d.Qualifier})
+	}
+	if g.in.Group.ImplicitNetworkDependencies && !g.address(r) {
+		for _, o := range g.res {
+			s := g.spec(o)
+			if s != nil && g.address(o) && s.EnabledOn(g.in.Node) && !slices.ContainsFunc(ns, func(n need) bool { return n.on == o.ri.Name }) {
+				ns = append(ns, need{on: o.ri.Name, kind: model.DependStrong})
+			}
+		}
+	}
+	return ns
+}
+
+// prenetBlocked says what Prenet_start waits for: everything but the addresses of the group.
+func (g *Group) prenetBlocked(r *resource) string { return g.blocked(r, false) }
+
+// startBlocked says what Start waits for; an address also waits for the Prenet_start of those that need it.
+func (g *Group) startBlocked(r *resource) string {
+	if g.address(r) {
+		for _, o := range g.res {
+			if o != r && o.stage == down && g.desired(o) && g.has(o, model.MethodPrenetStart) && g.needsDirectly(o, r.ri.Name) && g.prenetBlocked(o) == "" {
+				return string(o.ri.Name) + " has not run Prenet_start"
+			}
+		}
+	}
+	return g.blocked(r, true)
+}
+
+func (g *Group) needsDirectly(r *resource, on cluster.ResourceName) bool {
+	return slices.ContainsFunc(g.needs(r), func(n need) bool { return n.on == on })
+}
+
+// blocked returns the first dependency that keeps a resource from starting, "" when none does.
+func (g *Group) blocked(r *resource, addresses bool) string {
+	if g.typeOf(g.spec(r)) == nil {
+		return "its resource type is not registered"
+	}
+	for _, n := range g.needs(r) {
+		o := g.find(n.on)
+		switch {
+		case o == nil:
+			if why := g.elsewhere(n); why != "" {
+				return why
+			}
+		case g.address(o) && !addresses:
+		case n.weak:
+			if (o.stage == down || o.stage == prenetted) && (g.desired(o) || o.restart) || !o.idle() && o.stage != up {
+				return string(n.on) + " is still starting"
+			}
+		case o.stage != up || o.restart:
+			return describe(o, g.desired(o))
+		}
+	}
+	return ""
+}
+
+// elsewhere judges a dependency on a resource of another group: it has to be online on this node or on any.
+func (g *Group) elsewhere(n need) string {
+	if n.weak {
+		return ""
+	}
+	for _, i := range g.in.Others {
+		if i.Group == g.in.Group.Name || n.qual == "LOCAL_NODE" && i.Node != g.in.Node || n.qual != "" && n.qual[0] == '@' && string(i.Node) != n.qual[1:] {
+			continue
+		}
+		for _, ri := range i.Resources {
+			if ri.Name == n.on && online(ri.State) {
+				return ""
+			}
+		}
+	}
+	return string(n.on) + " of another group is not online"
+}
+
+func online(s model.ResourceState) bool {
+	return s == model.ResourceOnline || s == model.ResourceOnlineNotMonitored || s == model.ResourceMonitorFailed
+}
+
+func describe(o *resource, desired bool) string {
+	switch {
+	case o.stage == halfUp:
+		return string(o.ri.Name) + " failed to start"
+	case o.stage == stopFailed:
+		return string(o.ri.Name) + " failed to stop"
+	case !desired && !o.restart:
+		return string(o.ri.Name) + " is disabled"
+	}
+	return string(o.ri.Name) + " is not online yet"
+}
+
+// mayStop reports whether nothing that depends on the resource, and is going down too, is still up.
+func (g *Group) mayStop(r *resource) bool {
+	for _, o := range g.res {
+		if o == r || o.stage == down || o.stage == ended || g.desired(o) && o.idle() {
+			continue
+		}
+		if o.stage == prenetted && o.idle() && !g.has(o, model.MethodPrenetStart) {
+			continue
+		}
+		if g.needsDirectly(o, r.ri.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// addressesDown reports whether the addresses that the resource needs, and that are going down too, are down: Postnet_stop comes after them.
+func (g *Group) addressesDown(r *resource) bool {
+	if !g.has(r, model.MethodPostnetStop) {
+		return true
+	}
+	for _, n := range g.needs(r) {
+		o := g.find(n.on)
+		if o != nil && g.address(o) && o.stage != down && !g.desired(o) && o.stage != stopFailed {
+			return false
+		}
+	}
+	return true
+}
+
+// state computes the group's state and what it waits for.
+func (g *Group) state() (model.GroupState, string) {
+	failed := ""
+	busy, allUp, faulted := false, true, false
+	blocked := ""
+	for _, r := range g.res {
+		switch {
+		case r.stage == stopFailed:
+			failed = string(r.ri.Name) + ": " + r.ri.Message
+		case !r.idle():
+			if r.running != model.MethodMonitorStart && r.running != model.MethodUpdate && r.running != model.MethodMonitorStop || r.stage != up {
+				busy = true
+			}
+		}
+		if !g.desired(r) && !r.restart {
+			if r.stage != down {
+				busy = true
+			}
+			continue
+		}
+		switch r.stage {
+		case up:
+		case halfUp:
+			faulted, allUp = true, false
+		default:
+			allUp = false
+			if why := g.startBlocked(r); why != "" && r.idle() && blocked == "" {
+				blocked = string(r.ri.Name) + ": " + why
+			}
+		}
+	}
+	switch {
+	case failed != "":
+		return model.GroupErrorStopFailed, failed
+	case !g.goesUp() && g.allDown() && !g.in.Group.Managed:
+		return model.GroupUnmanaged, ""
+	case !g.goesUp() && g.allDown():
+		return model.GroupOffline, ""
+	case !g.goesUp():
+		return model.GroupPendingOffline, ""
+	case allUp && !busy:
+		return model.GroupOnline, ""
+	case busy:
+		return model.GroupPendingOnline, ""
+	case faulted:
+		return model.GroupOnlineFaulted, ""
+	case blocked != "" && g.in.MayStart:
+		return model.GroupPendingOnlineBlocked, blocked
+	}
+	return model.GroupPendingOnline, ""
+}

@@ -1,0 +1,387 @@
+// Package order turns placements into the next safe assignments. Plan is a pure function of one snapshot; the president commits its steps
+// under the guard of the membership record, so that a plan made on an older membership is never carried out.
+//
+// A group moves in steps. Taking a node out of the targets makes it leave: it stays in Leaving until it reports OFFLINE under a
+// version in which it is no target, or until its incarnation is certain to run nothing (released by a majority, fenced, or followed by a later one).
+// Only then is another node made a target in its place. So at every moment at most Maximum_primaries nodes can run the group, whoever is president and
+// however late anybody's view is.
+package order
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/place"
+)
+
+// Step is one assignment to write. Why is for the log; empty when only notes changed.
+type Step struct {
+	Assignment model.Assignment
+	Why        string
+}
+
+// Plan returns the assignments that have to change now, sorted by group.
+func Plan(s model.State) []Step {
+	in := index(s)
+	var steps []Step
+	for _, g := range s.Groups {
+		old, exists := in.assignments[g.Name]
+		if !exists && !g.Managed {
+			continue
+		}
+		p := planner{in: in, s: s, g: g, old: old, next: clone(old)}
+		p.next.Group = g.Name
+		if next, why := p.plan(); !exists || !reflect.DeepEqual(next, old) {
+			steps = append(steps, Step{Assignment: next, Why: why})
+		}
+	}
+	return steps
+}
+
+// facts are the state's slices as maps; only looked up, never ranged over.
+type facts struct {
+	assignments map[cluster.GroupName]model.Assignment
+	wants       map[cluster.GroupName]model.Want
+	instances   map[cluster.GroupName][]model.Instance
+	live        map[model.Target]bool
+	held        map[model.Target]bool
+	incarnation map[cluster.NodeName]cluster.Incarnation
+}
+
+func index(s model.State) facts {
+	in := facts{
+		assignments: map[cluster.GroupName]model.Assignment{}, wants: map[cluster.GroupName]model.Want{}, instances: map[cluster.GroupName][]model.Instance{},
+		live: map[model.Target]bool{}, held: map[model.Target]bool{}, incarnation: map[cluster.NodeName]cluster.Incarnation{},
+	}
+	for _, a := range s.Assignments {
+		in.assignments[a.Group] = a
+	}
+	for _, w := range s.Wants {
+		in.wants[w.Group] = w
+	}
+	for _, i := range s.Instances {
+		in.instances[i.Group] = append(in.instances[i.Group], i)
+	}
+	for _, n := range s.Nodes {
+		if n.Member {
+			in.live[model.Target{Node: n.Name, Incarnation: n.Incarnation}] = true
+			in.incarnation[n.Name] = n.Incarnation
+		}
+	}
+	for _, t := range s.Held {
+		in.held[t] = true
+	}
+	return in
+}
+
+func clone(a model.Assignment) model.Assignment {
+	a.Targets = slices.Clone(a.Targets)
+	a.Leaving = slices.Clone(a.Leaving)
+	a.Wanted = slices.Clone(a.Wanted)
+	a.OffNodes = slices.Clone(a.OffNodes)
+	a.Failures = slices.Clone(a.Failures)
+	a.Notes = nil
+	return a
+}
+
+// planner plans one group.
+type planner struct {
+	in       facts
+	s        model.State
+	g        model.Group
+	old      model.Assignment
+	next     model.Assignment
+	explicit []cluster.NodeName
+	remaster bool
+	reason   string
+}
+
+func (p *planner) plan() (model.Assignment, string) {
+	p.newFormation()
+	p.heedWant()
+	p.heedPleas()
+	wanted := p.wanted()
+	p.move(wanted)
+	if p.old.Version == 0 || p.next.Restart != p.old.Restart || !slices.Equal(p.next.Targets, p.old.Targets) {
+		p.next.Version = p.old.Version + 1
+		p.next.Epoch = p.s.Basis.Epoch
+	}
+	if len(p.next.Notes) == 0 {
+		p.next.Notes = nil
+	}
+	return p.next, p.why()
+}
+
+// newFormation applies Auto_start_on_new_cluster when the cluster formed anew.
+func (p *planner) newFormation() {
+	if p.next.Formation == p.s.Formation || !p.g.Managed {
+		return
+	}
+	// A group that nobody has brought online yet stays offline, whatever Auto_start_on_new_cluster says.
+	p.next.Off = p.old.Formation == 0 || !p.g.AutoStartOnNewCluster
+	p.next.Formation = p.s.Formation
+	p.next.OffNodes, p.next.Failures = nil, nil
+}
+
+// heedWant carries out, once, what an administrator asked for.
+func (p *planner) heedWant() {
+	w, ok := p.in.wants[p.g.Name]
+	if !ok || w.Seq <= p.next.WantSeq {
+		return
+	}
+	p.next.WantSeq = w.Seq
+	switch {
+	case w.Restart:
+		p.next.Restart++
+		p.reason = "restart asked for"
+	case w.Online && len(w.Nodes) > 0:
+		p.next.Off = false
+		p.explicit = w.Nodes
+		in := func(n cluster.NodeName) bool { return slices.Contains(w.Nodes, n) }
+		p.next.OffNodes = slices.DeleteFunc(p.next.OffNodes, in)
+		p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return in(f.Node) })
+		p.reason = "asked for"
+	case w.Online:
+		p.next.Off, p.next.OffNodes = false, nil
+		p.remaster = w.Remaster
+		if w.Force {
+			p.next.Failures = nil
+		}
+		p.reason = "asked for"
+	case len(w.Nodes) > 0:
+		for _, n := range w.Nodes {
+			if !slices.Contains(p.next.OffNodes, n) {
+				p.next.OffNodes = append(p.next.OffNodes, n)
+			}
+		}
+		slices.Sort(p.next.OffNodes)
+		p.reason = "taken off these nodes"
+	default:
+		p.next.Off = true
+		p.reason = "taken offline"
+	}
+}
+
+// heedPleas notes, once, the starts that failed and the requests to give the group away; old ones are forgotten.
+func (p *planner) heedPleas() {
+	for _, i := range p.in.instances[p.g.Name] {
+		if i.Plea == nil || i.Plea.Version != p.old.Version || !p.in.live[target(i)] {
+			continue
+		}
+		f := model.Failure{Node: i.Node, Kind: i.Plea.Kind, Resource: i.Plea.Resource, Why: i.Plea.Why, At: i.Plea.At}
+		known := slices.ContainsFunc(p.next.Failures, func(k model.Failure) bool { return k.Node == f.Node && k.At.Equal(f.At) })
+		if !known {
+			p.next.Failures = append(p.next.Failures, f)
+			p.reason = fmt.Sprintf("resource %s on %s: %s", f.Resource, f.Node, f.Why)
+		}
+	}
+	p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return !place.Fresh(p.s, p.g, f) })
+	if len(p.next.Failures) == 0 {
+		p.next.Failures = nil
+	}
+}
+
+func target(i model.Instance) model.Target {
+	return model.Target{Node: i.Node, Incarnation: i.Incarnation}
+}
+
+// wanted says where the group shall run in the end.
+func (p *planner) wanted() []cluster.NodeName {
+	switch {
+	case !p.g.Managed:
+		p.note("", place.Unmanaged, "not managed; manage it with `redoubt group manage "+string(p.g.Name)+"`")
+		return nil
+	case p.next.Off && p.old.WantSeq == 0 && p.next.WantSeq == 0:
+		p.note("", place.Off, "never brought online; `redoubt group online "+string(p.g.Name)+"` does")
+		return nil
+	case p.next.Off:
+		p.note("", place.Off, "taken offline, or not started with a new cluster; `redoubt group online "+string(p.g.Name)+"` brings it back")
+		return nil
+	}
+	var current []cluster.NodeName
+	for _, t := range p.next.Targets {
+		if p.in.live[t] {
+			current = append(current, t.Node)
+		}
+	}
+	c := place.Choose(p.s, place.Request{
+		Group: p.g, Current: current, Explicit: p.explicit, Remaster: p.remaster,
+		OffNodes: p.next.OffNodes, Failures: p.next.Failures, Decided: p.old.Epoch,
+	})
+	p.next.Notes = append(p.next.Notes, c.Notes...)
+	if p.explicit == nil && !p.remaster && len(p.pending()) > 0 {
+		// A move that an administrator ordered is still under way: its goal holds while its nodes can take it.
+		if goal := p.goal(c); goal != nil {
+			return goal
+		}
+	}
+	return c.Nodes
+}
+
+// pending are the nodes that were chosen but could not be made targets yet.
+func (p *planner) pending() []cluster.NodeName {
+	var nodes []cluster.NodeName
+	for _, n := range p.next.Wanted {
+		if !slices.ContainsFunc(p.next.Targets, func(t model.Target) bool { return t.Node == n }) {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// goal is the earlier choice, if every node of it may still run the group.
+func (p *planner) goal(c place.Choice) []cluster.NodeName {
+	if p.g.Suspended && p.in.wants[p.g.Name].Seq == 0 {
+		return nil
+	}
+	for _, n := range p.next.Wanted {
+		if _, member := p.in.incarnation[n]; !member {
+			return nil
+		}
+		refused := slices.ContainsFunc(c.Notes, func(t model.Note) bool {
+			return t.Node == n && t.Name != place.Evacuated
+		})
+		if refused || !slices.Contains(p.g.Nodelist, n) {
+			return nil
+		}
+	}
+	return p.next.Wanted
+}
+
+// move computes targets and leavers on the way to wanted.
+func (p *planner) move(wanted []cluster.NodeName) {
+	// Wanted is kept in node order so that equal choices compare equal.
+	p.next.Wanted = slices.Sorted(slices.Values(wanted))
+	var stopFailed []cluster.NodeName
+	for _, i := range p.in.instances[p.g.Name] {
+		if i.State == model.GroupErrorStopFailed && p.in.live[target(i)] {
+			stopFailed = append(stopFailed, i.Node)
+			p.note(i.Node, place.StopFailed, "a stop failed ("+i.BlockedOn+"); see what is wrong, then `redoubt resource clear`")
+		}
+	}
+	var keep []model.Target
+	for _, t := range p.next.Targets {
+		switch {
+		case p.in.live[t] && (slices.Contains(wanted, t.Node) || slices.Contains(stopFailed, t.Node)):
+			keep = append(keep, t)
+		case p.in.live[t] || p.in.held[t]:
+			p.leave(t)
+		}
+	}
+	p.next.Leaving = slices.DeleteFunc(p.next.Leaving, func(t model.Target) bool { return p.left(t) })
+	p.strays(keep)
+	if len(p.next.Leaving) == 0 {
+		p.next.Leaving = nil
+	}
+	slices.SortFunc(p.next.Leaving, byNode)
+	p.next.Targets = p.admit(keep, wanted)
+}
+
+// leave makes a target leave, once.
+func (p *planner) leave(t model.Target) {
+	if !slices.Contains(p.next.Leaving, t) {
+		p.next.Leaving = append(p.next.Leaving, t)
+	}
+}
+
+// left reports whether a leaver certainly runs nothing of the group any more.
+func (p *planner) left(t model.Target) bool {
+	if p.in.held[t] {
+		return false
+	}
+	if !p.in.live[t] {
+		return true
+	}
+	if slices.Contains(p.old.Targets, t) {
+		return false // it is told only now
+	}
+	for _, i := range p.in.instances[p.g.Name] {
+		if target(i) == t {
+			return !i.MayRun() && i.Version >= p.old.Version
+		}
+	}
+	return false
+}
+
+// strays adds whatever runs the group without being ordered to: a repository that was restored from an older snapshot does not know.
+func (p *planner) strays(keep []model.Target) {
+	for _, i := range p.in.instances[p.g.Name] {
+		t := target(i)
+		if i.MayRun() && (p.in.live[t] || p.in.held[t]) && !slices.Contains(keep, t) && !slices.Contains(p.next.Leaving, t) {
+			p.next.Leaving = append(p.next.Leaving, t)
+		}
+	}
+}
+
+// admit adds to keep those wanted nodes for which there is room now.
+func (p *planner) admit(keep []model.Target, wanted []cluster.NodeName) []model.Target {
+	targets := slices.Clone(keep)
+	for _, n := range wanted {
+		inc, member := p.in.incarnation[n]
+		t := model.Target{Node: n, Incarnation: inc}
+		if !member || slices.Contains(targets, t) {
+			continue
+		}
+		if len(targets)+len(p.next.Leaving) >= p.g.MaximumPrimaries || slices.ContainsFunc(p.next.Leaving, func(l model.Target) bool { return l.Node == n }) {
+			p.waits(n)
+			continue
+		}
+		targets = append(targets, t)
+	}
+	slices.SortFunc(targets, byNode)
+	if len(targets) == 0 {
+		return nil
+	}
+	return targets
+}
+
+// waits says for whom a chosen node has to wait.
+func (p *planner) waits(n cluster.NodeName) {
+	for _, l := range p.next.Leaving {
+		if p.in.held[l] {
+			p.note(n, place.Unreleased, fmt.Sprintf("waits until it is certain that %s, which was lost, runs nothing any more", l.Node))
+		} else {
+			p.note(n, place.Stopping, fmt.Sprintf("waits until %s has stopped the group", l.Node))
+		}
+	}
+}
+
+func byNode(a, b model.Target) int {
+	return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Incarnation.Number, b.Incarnation.Number))
+}
+
+func (p *planner) note(n cluster.NodeName, name, text string) {
+	p.next.Notes = append(p.next.Notes, model.Note{Node: n, Name: name, Text: text})
+}
+
+// why describes the change for the log.
+func (p *planner) why() string {
+	if slices.Equal(p.next.Targets, p.old.Targets) && p.next.Restart == p.old.Restart {
+		return ""
+	}
+	var parts []string
+	for _, t := range p.old.Targets {
+		if !slices.Contains(p.next.Targets, t) {
+			switch {
+			case p.in.live[t]:
+				parts = append(parts, "leaves "+string(t.Node))
+			default:
+				parts = append(parts, "lost "+string(t.Node))
+			}
+		}
+	}
+	for _, t := range p.next.Targets {
+		if !slices.Contains(p.old.Targets, t) {
+			parts = append(parts, "starts on "+string(t.Node))
+		}
+	}
+	if p.reason != "" {
+		parts = append(parts, p.reason)
+	}
+	return strings.Join(parts, "; ")
+}
