@@ -1,0 +1,178 @@
+package v1
+
+import "time"
+
+// NodeJoin makes this machine join the cluster of the sponsor.
+type NodeJoin struct {
+	Sponsor     string   `json:"sponsor" doc:"a node of the cluster: name or address, with a port if it is not the usual one"`
+	Fingerprint string   `json:"fingerprint" doc:"the fingerprint of the cluster's authority"`
+	Node        string   `json:"node,omitempty" doc:"this node's name, if it is not the host's name"`
+	Address     []string `json:"address,omitempty" doc:"this node's address on each interconnect, if they can not be found out"`
+}
+
+// NodeAdmit is what the joining machine asks of its sponsor. The access list decides.
+type NodeAdmit struct {
+	Node         string   `json:"node"`
+	Request      []byte   `json:"request"` // certificate signing request, DER
+	HeartbeatKey string   `json:"heartbeatKey"`
+	Addresses    []string `json:"addresses"` // all addresses of the machine, as CIDR: the sponsor picks those of the interconnects
+	Host         string   `json:"host,omitempty"`
+	QuorumServer bool     `json:"quorumServer,omitempty"`
+}
+
+// NodeAdmitted answers node admit: all that the new node needs.
+type NodeAdmitted struct {
+	Cluster        string         `json:"cluster"`
+	ClusterID      string         `json:"clusterID"`
+	Node           string         `json:"node"`
+	ID             int            `json:"id"`
+	Certificate    []byte         `json:"certificate"` // DER
+	Authority      []byte         `json:"authority"`   // DER
+	Interconnects  []Interconnect `json:"interconnects"`
+	Addresses      []string       `json:"addresses"`
+	PrivateNet     string         `json:"privateNet"`
+	PrivateAddress string         `json:"privateAddress"`
+	Nodes          []Node         `json:"nodes"`
+	Extra          []byte         `json:"extra,omitempty"` // for the composer: whatever else the two daemons agreed on
+}
+
+// NodeRemove removes nodes from the cluster.
+type NodeRemove struct {
+	Names []string `json:"names,omitempty"`
+	All   bool     `json:"all,omitempty"`
+	Force bool     `json:"force,omitempty" doc:"also when it is in nodelists: it is taken out of them"`
+}
+
+// NodeEvacuate moves every group off nodes.
+type NodeEvacuate struct {
+	Names   []string `json:"names,omitempty"`
+	All     bool     `json:"all,omitempty"`
+	Timeout *int     `json:"timeout,omitempty" doc:"seconds in which no group comes back; 60 if not given"`
+	NoWait  bool     `json:"noWait,omitempty" doc:"do not wait until it has happened"`
+}
+
+// NodeList asks for the names of the nodes.
+type NodeList struct {
+	Names []string `json:"names,omitempty" query:"names"`
+	All   bool     `json:"all,omitempty" query:"all"`
+}
+
+// NodeShow asks for the configuration of nodes.
+type NodeShow struct {
+	Names []string `json:"names,omitempty" query:"names"`
+	All   bool     `json:"all,omitempty" query:"all"`
+}
+
+// NodeStatus asks for the state of nodes; the answer is a list of NodeState.
+type NodeStatus struct {
+	Names []string `json:"names,omitempty" query:"names"`
+	All   bool     `json:"all,omitempty" query:"all"`
+}
+
+// NodeSet changes properties of nodes.
+type NodeSet struct {
+	Names    []string `json:"names,omitempty"`
+	All      bool     `json:"all,omitempty"`
+	Property []string `json:"property" doc:"NAME=VALUE"`
+}
+
+// NodeSetFence configures the fence agent of a node.
+type NodeSetFence struct {
+	Names    []string `json:"names,omitempty"`
+	All      bool     `json:"all,omitempty"`
+	Agent    string   `json:"agent" doc:"the fence agent, such as fence_ipmilan"`
+	Property []string `json:"property,omitempty" doc:"NAME=VALUE for the agent; secrets only as NAME_file=PATH"`
+	Timeout  int      `json:"timeout,omitempty" doc:"seconds the agent may take; 60 if not given"`
+}
+
+// NodeClearFence takes the fence agent of a node away.
+type NodeClearFence struct {
+	Names []string `json:"names,omitempty"`
+	All   bool     `json:"all,omitempty"`
+}
+
+// Node is the configuration of a node.
+type Node struct {
+	Name           string     `json:"name"`
+	ID             int        `json:"id"`
+	QuorumServer   bool       `json:"quorumServer,omitempty"`
+	Addresses      []string   `json:"addresses"`
+	PrivateAddress string     `json:"privateAddress,omitempty"`
+	Host           string     `json:"host,omitempty"`
+	HeartbeatKey   string     `json:"heartbeatKey,omitempty"`
+	Certificate    string     `json:"certificate,omitempty"` // fingerprint
+	Fence          *Fence     `json:"fence,omitempty"`
+	EvacuatedUntil *time.Time `json:"evacuatedUntil,omitempty"`
+	Properties     []Property `json:"properties,omitempty"`
+}
+
+// Fence is a fence agent with its options.
+type Fence struct {
+	Agent   string     `json:"agent"`
+	Options []Property `json:"options,omitempty"`
+	Timeout int        `json:"timeout,omitempty"`
+}
+
+// NodeFacts is what only the node itself knows. Nodes ask each other for it.
+type NodeFacts struct {
+	Node               string    `json:"node"`
+	Version            string    `json:"version,omitempty"`
+	Addresses          []string  `json:"addresses,omitempty"` // of the host, as CIDR
+	CertificateExpires time.Time `json:"certificateExpires,omitzero"`
+	AuthorityExpires   time.Time `json:"authorityExpires,omitzero"`
+	GuardWarnings      []string  `json:"guardWarnings,omitempty"` // what the guard could not get: locked memory, real-time priority, ...
+	Watchdog           string    `json:"watchdog,omitempty"`      // the device in use; empty: none
+	FenceAgents        []string  `json:"fenceAgents,omitempty"`   // installed
+	FreeBytes          int64     `json:"freeBytes,omitempty"`     // on the file system of the repository
+	Warnings           []string  `json:"warnings,omitempty"`      // anything else worth saying
+}
+
+// The operations below are called by nodes of the same cluster only.
+
+// PeerFacts asks a node for its NodeFacts.
+type PeerFacts struct{}
+
+// PeerDescribe asks a node what a resource type is there; the answer is a PeerType.
+type PeerDescribe struct {
+	Name string `json:"name" query:"name"`
+	File string `json:"file,omitempty" query:"file"`
+}
+
+// PeerType is a resource type as a node has it.
+type PeerType struct {
+	Type []byte `json:"type"` // a type record, JSON
+}
+
+// PeerValidate runs a Validate method on a node; the answer is a PeerResult.
+type PeerValidate struct {
+	Call []byte `json:"call"` // the method's call, JSON
+}
+
+// PeerMonitorCheck runs a Monitor_check method on a node; the answer is a PeerResult.
+type PeerMonitorCheck struct {
+	Call []byte `json:"call"`
+}
+
+// PeerResult is how a method ended.
+type PeerResult struct {
+	OK       bool   `json:"ok"`
+	Exit     int    `json:"exit"`
+	TimedOut bool   `json:"timedOut,omitempty"`
+	Message  string `json:"message,omitempty"`
+	Output   string `json:"output,omitempty"`
+}
+
+// PeerAsk hands a request to the executor of a node.
+type PeerAsk struct {
+	Group    string `json:"group"`
+	Kind     string `json:"kind"`
+	Resource string `json:"resource,omitempty"`
+	Status   string `json:"status,omitempty"`
+	Message  string `json:"message,omitempty"`
+}
+
+// PeerLeave makes a node take its groups offline and leave the cluster in good order.
+type PeerLeave struct {
+	Why      string `json:"why,omitempty"`
+	Shutdown bool   `json:"shutdown,omitempty"` // the whole cluster stops: the daemon stays down
+}

@@ -1,0 +1,136 @@
+package v1
+
+import "time"
+
+// Status is the whole cluster as the answering node sees it now.
+type Status struct {
+	Level     int       `json:"level"`
+	Time      time.Time `json:"time"`
+	Node      string    `json:"node"`      // who answers
+	InCluster bool      `json:"inCluster"` // false: the node is in no cluster, and the rest is empty
+	// Degraded says why this may not be the newest state; empty when it is.
+	Degraded  string          `json:"degraded,omitempty"`
+	Revision  int64           `json:"revision,omitempty"`
+	Cluster   *ClusterState   `json:"cluster,omitempty"`
+	Nodes     []NodeState     `json:"nodes,omitempty"`
+	Groups    []GroupState    `json:"groups,omitempty"`
+	Resources []ResourceState `json:"resources,omitempty"`
+	Problems  []Problem       `json:"problems,omitempty"`
+}
+
+// Problem is something that is not as it should be, in plain words.
+type Problem struct {
+	Severity string `json:"severity"` // error or warning
+	Object   string `json:"object"`   // "group web-rg", "node n2", "cluster demo"
+	Text     string `json:"text"`
+	Remedy   string `json:"remedy,omitempty"`
+}
+
+// ClusterState is the state of the cluster as a whole.
+type ClusterState struct {
+	Name        string      `json:"name"`
+	ID          string      `json:"id"`
+	Fingerprint string      `json:"fingerprint,omitempty"` // of the cluster's authority: what a joining node is told
+	Epoch       uint64      `json:"epoch"`
+	Formation   uint64      `json:"formation"`
+	President   string      `json:"president,omitempty"`
+	Timing      Timing      `json:"timing"`
+	Quorum      QuorumState `json:"quorum"`
+}
+
+// Timing is the heartbeat timing of the cluster, in milliseconds.
+type Timing struct {
+	Profile     string `json:"profile,omitempty"`
+	QuantumMs   int64  `json:"quantumMs"`
+	TimeoutMs   int64  `json:"timeoutMs"`
+	HoldMs      int64  `json:"holdMs"`
+	RunMs       int64  `json:"runMs"`
+	Transitions bool   `json:"transitions,omitempty"` // a former timing still counts beside it
+}
+
+// QuorumState is who votes and who is heard.
+type QuorumState struct {
+	Voters   []VoterStatus `json:"voters"`
+	Changing []string      `json:"changing,omitempty"` // the voters that there will be when a change is over
+	Needed   int           `json:"needed"`
+	Present  int           `json:"present"`
+	Margin   int           `json:"margin"` // how many more voters may be lost; negative: the majority is lost
+	Quorate  bool          `json:"quorate"`
+}
+
+// VoterStatus is one voter.
+type VoterStatus struct {
+	Node         string `json:"node"`
+	QuorumServer bool   `json:"quorumServer,omitempty"`
+	Present      bool   `json:"present"` // heard by the answering node, or itself
+}
+
+// NodeState is one node.
+type NodeState struct {
+	Name               string       `json:"name"`
+	ID                 int          `json:"id"`
+	State              string       `json:"state"` // member, away, leaving, quorum-server
+	Why                string       `json:"why,omitempty"`
+	Incarnation        string       `json:"incarnation,omitempty"`
+	Since              uint64       `json:"since,omitempty"` // the epoch that admitted it
+	Voter              bool         `json:"voter,omitempty"`
+	President          bool         `json:"president,omitempty"`
+	Paths              []PathStatus `json:"paths,omitempty"`
+	LeaseMs            *int64       `json:"leaseMs,omitempty"` // what is left of the lease; of the answering node only
+	EvacuatedUntil     *time.Time   `json:"evacuatedUntil,omitempty"`
+	CertificateExpires *time.Time   `json:"certificateExpires,omitempty"`
+	FenceAgent         string       `json:"fenceAgent,omitempty"`
+}
+
+// PathStatus is one interconnect path from the answering node to another.
+type PathStatus struct {
+	Path    int    `json:"path"`
+	Network string `json:"network"`
+	State   string `json:"state"` // online, faulted, disabled, waiting
+}
+
+// GroupState is one group on all its nodes.
+type GroupState struct {
+	Name      string      `json:"name"`
+	State     string      `json:"state"` // the state that matters most of those on its nodes
+	Managed   bool        `json:"managed"`
+	Suspended bool        `json:"suspended,omitempty"`
+	Wanted    []string    `json:"wanted,omitempty"` // where it shall run
+	Nodes     []GroupNode `json:"nodes,omitempty"`
+	Notes     []Note      `json:"notes,omitempty"` // why it is where it is, and not where it should be
+}
+
+// GroupNode is a group on one node.
+type GroupNode struct {
+	Node      string `json:"node"`
+	State     string `json:"state"`
+	Wanted    bool   `json:"wanted,omitempty"`
+	BlockedOn string `json:"blockedOn,omitempty"`
+}
+
+// Note explains one fact of a group's placement. Name is of a closed set.
+type Note struct {
+	Node string `json:"node,omitempty"`
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// ResourceState is one resource on all nodes of its group.
+type ResourceState struct {
+	Name  string         `json:"name"`
+	Group string         `json:"group"`
+	Type  string         `json:"type"`
+	Nodes []ResourceNode `json:"nodes,omitempty"`
+}
+
+// ResourceNode is a resource on one node.
+type ResourceNode struct {
+	Node      string     `json:"node"`
+	State     string     `json:"state"`
+	Status    string     `json:"status"`
+	Message   string     `json:"message,omitempty"`
+	Since     *time.Time `json:"since,omitempty"`
+	Restarts  int        `json:"restarts,omitempty"`
+	Enabled   bool       `json:"enabled"`
+	Monitored bool       `json:"monitored"`
+}
