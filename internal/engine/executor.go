@@ -24,6 +24,8 @@ type Executor struct {
 	report  *reporter
 
 	groups   map[cluster.GroupName]*groupRun
+	facts    map[cluster.GroupName]life.Input // what the newest snapshot says, by group
+	serial   uint64                           // of the snapshot that facts come from
 	events   chan groupEvent
 	incarn   cluster.Incarnation
 	draining bool
@@ -146,27 +148,45 @@ func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
 
 // input collects the facts of one group. ok is false when the group no longer exists.
 func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
-	snap := x.source.Snapshot()
-	in = life.Input{
-		Now: x.cfg.Clock.Wall(), Node: x.cfg.Node, Incarnation: x.incarn, Types: snap.State.Types,
-		Others: snap.State.Instances, MayStart: x.member.MayStart(), Draining: x.draining,
+	if snap := x.source.Snapshot(); x.facts == nil || snap.Serial != x.serial {
+		x.facts, x.serial = factsOf(snap), snap.Serial
 	}
+	in, ok = x.facts[group]
+	in.Now, in.Node, in.Incarnation, in.MayStart, in.Draining = x.cfg.Clock.Wall(), x.cfg.Node, x.incarn, x.member.MayStart(), x.draining
+	return in, ok
+}
+
+// factsOf sorts a snapshot by group, once for all of them.
+func factsOf(snap Snapshot) map[cluster.GroupName]life.Input {
+	facts := make(map[cluster.GroupName]life.Input, len(snap.State.Groups))
+	living := livingInstances(snap)
 	for _, g := range snap.State.Groups {
-		if g.Name == group {
-			in.Group, ok = g, true
-		}
+		facts[g.Name] = life.Input{Group: g, Types: snap.State.Types, Others: living}
 	}
 	for _, r := range snap.State.Resources {
-		if r.Group == group {
+		if in, ok := facts[r.Group]; ok {
 			in.Resources = append(in.Resources, r)
+			facts[r.Group] = in
 		}
 	}
 	for _, a := range snap.State.Assignments {
-		if a.Group == group {
+		if in, ok := facts[a.Group]; ok {
 			in.Assignment = a
+			facts[a.Group] = in
 		}
 	}
-	return in, ok
+	return facts
+}
+
+// livingInstances leaves out what the lives of nodes that are no members any more reported last.
+func livingInstances(snap Snapshot) []model.Instance {
+	if snap.Record == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(snap.State.Instances), func(i model.Instance) bool {
+		m, ok := snap.Record.Member(i.Node)
+		return !ok || m.Incarnation != i.Incarnation
+	})
 }
 
 func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Event) {

@@ -118,7 +118,7 @@ func decode(e confdb.Entry) (any, error) {
 
 // publish makes a new Snapshot of what is known now and tells everybody.
 func (m *Mirror) publish(rev cluster.Revision) {
-	s := &Snapshot{Asks: map[string]Ask{}, Access: map[string][]byte{}}
+	s := &Snapshot{Serial: m.current.Load().Serial + 1, Asks: map[string]Ask{}, Access: map[string][]byte{}}
 	revisions := make(map[string]cluster.Revision, len(m.entries))
 	keys := make([]string, 0, len(m.entries))
 	for k, e := range m.entries {

@@ -48,6 +48,7 @@ type Config struct {
 
 // Snapshot is one reading of the repository, decoded, as the loops use it. Its slices are shared and never changed.
 type Snapshot struct {
+	Serial         uint64      // grows with every snapshot of a Source
 	State          model.State // Basis.Revision, and everything but Now, Held and membership facts
 	Record         *membership.Record
 	RecordRevision cluster.Revision
