@@ -7,9 +7,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"redoubt/internal/cli"
+	"redoubt/internal/lab"
 )
 
 func main() {
@@ -18,6 +20,7 @@ func main() {
 	status := cli.Main(ctx, os.Args, cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Executable: exe,
 		IsTerminal: func() bool { return term.IsTerminal(int(os.Stdin.Fd())) },
+		Extra:      []func(cli.Env) *cobra.Command{lab.Command},
 	})
 	stop()
 	os.Exit(status)

@@ -48,6 +48,9 @@ func exitStatus(d dialect, name string, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if s, ok := errors.AsType[StatusError](err); ok {
+		return s.Status
+	}
 	_, usage := errors.AsType[usageError](err)
 	code := fault.CodeOf(err)
 	switch {

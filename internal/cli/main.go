@@ -47,6 +47,9 @@ func Main(ctx context.Context, args []string, e Env) int {
 
 // complain writes the error, and what may help, to the person.
 func complain(w io.Writer, err error) {
+	if _, ok := errors.AsType[StatusError](err); ok {
+		return
+	}
 	fmt.Fprintf(w, "redoubt: %s\n", err)
 	if u, ok := errors.AsType[usageError](err); ok && u.hint != "" {
 		fmt.Fprintln(w, u.hint)
