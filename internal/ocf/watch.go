@@ -1,0 +1,200 @@
+package ocf
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"redoubt/internal/agent"
+)
+
+// confirmAfter is when an agent that answered "running" right after a process of its resource had ended is asked once more: the process may have
+// been seen before it was quite gone. Ends in between are looked at then.
+const confirmAfter = time.Second
+
+// maxLeaders is how many processes of a resource are watched at once.
+const maxLeaders = 32
+
+// watcher follows one resource.
+type watcher struct {
+	d      *Driver
+	call   agent.Call
+	report func(agent.Observation)
+
+	leaders map[int]leader
+	ended   chan leader
+	last    agent.Observation
+}
+
+type leader struct {
+	pid  int
+	name string
+	stop context.CancelFunc
+}
+
+// Watch implements agent.Driver: the agent's monitor at the resource's intervals (the thorough one at OCF_CHECK_LEVEL, the cheap one at level 0), and
+// at once when a process that leads the resource's others has ended. The latter counts only if the monitor says so too: agents leave helpers behind
+// that end by themselves.
+func (d *Driver) Watch(ctx context.Context, call agent.Call, report func(agent.Observation)) {
+	call.Method = ""
+	call.Timeout = time.Duration(number(call, propProbeTimeout)) * time.Second
+	if call.Timeout <= 0 {
+		call.Timeout = defaultProbeTimeout * time.Second
+	}
+	w := &watcher{d: d, call: call, report: report, leaders: map[int]leader{}, ended: make(chan leader, maxLeaders)}
+	w.run(ctx)
+}
+
+func (w *watcher) run(ctx context.Context) {
+	// Ends the waits for the leaders, so that none outlives Watch's caller for longer than a kernel's call.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	level := number(w.call, propCheckLevel)
+	every := time.Duration(w.call.Resource.ThoroughProbeInterval) * time.Second
+	cheapEvery := time.Duration(w.call.Resource.CheapProbeInterval) * time.Second
+	thorough, cheap := ticker(every), ticker(cheapEvery)
+	defer thorough.Stop()
+	defer cheap.Stop()
+	var confirm <-chan time.Time
+	var gone leader
+	for ctx.Err() == nil {
+		w.follow(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-thorough.C:
+			w.tell(w.probe(ctx, level, every))
+		case <-cheap.C:
+			w.tell(w.probe(ctx, 0, cheapEvery))
+		case l := <-w.ended:
+			delete(w.leaders, l.pid)
+			if confirm != nil {
+				gone = l
+				continue
+			}
+			if confirm = w.atEnd(ctx, l, every); confirm != nil {
+				gone = l
+			}
+		case <-confirm:
+			confirm = nil
+			w.atEnd(ctx, gone, every)
+		}
+	}
+}
+
+// ticker ticks at an interval; never when it is 0.
+func ticker(every time.Duration) *time.Ticker {
+	if every > 0 {
+		return time.NewTicker(every)
+	}
+	t := time.NewTicker(time.Hour)
+	t.Stop()
+	return t
+}
+
+// atEnd asks the agent after the end of a process. When it finds nothing wrong it returns when to ask again.
+func (w *watcher) atEnd(ctx context.Context, l leader, every time.Duration) <-chan time.Time {
+	o := w.probe(ctx, 0, every)
+	if o.Kind != agent.Failed {
+		return time.After(confirmAfter)
+	}
+	o.Kind = agent.Dead
+	o.Message = fmt.Sprintf("process %d (%s) has ended; %s", l.pid, l.name, o.Message)
+	w.tell(o)
+	return nil
+}
+
+// tell reports what was seen: trouble each time, all else when it changes.
+func (w *watcher) tell(o agent.Observation) {
+	if o.Kind == "" {
+		return
+	}
+	if o == w.last && (o.Kind == agent.Healthy || o.Kind == agent.Degraded) {
+		return
+	}
+	w.last = o
+	w.report(o)
+}
+
+// probe runs the agent's monitor. The observation is empty when the watch has ended meanwhile.
+func (w *watcher) probe(ctx context.Context, level int, every time.Duration) agent.Observation {
+	r, ran := w.d.action(ctx, w.call, "monitor", w.d.probeEnvironment(w.call, level, every))
+	switch {
+	case ctx.Err() != nil || r.Aborted:
+		return agent.Observation{}
+	case !ran:
+		// Nothing is known of the resource, and a restart needs the same agent.
+		return agent.Observation{Kind: agent.Degraded, Message: "the probe can not be run: " + r.Message}
+	case r.TimedOut:
+		return agent.Observation{Kind: agent.Failed, Message: r.Message}
+	case r.Exit == exitSuccess, r.Exit == exitPromoted:
+		return agent.Observation{Kind: agent.Healthy}
+	case r.Exit == exitDegraded, r.Exit == exitDegradedProm:
+		return agent.Observation{Kind: agent.Degraded, Message: explain(r.Exit, "monitor", r.Output)}
+	}
+	return agent.Observation{Kind: agent.Failed, Message: r.Message}
+}
+
+// follow waits for the end of the resource's leading processes, those that no other process of the resource is the parent of.
+func (w *watcher) follow(ctx context.Context) {
+	pids, err := w.d.cfg.Processes.Processes(refOf(w.call))
+	if err != nil {
+		w.d.cfg.Log.Warn("processes can not be watched; only the monitor is left", "resource", string(w.call.Resource.Name), "cause", err.Error())
+		return
+	}
+	parents := map[int]int{}
+	names := map[int]string{}
+	for _, pid := range pids {
+		if parent, name, ok := stat(pid); ok {
+			parents[pid], names[pid] = parent, name
+		}
+	}
+	for _, pid := range slices.Sorted(maps.Keys(parents)) {
+		_, child := parents[parents[pid]]
+		_, known := w.leaders[pid]
+		if child || known || len(w.leaders) >= maxLeaders {
+			continue
+		}
+		waitCtx, stop := context.WithCancel(ctx)
+		l := leader{pid, names[pid], stop}
+		w.leaders[pid] = l
+		go func() {
+			defer stop()
+			if w.d.cfg.Launcher.Await(waitCtx, refOf(w.call), pid) != nil {
+				return
+			}
+			select {
+			case w.ended <- l:
+			case <-waitCtx.Done():
+			}
+		}()
+	}
+}
+
+// stat reads a process's parent and name.
+func stat(pid int) (parent int, name string, ok bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, "", false
+	}
+	return parseStat(string(b))
+}
+
+// parseStat reads "PID (NAME) STATE PPID ..."; the name may have anything in it.
+func parseStat(s string) (parent int, name string, ok bool) {
+	open, end := strings.IndexByte(s, '('), strings.LastIndexByte(s, ')')
+	if open < 0 || end < open {
+		return 0, "", false
+	}
+	f := strings.Fields(s[end+1:])
+	if len(f) < 2 {
+		return 0, "", false
+	}
+	parent, err := strconv.Atoi(f[1])
+	return parent, s[open+1 : end], err == nil
+}
