@@ -1,0 +1,82 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// newZap gives etcd a logger that writes warnings and worse to log. What etcd would end the process with ("fatal", "panic") ends only the goroutine that
+// said it, after onFatal has heard why: the process carries services that do not depend on this member.
+func newZap(log *slog.Logger, onFatal func(why string), onRemoved func()) *zap.Logger {
+	hook := lastWords(onFatal)
+	return zap.New(bridge{log: log, onRemoved: onRemoved}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
+}
+
+// bridge is a zapcore.Core over slog.
+type bridge struct {
+	log       *slog.Logger
+	onRemoved func()
+}
+
+func (b bridge) Enabled(l zapcore.Level) bool { return l >= zapcore.WarnLevel }
+
+func (b bridge) With(fields []zapcore.Field) zapcore.Core {
+	return bridge{log: b.log.With(attributes(fields)...), onRemoved: b.onRemoved}
+}
+
+func (b bridge) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if !b.Enabled(e.Level) {
+		return ce
+	}
+	return ce.AddCore(e, b)
+}
+
+func (b bridge) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	for _, f := range fields {
+		if err, ok := f.Interface.(error); ok && errors.Is(err, membership.ErrIDRemoved) && b.onRemoved != nil {
+			b.onRemoved()
+		}
+	}
+	level := slog.LevelWarn
+	if e.Level > zapcore.WarnLevel {
+		level = slog.LevelError
+	}
+	b.log.Log(context.Background(), level, e.Message, attributes(fields)...)
+	return nil
+}
+
+func (b bridge) Sync() error { return nil }
+
+// attributes turns the fields of zap into pairs for slog.
+func attributes(fields []zapcore.Field) []any {
+	enc := zapcore.NewMapObjectEncoder()
+	out := make([]any, 0, 2*len(fields))
+	for _, f := range fields {
+		f.AddTo(enc)
+		if v, ok := enc.Fields[f.Key]; ok {
+			out = append(out, f.Key, v)
+		}
+	}
+	return out
+}
+
+// lastWords hears what etcd says before it would end the process.
+type lastWords func(why string)
+
+func (f lastWords) OnWrite(ce *zapcore.CheckedEntry, fields []zapcore.Field) {
+	why := ce.Message
+	for _, field := range fields {
+		if err, ok := field.Interface.(error); ok {
+			why = fmt.Sprintf("%s: %v", why, err)
+		}
+	}
+	f(why)
+	runtime.Goexit()
+}

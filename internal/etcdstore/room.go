@@ -1,0 +1,163 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sys/unix"
+
+	"redoubt/internal/fault"
+)
+
+// A write that meets a full disk ends etcd in the middle of its work, and nothing but a new process helps then. So the member keeps blocks allocated ahead
+// of the database (the log allocates its own files), and stops in order before it has used them up. The other members go on without it.
+const (
+	roomTick    = 250 * time.Millisecond
+	reserve     = 4 << 20 // allocated beyond the end of the database
+	lastReserve = 2 << 20 // what is left of it when the member stops
+	minimalRoom = 1 << 20
+	startRoom   = 3*segmentSize + 24<<20 // two files of the log, the first step of the database, and something to live on
+)
+
+// roomLeft is how many bytes can be written below dir.
+func roomLeft(dir string) int64 {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0
+	}
+	return int64(fs.Bavail) * fs.Bsize
+}
+
+// checkRoom refuses to start on a disk that is as good as full. Files that are there already count as room.
+func checkRoom(dir string) error {
+	need := int64(startRoom)
+	for _, pattern := range []string{filepath.Join(walDir(dir), "*.tmp"), dbFile(dir)} {
+		names, _ := filepath.Glob(pattern)
+		for _, name := range names {
+			var st unix.Stat_t
+			if unix.Stat(name, &st) == nil {
+				need -= st.Blocks * 512
+			}
+		}
+	}
+	if left := roomLeft(dir); left < max(need, minimalRoom) {
+		return fault.Errorf(fault.Unavailable, "the disk under %s is full: %d MiB are free, the repository needs %d MiB; make room there", dir, left>>20, max(need, minimalRoom)>>20)
+	}
+	return nil
+}
+
+// WaitForRoom returns when a member can be started in dir, or with ctx.
+func WaitForRoom(ctx context.Context, dir string) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for checkRoom(dir) != nil {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// keepRoom keeps the reserve and stops the member when it is nearly used up; it clears the repository's own alarm when there is room again.
+func (m *Member) keepRoom() {
+	tick := time.NewTicker(roomTick)
+	defer tick.Stop()
+	warned, spare := false, 0
+	for n := 0; ; n++ {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		left, err := m.allocateAhead()
+		full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+		if full && !warned {
+			m.cfg.Log.Error("the disk under the repository is full; the repository lives on what it has reserved: make room", "dir", m.cfg.Dir)
+		}
+		warned = full
+		if m.spareLog() || roomLeft(m.cfg.Dir) >= segmentSize {
+			spare = 0
+		} else {
+			spare++ // the spare file is missing for a moment after it was taken into use
+		}
+		if full && left < lastReserve || spare > 2 {
+			m.fail(fault.Errorf(fault.Unavailable, "the disk under %s is full and the repository's member on node %s has stopped: make room there, it starts again by itself; the other members go on", m.cfg.Dir, m.cfg.Node))
+			return
+		}
+		if n%40 == 0 {
+			m.relieve()
+		}
+	}
+}
+
+// allocateAhead allocates blocks up to the reserve beyond the database's end and reports how much of them is unused.
+func (m *Member) allocateAhead() (left int64, err error) {
+	f, err := os.OpenFile(dbFile(m.cfg.Dir), os.O_RDWR, 0)
+	if err != nil {
+		return reserve, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return reserve, err
+	}
+	used := m.etcd.Server.Backend().Size() // the file itself grows in large steps, without blocks
+	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, max(info.Size(), used+reserve))
+	var st unix.Stat_t
+	if e := unix.Fstat(int(f.Fd()), &st); e != nil {
+		return reserve, e
+	}
+	return st.Blocks*512 - used, err
+}
+
+// spareLog reports whether the log's next file is allocated.
+func (m *Member) spareLog() bool {
+	names, _ := filepath.Glob(filepath.Join(walDir(m.cfg.Dir), "*.tmp"))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.Size() >= segmentSize {
+			return true
+		}
+	}
+	return false
+}
+
+// relieve answers the alarm of a repository that has reached its quota: it forgets the history, gives the pages back, and ends the alarm when that
+// was enough.
+func (m *Member) relieve() {
+	alarmed := false
+	for _, a := range m.etcd.Server.Alarms() {
+		if a.MemberID == uint64(m.etcd.Server.MemberID()) && a.Alarm == etcdserverpb.AlarmType_NOSPACE {
+			alarmed = true
+		}
+	}
+	if !alarmed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, 5*time.Second)
+	defer cancel()
+	server := m.etcd.Server
+	if _, err := server.Compact(ctx, &etcdserverpb.CompactionRequest{Revision: server.KV().Rev(), Physical: true}); err != nil {
+		m.cfg.Log.Debug("compacting the repository", "err", err)
+	}
+	if err := server.Backend().Defrag(); err != nil {
+		m.cfg.Log.Warn("the repository could not give pages back", "dir", m.cfg.Dir, "err", err)
+	}
+	if size := server.Backend().Size(); size > m.cfg.Quota*8/10 {
+		m.cfg.Log.Error("the repository is full and takes no writes: remove objects", "node", m.cfg.Node, "size", size, "quota", m.cfg.Quota)
+		return
+	}
+	_, err := server.Alarm(ctx, &etcdserverpb.AlarmRequest{
+		Action: etcdserverpb.AlarmRequest_DEACTIVATE, MemberID: uint64(server.MemberID()), Alarm: etcdserverpb.AlarmType_NOSPACE,
+	})
+	if err != nil {
+		m.cfg.Log.Warn("the repository has room again but does not take writes yet", "err", err)
+		return
+	}
+	m.cfg.Log.Info("the repository has room again", "node", m.cfg.Node)
+}
