@@ -1,0 +1,129 @@
+package check
+
+import (
+	"slices"
+	"strings"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+)
+
+// Node returns the node of that name.
+func Node(s model.State, n cluster.NodeName) (model.NodeState, bool) {
+	return find(s.Nodes, func(x model.NodeState) bool { return x.Name == n })
+}
+
+// Type returns the registered type of that name.
+func Type(s model.State, t cluster.TypeName) (model.Type, bool) {
+	return find(s.Types, func(x model.Type) bool { return x.Name == t })
+}
+
+// Group returns the group of that name.
+func Group(s model.State, g cluster.GroupName) (model.Group, bool) {
+	return find(s.Groups, func(x model.Group) bool { return x.Name == g })
+}
+
+// Resource returns the resource of that name.
+func Resource(s model.State, r cluster.ResourceName) (model.Resource, bool) {
+	return find(s.Resources, func(x model.Resource) bool { return x.Name == r })
+}
+
+// Assignment returns the assignment of a group.
+func Assignment(s model.State, g cluster.GroupName) (model.Assignment, bool) {
+	return find(s.Assignments, func(x model.Assignment) bool { return x.Group == g })
+}
+
+func find[T any](list []T, is func(T) bool) (T, bool) {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i], true
+	}
+	var none T
+	return none, false
+}
+
+// ResourcesOf returns the resources of a group, sorted by name.
+func ResourcesOf(s model.State, g cluster.GroupName) []model.Resource {
+	var out []model.Resource
+	for _, r := range s.Resources {
+		if r.Group == g {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Instances returns the reports about a group that count: those of incarnations that are members, or that may still run something.
+func Instances(s model.State, g cluster.GroupName) []model.Instance {
+	var out []model.Instance
+	for _, i := range s.Instances {
+		if i.Group == g && counts(s, i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func counts(s model.State, i model.Instance) bool {
+	t := model.Target{Node: i.Node, Incarnation: i.Incarnation}
+	if slices.Contains(s.Held, t) {
+		return true
+	}
+	n, ok := Node(s, i.Node)
+	return ok && n.Member && n.Incarnation == i.Incarnation
+}
+
+// WithGroup, WithResource and WithType give the state as it would be with the object added or replaced. The others give it without the object.
+func WithGroup(s model.State, g model.Group) model.State {
+	s.Groups = with(s.Groups, g, func(x model.Group) string { return string(x.Name) })
+	return s
+}
+
+// WithResource gives the state with the resource added or replaced.
+func WithResource(s model.State, r model.Resource) model.State {
+	s.Resources = with(s.Resources, r, func(x model.Resource) string { return string(x.Name) })
+	return s
+}
+
+// WithType gives the state with the type added or replaced.
+func WithType(s model.State, t model.Type) model.State {
+	s.Types = with(s.Types, t, func(x model.Type) string { return string(x.Name) })
+	return s
+}
+
+// WithoutGroup gives the state without the group.
+func WithoutGroup(s model.State, g cluster.GroupName) model.State {
+	s.Groups = slices.DeleteFunc(slices.Clone(s.Groups), func(x model.Group) bool { return x.Name == g })
+	return s
+}
+
+// WithoutResource gives the state without the resource.
+func WithoutResource(s model.State, r cluster.ResourceName) model.State {
+	s.Resources = slices.DeleteFunc(slices.Clone(s.Resources), func(x model.Resource) bool { return x.Name == r })
+	return s
+}
+
+// WithoutType gives the state without the type.
+func WithoutType(s model.State, t cluster.TypeName) model.State {
+	s.Types = slices.DeleteFunc(slices.Clone(s.Types), func(x model.Type) bool { return x.Name == t })
+	return s
+}
+
+func with[T any](list []T, item T, name func(T) string) []T {
+	out := slices.Clone(list)
+	i, found := slices.BinarySearchFunc(out, name(item), func(x T, n string) int { return strings.Compare(name(x), n) })
+	if found {
+		out[i] = item
+		return out
+	}
+	return slices.Insert(out, i, item)
+}
+
+func nodeNames(s model.State) []string {
+	var out []string
+	for _, n := range s.Nodes {
+		if !n.QuorumServer {
+			out = append(out, string(n.Name))
+		}
+	}
+	return out
+}
