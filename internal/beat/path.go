@@ -1,0 +1,264 @@
+package beat
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"redoubt/internal/fault"
+)
+
+// path is one interconnect path of this node: an address, its socket, the thread that receives on it and the goroutine that keeps the socket on the
+// interface that has the address.
+type path struct {
+	t     *Transport
+	index int
+	addr  netip.Addr
+	count pathCount
+
+	// Of the receiving thread alone.
+	buf, plain []byte
+	names      interner
+
+	trouble chan struct{} // sending failed: has the interface changed?
+	stopped chan struct{}
+	stopFD  int // an eventfd that wakes the receiving thread for its end
+	tasks   sync.WaitGroup
+
+	mu     sync.RWMutex // held for reading while the descriptor is used to send
+	fd     int          // -1: not open
+	device int          // the interface that sending is pinned to; 0: none
+}
+
+const (
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = time.Second
+	// batch is how many datagrams are read before the thread looks whether it has to end.
+	batch = 64
+	// receiveBuffer holds a second of heartbeats of a large cluster, for when the thread can not run.
+	receiveBuffer = 1 << 20
+)
+
+// openPath starts a path. Only a port that another program has is an error: everything else may pass, and is tried again.
+func openPath(t *Transport, index int, addr netip.Addr) (*path, error) {
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "interconnect path %d (%s): %w", index, addr, err)
+	}
+	p := &path{
+		t: t, index: index, addr: addr, fd: -1, stopFD: stop,
+		buf: make([]byte, maxDatagram+1), plain: make([]byte, 0, maxDatagram),
+		trouble: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+	err = p.open()
+	if errors.Is(err, unix.EADDRINUSE) {
+		unix.Close(stop)
+		return nil, fault.Errorf(fault.Precondition, "interconnect path %d: port %d of %s is taken; is another daemon running? %w", index, t.cfg.Port, addr, err)
+	}
+	p.tasks.Go(func() { p.keep(err) })
+	return p, nil
+}
+
+// close ends the path; nothing is delivered afterwards.
+func (p *path) close() {
+	close(p.stopped)
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(p.stopFD, one[:])
+	p.tasks.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd >= 0 {
+		unix.Close(p.fd)
+		p.fd = -1
+	}
+	unix.Close(p.stopFD)
+}
+
+// open makes the socket and starts to receive.
+func (p *path) open() error {
+	family := unix.AF_INET
+	if p.addr.Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	if err := configure(fd, family); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	if err := unix.Bind(fd, sockaddr(p.addr, p.t.cfg.Port)); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	p.mu.Lock()
+	p.fd = fd
+	p.mu.Unlock()
+	p.steer()
+	p.tasks.Go(func() { p.listen(fd) })
+	return nil
+}
+
+// configure sets what a heartbeat wants of the network: precedence on the way, room for a burst, and to be cut into fragments rather than be refused when
+// it is long. A socket may be bound before its address is there.
+func configure(fd, family int) error {
+	level, freebind, tclass, discover := unix.IPPROTO_IP, unix.IP_FREEBIND, unix.IP_TOS, unix.IP_MTU_DISCOVER
+	if family == unix.AF_INET6 {
+		level, freebind, tclass, discover = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, unix.IPV6_TCLASS, unix.IPV6_MTU_DISCOVER
+		if err := unix.SetsockoptInt(fd, level, unix.IPV6_V6ONLY, 1); err != nil {
+			return err
+		}
+	}
+	if err := unix.SetsockoptInt(fd, level, freebind, 1); err != nil {
+		return err
+	}
+	// The rest is a matter of quality; a kernel or a container that refuses it is good enough.
+	const networkControl = 0xc0 // DSCP CS6
+	_ = unix.SetsockoptInt(fd, level, tclass, networkControl)
+	_ = unix.SetsockoptInt(fd, level, discover, unix.IP_PMTUDISC_DONT)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, 6)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	return nil
+}
+
+// keep opens the socket, if that has failed so far, and keeps it on the interface of its address.
+func (p *path) keep(failed error) {
+	backoff := minBackoff
+	for failed != nil {
+		p.t.cfg.Log.Warn("interconnect path can not be used; trying again", "path", p.index, "address", p.addr, "err", failed)
+		for failed != nil {
+			if !p.pause(backoff) {
+				return
+			}
+			backoff = min(2*backoff, maxBackoff)
+			failed = p.open()
+		}
+		p.t.cfg.Log.Info("interconnect path can be used", "path", p.index, "address", p.addr)
+	}
+	tick := time.NewTicker(maxBackoff)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stopped:
+			return
+		case <-tick.C:
+			p.steer()
+		case <-p.trouble:
+			p.steer()
+			if !p.pause(minBackoff) { // trouble comes with every message while it lasts
+				return
+			}
+		}
+	}
+}
+
+func (p *path) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.stopped:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// steer pins sending to the interface that has the address, so that a path that is lost is not carried by another network unnoticed. An
+// interface that was made anew has another number.
+func (p *path) steer() {
+	device := deviceOf(p.addr)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if device == 0 || device == p.device || p.fd < 0 {
+		return
+	}
+	level, option := unix.IPPROTO_IP, unix.IP_UNICAST_IF
+	if p.addr.Is6() {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_IF
+	}
+	var index [4]byte
+	binary.BigEndian.PutUint32(index[:], uint32(device)) // in network byte order
+	if err := unix.SetsockoptInt(p.fd, level, option, int(int32(binary.NativeEndian.Uint32(index[:])))); err != nil {
+		p.t.cfg.Log.Warn("interconnect path is not pinned to its interface", "path", p.index, "address", p.addr, "err", err)
+	}
+	p.device = device
+}
+
+// deviceOf finds the interface that has an address; 0: none has it now.
+func deviceOf(a netip.Addr) int {
+	family := netlink.FAMILY_V4
+	if a.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	list, err := netlink.AddrList(nil, family)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return 0
+	}
+	for _, have := range list {
+		if have.IP.Equal(net.IP(a.AsSlice())) {
+			return have.LinkIndex
+		}
+	}
+	return 0
+}
+
+// write hands a datagram to the network without waiting.
+func (p *path) write(datagram []byte, to unix.Sockaddr) {
+	p.mu.RLock()
+	err := unix.Sendto(p.fd, datagram, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, to)
+	p.mu.RUnlock()
+	if err == nil {
+		p.count.sent.Add(1)
+		return
+	}
+	p.count.unsent.Add(1)
+	select {
+	case p.trouble <- struct{}{}:
+	default:
+	}
+}
+
+// listen receives on a thread of its own, which waits in the kernel and is woken by it directly.
+func (p *path) listen(fd int) {
+	runtime.LockOSThread() // never unlocked: the thread ends with its priority
+	if p.t.cfg.Realtime != nil {
+		if err := p.t.cfg.Realtime(); err != nil {
+			p.t.cfg.Log.Warn("heartbeats are received without real-time priority", "path", p.index, "err", err)
+		}
+	}
+	fds := [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(p.stopFD), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds[:], -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			p.t.cfg.Log.Error("interconnect path does not receive any more", "path", p.index, "address", p.addr, "err", err)
+			return
+		}
+		if fds[1].Revents != 0 {
+			return
+		}
+		p.drain(fd)
+	}
+}
+
+// drain reads what has arrived. An error of the socket is cleared by reading it.
+func (p *path) drain(fd int) {
+	for range batch {
+		n, from, err := unix.Recvfrom(fd, p.buf, unix.MSG_DONTWAIT)
+		now := at()
+		if err != nil {
+			return
+		}
+		p.t.receive(p, p.buf[:n], from, now)
+	}
+}
