@@ -102,6 +102,10 @@ func (m machine) start(s state, plug func(pid int) error) (err error) {
 			return fault.Errorf(fault.Internal, "make %s: %w", d, err)
 		}
 	}
+	// A new cgroup for each boot: in one that was killed once, some kernels also kill what is cloned into it later.
+	if err := errors.Join(m.group.end(endTimeout), m.group.remove(endTimeout)); err != nil {
+		return err
+	}
 	if err := m.group.make(); err != nil {
 		return err
 	}

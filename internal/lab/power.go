@@ -41,7 +41,7 @@ func (l *Lab) Kill(name string) (time.Time, error) {
 	if e := unix.Kill(pid, unix.SIGKILL); e != nil && !errors.Is(e, syscall.ESRCH) {
 		err = errors.Join(err, e)
 	}
-	err = errors.Join(err, m.group.end(endTimeout), m.group.write("cgroup.freeze", "0"), p.close(true))
+	err = errors.Join(err, m.group.end(endTimeout), m.group.remove(endTimeout), p.close(true))
 	if err != nil {
 		return at, fault.Errorf(fault.Internal, "kill machine %s of lab %s: %w", name, l.place, err)
 	}
