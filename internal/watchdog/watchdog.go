@@ -37,7 +37,13 @@ type driver interface {
 
 // Open starts the watchdog at path with a timeout, rounded up to whole seconds; the driver may choose another one near it (see Timeout). The error has the code
 // NotFound when there is none or path is None, and Precondition when somebody else feeds it.
-func Open(path string, timeout time.Duration) (*Device, error) { return open(path, timeout, ioctls{}) }
+func Open(path string, timeout time.Duration) (*Device, error) {
+	// Stopping a watchdog is a write: it must not go to a file that was named by mistake.
+	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeCharDevice == 0 {
+		return nil, fault.Errorf(fault.Invalid, "hardware watchdog %s: it is not a device; name the watchdog's device file or set watchdog: none", path)
+	}
+	return open(path, timeout, ioctls{})
+}
 
 func open(path string, timeout time.Duration, d driver) (*Device, error) {
 	if path == None || path == "" {
