@@ -28,6 +28,7 @@ const (
 	KindAttr       Kind = "attr"
 	KindRevoked    Kind = "revoked"
 	KindQuorum     Kind = "quorum"
+	KindSerial     Kind = "serial"
 )
 
 // Level is the level of the record schema that this build writes; it reads all levels up to it.

@@ -24,6 +24,7 @@ const (
 	PrefixAttr     = Root + "attr/"      // node attributes kept for OCF agents, by node
 	PrefixRevoked  = Root + "revoked/"   // fingerprints of revoked certificates
 	KeyQuorum      = Root + "quorum"     // wanted voters: quorum servers, pinned voters
+	KeySerial      = Root + "serial"     // written with every change of the configuration: of two that were decided on one reading only one holds
 )
 
 // KeyNode is the key of a node's record.

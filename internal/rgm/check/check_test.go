@@ -410,3 +410,34 @@ func TestTypes(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestClusterAndNodes(t *testing.T) {
+	def, _ := cluster.ProfileTiming("default")
+	old := check.ClusterSettings{Timing: def}
+	for _, c := range []struct {
+		set  []string
+		want []string
+	}{
+		{[]string{"heartbeat_quantom=50"}, []string{"did you mean heartbeat_quantum?"}},
+		{[]string{"heartbeat_quantum=fast"}, []string{"is not a whole number"}},
+		{[]string{"heartbeat_quantum=1"}, []string{"1 is less than the minimum of 10"}},
+		{[]string{"heartbeat_timeout=60001"}, []string{"more than the maximum of 60000"}},
+		{[]string{"heartbeat_profile=slow"}, []string{"is none of default, fast, wan, custom"}},
+		{[]string{"heartbeat_timeout=200"}, []string{"too short for heartbeat_quantum"}},
+		{[]string{"description{n1}=x"}, []string{"one value for all nodes"}},
+	} {
+		_, ps := check.SetCluster(old, settings(t, c.set...))
+		says(t, ps, c.want...)
+	}
+	got, ps := check.SetCluster(old, settings(t, "heartbeat_profile=wan", "heartbeat_timeout=4000", "description=demo"))
+	says(t, ps)
+	want := check.ClusterSettings{Timing: cluster.CustomTiming(500e6, 4000e6), Properties: []model.Property{{Name: "description", Values: []string{"demo"}}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	n, ps := check.SetNode(model.Node{Name: "n1"}, settings(t, "Host=n1.example", "privatehostname=n1-priv"))
+	says(t, ps)
+	if d := cmp.Diff(model.Node{Name: "n1", Host: "n1.example", Properties: []model.Property{{Name: "privatehostname", Values: []string{"n1-priv"}}}}, n); d != "" {
+		t.Error(d)
+	}
+}

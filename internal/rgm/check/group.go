@@ -62,13 +62,7 @@ func GroupProperties() []model.PropertySpec {
 }
 
 // GroupValues gives the properties of a group with their values.
-func GroupValues(g model.Group) []model.Property {
-	var out []model.Property
-	for _, f := range groupFields() {
-		out = append(out, model.Property{Name: f.spec.Name, Values: f.get(g)})
-	}
-	return out
-}
+func GroupValues(g model.Group) []model.Property { return valuesOf(groupFields(), g) }
 
 // NewGroup makes the record of a new group, or says all that is wrong with it. Without a Nodelist it has all nodes of the cluster.
 func NewGroup(s model.State, name cluster.GroupName, settings []Setting) (model.Group, Problems) {
@@ -123,40 +117,8 @@ func SetGroup(s model.State, old model.Group, settings []Setting) (model.Group, 
 }
 
 func setGroup(g model.Group, settings []Setting) (model.Group, Problems) {
-	at := "group " + string(g.Name)
-	var ps Problems
 	g.Nodelist = slices.Clone(g.Nodelist)
-	fields := groupFields()
-	for _, s := range settings {
-		f, ok := find(fields, func(f groupField) bool { return strings.EqualFold(f.spec.Name, s.Name) })
-		if !ok {
-			var known []string
-			for _, f := range fields {
-				known = append(known, f.spec.Name)
-			}
-			ps.add(fault.Invalid, at+": property "+s.Name, "groups have no such property; %s", DidYouMean(s.Name, known, "`redoubt group list-props` lists them"))
-			continue
-		}
-		name := at + ": property " + f.spec.Name
-		if len(s.Nodes) > 0 {
-			ps.add(fault.Invalid, name, "has one value for all nodes; leave the braces out")
-			continue
-		}
-		was := f.get(g)
-		values, err := apply(f.spec, was, s)
-		switch {
-		case err != nil:
-			ps.add(fault.Invalid, name, "%v", err)
-		case slices.Equal(values, was):
-		case f.set == nil:
-			ps.add(fault.Precondition, name, "can not be set")
-		default:
-			if err := f.set(&g, values); err != nil {
-				ps.add(fault.Invalid, name, "%v", err)
-			}
-		}
-	}
-	return g, ps
+	return setPlain("group "+string(g.Name), "a group", groupFields(), g, settings)
 }
 
 // CheckGroup says what is wrong with a group of the state, in itself and with its resources.

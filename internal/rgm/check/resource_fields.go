@@ -182,11 +182,7 @@ func Extensions(t model.Type) []model.PropertySpec {
 
 // StandardValues gives the standard properties of a resource with their values.
 func StandardValues(t model.Type, r model.Resource) []model.Property {
-	var out []model.Property
-	for _, f := range resourceFields(t) {
-		out = append(out, model.Property{Name: f.spec.Name, Values: f.get(r)})
-	}
-	return out
+	return valuesOf(resourceFields(t), r)
 }
 
 // Value gives a property of a resource, standard or not, for a node: the per-node value if there is one. ok is false when the resource has no such property.

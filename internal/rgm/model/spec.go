@@ -14,7 +14,8 @@ type Cluster struct {
 	Name          string         `json:"name"`
 	ID            string         `json:"id"` // random, made at creation; binds certificates and heartbeats to this cluster
 	Interconnects []Interconnect `json:"interconnects"`
-	PrivateNet    string         `json:"privateNet"` // CIDR: node k has its private address number k in it
+	PrivateNet    string         `json:"privateNet"`         // CIDR: node k has its private address number k in it
+	LastNode      int            `json:"lastNode,omitempty"` // the highest number that a node ever had, if none has it now
 	Properties    []Property     `json:"properties,omitempty"`
 }
 
