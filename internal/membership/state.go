@@ -62,6 +62,7 @@ type Machine struct {
 	leavingOnly bool // Farewell: this node asks to be removed
 	effects     []Effect
 	changed     bool
+	renamed     bool // SetIncarnation since the last step
 }
 
 // Configured is a node that may become a member, as the configuration says.
@@ -104,14 +105,39 @@ func New(cfg Config) *Machine {
 	}
 }
 
-// SetIncarnation says which life of the node's services this daemon stands for. It is called once, before the first heartbeat that
-// may lead to a lease, after everything that earlier lives left behind has been cleaned up: hearing it proves that.
-func (m *Machine) SetIncarnation(i cluster.Incarnation) { m.incarnation = i }
+// SetIncarnation says which life of the node's services this daemon stands for from now on: one that an earlier daemon began, or a new one, after
+// everything that earlier lives left behind has been cleaned up (hearing it proves that). A new life begins without a lease: what was promised to the
+// last one is worth nothing to it. The next Step tells of the change.
+func (m *Machine) SetIncarnation(i cluster.Incarnation) {
+	if i == m.incarnation {
+		return
+	}
+	m.incarnation, m.leaseEnd, m.leavingOnly, m.renamed = i, 0, false, true
+	clear(m.ends)
+	clear(m.beats)
+	m.member = false
+	if m.rec != nil {
+		me, ok := m.rec.Member(m.cfg.Self)
+		m.member = ok && me.Incarnation == i && !i.IsZero()
+	}
+	m.nextBeat = m.now
+}
 
 // SetNodes says which nodes are configured; only these are admitted.
 func (m *Machine) SetNodes(nodes []Configured) { m.nodes = slices.Clone(nodes) }
 
-// SetFarewell makes every heartbeat ask for the removal of this node, whose services have all been stopped.
+// SetPaths says how many interconnects there are now; what is known of those that stay is kept.
+func (m *Machine) SetPaths(n int) {
+	m.cfg.Paths = n
+	for _, p := range m.peers {
+		for len(p.paths) < max(n, 1) {
+			p.paths = append(p.paths, pathState{})
+		}
+		p.paths = p.paths[:max(n, 1)]
+	}
+}
+
+// SetFarewell makes every heartbeat ask for the removal of this incarnation, whose services have all been stopped.
 func (m *Machine) SetFarewell() { m.leavingOnly = true }
 
 // View returns what the rest of the node may know.

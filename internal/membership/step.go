@@ -11,7 +11,7 @@ import (
 // Step tells the machine that ev happened at now and returns what it wants done, in order. Now never goes back; a Step without a change of time
 // or state returns nothing.
 func (m *Machine) Step(now Instant, ev Event) []Effect {
-	m.effects, m.changed = nil, false
+	m.effects, m.changed, m.renamed = nil, m.renamed, false
 	m.now = max(m.now, now)
 	switch ev := ev.(type) {
 	case Received:
@@ -198,9 +198,10 @@ func (m *Machine) run(hold time.Duration) time.Duration {
 	return cluster.Run(hold)
 }
 
-// renew extends the lease as far as a majority of every set of voters has promised.
+// renew extends the lease as far as a majority of every set of voters has promised. A lease that has ended is not renewed: the guard has fired by then, and
+// only another incarnation begins anew.
 func (m *Machine) renew() {
-	if !m.member {
+	if !m.member || m.leaseEnd != 0 && m.leaseEnd <= m.now {
 		return
 	}
 	now, next := m.voterSets()
