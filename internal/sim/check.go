@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/engine"
+	"redoubt/internal/rgm/life"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/order"
+)
+
+// checkExclusive is invariant I1: what belongs to a group runs on at most Maximum_primaries machines.
+func (w *World) checkExclusive() {
+	on := map[cluster.GroupName][]cluster.NodeName{}
+	for _, n := range w.nodes {
+		if n.asleep() {
+			continue
+		}
+		var here []cluster.GroupName
+		for _, p := range n.procs {
+			if !slices.Contains(here, p.group) {
+				here = append(here, p.group)
+			}
+		}
+		for _, g := range here {
+			on[g] = append(on[g], n.name)
+		}
+	}
+	for _, g := range w.op.groups {
+		if len(on[g.Name]) > g.MaximumPrimaries {
+			w.violated("I1", "group %s runs on %v, Maximum_primaries is %d", g.Name, on[g.Name], g.MaximumPrimaries)
+		}
+	}
+}
+
+// asleep reports whether what is on a frozen or just thawed machine does not count as running: its lease has ended and its guard could not act.
+func (n *node) asleep() bool {
+	return (n.frozen || n.w.now < n.excused) && n.guard != nil && n.w.now >= n.guard.overAt
+}
+
+// checkLeases is invariant I2: nothing runs on a machine beyond the end of its lease and the reaction of its guard.
+func (w *World) checkLeases() {
+	for _, n := range w.nodes {
+		if len(n.procs) == 0 || n.frozen || w.now < n.excused {
+			continue
+		}
+		switch {
+		case n.guard == nil:
+			w.violated("I2", "something runs on %s without a guard", n.name)
+		case n.guard.lease == 0:
+			w.violated("I2", "something runs on %s before its guard has a lease", n.name)
+		case w.now > n.guard.overAt:
+			w.violated("I2", "something runs on %s beyond the end of its lease and its guard's reaction", n.name)
+		}
+	}
+}
+
+// checkGone is the heart of I1, seen at its cause: an incarnation that somebody holds for gone has no lease any more.
+func (w *World) checkGone(d *daemon) {
+	for _, g := range d.view.Gone {
+		n := w.byName[g.Node]
+		if n.guard == nil || n.guard.inc != g.Incarnation || n.left == g.Incarnation && len(n.procs) == 0 || n.asleep() {
+			continue
+		}
+		if w.now <= n.guard.overAt && n.guard.lease != 0 {
+			w.violated("I1", "%s holds %s/%v for gone while its lease runs for another %v", d.n.name, g.Node, g.Incarnation, n.guard.overAt-w.now)
+		}
+	}
+}
+
+// checkStart is invariant I5: a start is decided only with a current lease and on the newest assignment that the node knows.
+func (w *World) checkStart(l *lifetime, in life.Input, a life.Run) {
+	if a.Method != model.MethodStart && a.Method != model.MethodPrenetStart {
+		return
+	}
+	n, g := l.d.n, l.guard
+	known := l.groups[in.Group.Name].life.Instance().Version
+	switch {
+	case g.lease <= n.clock():
+		w.violated("I5", "%s starts %s, but its guard's lease has ended", n.name, a.Resource)
+	case !in.Assignment.On(n.name, g.inc):
+		w.violated("I5", "%s starts %s, but version %d of the assignment does not order it there", n.name, a.Resource, in.Assignment.Version)
+	case in.Assignment.Version < known:
+		w.violated("I5", "%s starts %s on version %d, but knew version %d", n.name, a.Resource, in.Assignment.Version, known)
+	}
+}
+
+// checkOrder is invariant I4: what a resource strongly depends on is up before it starts, and what depends on it is down before it stops, when both go
+// the same way.
+func (w *World) checkOrder(n *node, in life.Input, a life.Run) {
+	leaves := !in.Assignment.On(n.name, in.Incarnation)
+	for _, r := range in.Resources {
+		for _, dep := range r.Dependencies {
+			p, on := n.procs[r.Name], n.procs[dep.On]
+			switch {
+			case dep.Kind == model.DependWeak:
+			case a.Method == model.MethodStart && r.Name == a.Resource && (on == nil || !on.up):
+				w.violated("I4", "%s starts on %s before %s is up", r.Name, n.name, dep.On)
+			case a.Method == model.MethodStop && leaves && dep.On == a.Resource && p != nil && p.up:
+				w.violated("I4", "%s stops on %s while %s is up", dep.On, n.name, r.Name)
+			}
+		}
+	}
+}
+
+// checkAssignment looks at what the president writes: never more targets and leavers than primaries.
+func (w *World) checkAssignment(a model.Assignment) {
+	for _, g := range w.op.groups {
+		if g.Name == a.Group && len(a.Targets) > 0 && len(a.Targets)+len(a.Leaving) > g.MaximumPrimaries {
+			w.violated("I1", "group %s was assigned to %v with %v leaving, Maximum_primaries is %d", a.Group, a.Targets, a.Leaving, g.MaximumPrimaries)
+		}
+	}
+}
+
+// unsettled says why the cluster is not at rest as it should be once nothing fails any more; "" when it is.
+func (w *World) unsettled() string {
+	snap := w.store.log[len(w.store.log)-1].snap
+	rec := snap.Record
+	for _, n := range w.nodes {
+		if _, ok := rec.Member(n.name); !ok && !n.server {
+			return fmt.Sprintf("node %s is no member", n.name)
+		}
+	}
+	if len(rec.Leaving) > 0 || rec.PrevTiming != nil || rec.NextVoters != nil || len(rec.Extended) > 0 {
+		return "the record is not tidy: " + describe(*rec)
+	}
+	president := w.byName[rec.President]
+	if president == nil || president.daemon == nil {
+		return "there is no president"
+	}
+	if why := w.unsettledGroups(snap); why != "" {
+		return why
+	}
+	view := president.daemon.m.View()
+	if steps := order.Plan(engine.BuildState(snap, view, president.wall())); len(steps) > 0 {
+		return fmt.Sprintf("the plan is not empty: %+v", steps[0])
+	}
+	return ""
+}
+
+func (w *World) unsettledGroups(snap engine.Snapshot) string {
+	for _, g := range snap.State.Groups {
+		var a model.Assignment
+		if i := slices.IndexFunc(snap.State.Assignments, func(x model.Assignment) bool { return x.Group == g.Name }); i >= 0 {
+			a = snap.State.Assignments[i]
+		}
+		able := 0
+		for _, n := range g.Nodelist {
+			if !slices.Contains(a.OffNodes, n) {
+				able++
+			}
+		}
+		want := min(able, g.DesiredPrimaries)
+		switch {
+		case g.Managed && !a.Off && !g.Suspended && len(a.Targets) < want:
+			return fmt.Sprintf("group %s has %d of %d targets: %v", g.Name, len(a.Targets), want, a.Notes)
+		case a.Off && len(a.Targets) > 0:
+			return fmt.Sprintf("group %s was taken offline and has targets %v", g.Name, a.Targets)
+		}
+		for _, n := range w.nodes {
+			on := slices.ContainsFunc(a.Targets, func(t model.Target) bool { return t.Node == n.name })
+			runs := 0
+			for _, p := range n.procs {
+				if p.group == g.Name {
+					runs++
+				}
+			}
+			i := slices.IndexFunc(snap.State.Instances, func(i model.Instance) bool { return i.Group == g.Name && i.Node == n.name })
+			if on && (i < 0 || snap.State.Instances[i].State != model.GroupOnline) {
+				state := model.GroupState("not reported")
+				if i >= 0 {
+					state = snap.State.Instances[i].State + " " + model.GroupState(snap.State.Instances[i].BlockedOn)
+				}
+				return fmt.Sprintf("group %s on %s is %s", g.Name, n.name, state)
+			}
+			if !on && runs > 0 {
+				return fmt.Sprintf("%d resources of group %s run on %s, which is no target", runs, g.Name, n.name)
+			}
+		}
+	}
+	return ""
+}

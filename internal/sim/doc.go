@@ -1,0 +1,24 @@
+// Package sim runs whole clusters in virtual time: the membership machine, the planner and the life of groups of every node, over a network, a repository,
+// guards and methods that are models, with faults drawn from a seed. One goroutine, no real time: a run is a function of its seed, so that a run that breaks an
+// invariant can be repeated as often as it takes to understand it.
+//
+// The machines are the real ones (membership.Machine, order.Plan, engine.BuildState, engine.NextStep, life.Group); the loops of package engine around
+// them are modelled here, because they decide nothing.
+//
+// # The rules of the model
+//
+//   - Time. World.now is true time, which nobody can read. Each node has a clock of its own with an offset and a constant rate within half of
+//     cluster.DriftPerMille of the true one, so that two nodes differ by at most DriftPerMille, and a wall clock that is wrong by up to half a second.
+//   - Network. Messages go out on every path; each copy is lost, delayed, doubled or overtaken by itself. Cuts are per path and direction. The
+//     repository speaks over the same paths: two nodes reach each other when some path works in both directions.
+//   - Repository. One log. A write is applied when a leader has a majority of the seats within reach; an election after the loss of a leader
+//     pauses it, and takes the longest log of a majority within reach: what only a minority has is lost. An answer can be lost after the write, a write can come long after its
+//     writer gave up. What a node sees of the log lags, separately for the record and for everything else.
+//   - Guard. It fires when the lease ends on its node's clock, when the daemon dies unannounced, or when told to; everything that runs is gone within cluster.GuardReaction of the
+//     end of the lease. If the guard dies the kernel ends what runs, at once. Kernel addresses that outlive a double fault are not modelled: what runs are processes.
+//   - Freezing a daemon leaves guard and services running. Freezing a node stops all three: nothing is served meanwhile, and what is on the node does not count as
+//     running from the end of its lease on. When it thaws with an ended lease the guard fires first, within GuardReaction of the thaw; that window is the
+//     one that fence agents and watchdogs are for, and does not count.
+//   - A resource runs from the moment its first start method is launched until End (or Postnet_stop where there is one) has succeeded, or until the
+//     guard has killed it. A failed start may leave something running; so may a failed stop.
+package sim

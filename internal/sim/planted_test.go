@@ -1,0 +1,74 @@
+package sim_test
+
+import (
+	"strings"
+	"testing"
+
+	"redoubt/internal/membership"
+	"redoubt/internal/sim"
+)
+
+// A mistake that is planted is found, by the same invariants that the sound cluster keeps.
+func TestPlantedMistakesAreFound(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		within int // seeds
+		opt    sim.Options
+	}{
+		{"takeover without waiting for the release", 100, sim.Options{Faults: membership.Faults{NoReleaseWait: true}, Bias: sim.BiasCuts}},
+		{"a restarted voter that releases at once", 300, sim.Options{Faults: membership.Faults{ForgetfulVoter: true}, Bias: sim.BiasRestarts}},
+		{"a voter that answers a removed incarnation", 300, sim.Options{Faults: membership.Faults{AnswerRemoved: true}, Bias: sim.BiasLate}},
+		{"run beyond hold", 100, sim.Options{Faults: membership.Faults{RunBeyondHold: true}, Bias: sim.BiasCuts}},
+		{"lease counted from the answer", 300, sim.Options{Faults: membership.Faults{LeaseFromAnswer: true}, Bias: sim.BiasDelay}},
+		{"a late commit of the removal, released early", 300, sim.Options{Faults: membership.Faults{ReleaseEarly: true}, Bias: sim.BiasLate}},
+		{"a node that ignores its guard", 100, sim.Options{IgnoreGuard: true, Bias: sim.BiasCuts}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(c.within) {
+				c.opt.Seed = seed + 1
+				if r := sim.Run(c.opt); strings.HasPrefix(r.Broken, "I1") || strings.HasPrefix(r.Broken, "I2") {
+					t.Logf("found with seed %d after %v: %s", seed+1, r.At, r.Broken)
+					return
+				}
+			}
+			t.Errorf("%d seeds did not find it", c.within)
+		})
+	}
+}
+
+// The same preferences find nothing where nothing is planted.
+func TestBiasesAloneFindNothing(t *testing.T) {
+	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay} {
+		t.Run(string(b), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(60) {
+				if r := sim.Run(sim.Options{Seed: seed + 1, Bias: b}); r.Broken != "" {
+					t.Fatal(report(r))
+				}
+			}
+		})
+	}
+}
+
+// A run is a function of its seed.
+func TestSameSeedSameRun(t *testing.T) {
+	for seed := range uint64(15) {
+		a, b := sim.Run(sim.Options{Seed: seed + 1}), sim.Run(sim.Options{Seed: seed + 1})
+		if a.Digest != b.Digest || a.Events != b.Events {
+			t.Fatalf("seed %d ran in two ways: digests %x and %x, %d and %d events", seed+1, a.Digest, b.Digest, a.Events, b.Events)
+		}
+	}
+}
+
+// A choice by the order of a map makes runs of one seed differ.
+func TestChoiceByMapOrderIsFound(t *testing.T) {
+	for seed := range uint64(15) {
+		a, b := sim.Run(sim.Options{Seed: seed + 1, MapOrder: true}), sim.Run(sim.Options{Seed: seed + 1, MapOrder: true})
+		if a.Digest != b.Digest {
+			t.Logf("found with seed %d", seed+1)
+			return
+		}
+	}
+	t.Error("15 seeds did not find it")
+}

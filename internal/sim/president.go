@@ -1,0 +1,193 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/engine"
+	"redoubt/internal/membership"
+	"redoubt/internal/quorum"
+	"redoubt/internal/rgm/order"
+)
+
+// plan is engine.President: it plans on what the mirror shows and writes under the guard of the record.
+func (d *daemon) plan() {
+	if d.planning {
+		d.again = true
+		return
+	}
+	if !d.view.President || !d.mayStart() || !d.filled {
+		return
+	}
+	snap := d.mirror
+	if snap.Record == nil || snap.Record.Epoch != d.view.Record.Epoch {
+		return
+	}
+	state := engine.BuildState(snap, d.view, d.n.wall())
+	if d.n.w.opt.MapOrder {
+		state.Groups = slices.Clone(state.Groups)
+		for i, g := range state.Groups {
+			any := map[cluster.NodeName]bool{}
+			for _, n := range g.Nodelist {
+				any[n] = true
+			}
+			state.Groups[i].Nodelist = nil
+			for n := range any {
+				state.Groups[i].Nodelist = append(state.Groups[i].Nodelist, n)
+			}
+		}
+	}
+	steps := order.Plan(state)
+	if len(steps) == 0 {
+		return
+	}
+	t := &txn{compares: map[string]cluster.Revision{confdb.KeyMembership: snap.RecordRevision}, writes: map[string]any{}}
+	for _, s := range steps {
+		key := confdb.KeyAssign(s.Assignment.Group)
+		t.compares[key] = snap.Revision(key)
+		t.writes[key] = stored(confdb.KindAssignment, s.Assignment)
+		if s.Why != "" {
+			d.n.w.trace.note(d.n.name, "plans "+string(s.Assignment.Group)+": "+s.Why)
+		}
+	}
+	t.result = func(_ cluster.Revision, err error) {
+		d.planning = false
+		again := d.again
+		d.again = false
+		switch {
+		case err != nil && !errors.Is(err, errConflict):
+			d.after(20*time.Millisecond, func(d *daemon) { d.plan() })
+		case again:
+			d.plan()
+		}
+	}
+	d.planning = true
+	d.n.w.store.do(d, t)
+}
+
+// patience is how long a voter may be away before another takes its place; shorter than in production, so that it happens in a run.
+const patience = 3 * time.Second
+
+// keyStarting is where the sim keeps which node shall start its seat.
+const keyStarting = confdb.KeyQuorum
+
+// tendVoters is engine.Voters: the one next step that engine.NextStep names.
+func (d *daemon) tendVoters() {
+	if !d.view.President || !d.mayStart() || !d.filled || d.electing {
+		clear(d.away)
+		return
+	}
+	w := d.n.w
+	rec := d.mirror.Record
+	if rec == nil || rec.Epoch != d.view.Record.Epoch {
+		return
+	}
+	want := voterNames(rec.Voters)
+	if rec.NextVoters == nil {
+		want = quorum.Choose(d.candidates(), want)
+	}
+	starting, _ := d.keys[keyStarting].value.(cluster.NodeName)
+	var seats []engine.Seat
+	for _, s := range w.store.seats {
+		seats = append(seats, engine.Seat{Node: s.node.name, Learner: s.learner, Started: s.started})
+	}
+	step := engine.NextStep(rec, want, starting, seats)
+	switch step.Kind {
+	case engine.StepNone:
+	case engine.StepBegin:
+		if !d.ready(step.Next, rec) {
+			return
+		}
+		var next []membership.Voter
+		for _, n := range step.Next {
+			next = append(next, membership.Voter{Node: n, QuorumServer: w.byName[n].server})
+		}
+		w.trace.note(d.n.name, "begins a change of the voters")
+		d.step(membership.Request{Ask: membership.AskVoters{Next: next}})
+	case engine.StepSettle:
+		d.step(membership.Request{Ask: membership.AskSettleVoters{}})
+	default:
+		d.electing = true
+		w.store.do(d, d.seatChange(step))
+	}
+}
+
+// seatChange is a step on the repository's own members; like any write it needs their majority, and is applied or not.
+func (d *daemon) seatChange(step engine.VoterStep) *txn {
+	t := &txn{compares: map[string]cluster.Revision{}, writes: map[string]any{}}
+	t.result = func(cluster.Revision, error) { d.electing = false }
+	switch step.Kind {
+	case engine.StepInvite, engine.StepClear:
+		t.compares[confdb.KeyMembership] = d.mirror.RecordRevision
+		t.compares[keyStarting] = d.mirror.Revision(keyStarting)
+		t.writes[keyStarting] = step.Node
+	default:
+		t.writes[keySeats] = step
+	}
+	return t
+}
+
+// keySeats carries changes of the seats through the log.
+const keySeats = "seats"
+
+// reseat carries out a change of the seats.
+func (s *store) reseat(step engine.VoterStep) {
+	s.w.trace.note(step.Node, "repository: "+string(step.Kind))
+	n := s.w.byName[step.Node]
+	x := s.seatOf(n)
+	switch {
+	case step.Kind == engine.StepAddLearner && x == nil:
+		s.seats = append(s.seats, &seat{node: n, learner: true})
+	case step.Kind == engine.StepPromote && x != nil && x.learner && x.started && x.have == len(s.log):
+		x.learner = false
+		s.w.stats.VoterChanges++
+	case step.Kind == engine.StepRemove && x != nil:
+		s.seats = slices.DeleteFunc(s.seats, func(o *seat) bool { return o == x })
+	}
+}
+
+func (d *daemon) candidates() []quorum.Candidate {
+	var out []quorum.Candidate
+	for _, x := range d.n.w.nodes {
+		_, member := d.view.Record.Member(x.name)
+		if x.server {
+			member = x.daemon != nil && d.n.w.reaches(d.n, x)
+		}
+		if member {
+			delete(d.away, x.name)
+		} else if _, ok := d.away[x.name]; !ok {
+			d.away[x.name] = d.n.w.now
+		}
+		since, gone := d.away[x.name]
+		patient := d.view.Record.IsVoter(x.name) && d.n.w.now-since < int64(patience)
+		out = append(out, quorum.Candidate{Node: x.name, QuorumServer: x.server, Healthy: !gone || patient})
+	}
+	return out
+}
+
+// ready reports whether a newcomer has applied the newest record.
+func (d *daemon) ready(next []cluster.NodeName, rec *membership.Record) bool {
+	now := voterNames(rec.Voters)
+	for _, n := range next {
+		if slices.Contains(now, n) || n == d.n.name {
+			continue
+		}
+		i := slices.IndexFunc(d.view.Peers, func(p membership.Peer) bool { return p.Node == n })
+		if i < 0 || d.view.Peers[i].Epoch != rec.Epoch {
+			d.view = d.m.View() // peers do not announce themselves
+			return false
+		}
+	}
+	return true
+}
+
+func voterNames(voters []membership.Voter) []cluster.NodeName {
+	var out []cluster.NodeName
+	for _, v := range voters {
+		out = append(out, v.Node)
+	}
+	return out
+}

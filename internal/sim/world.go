@@ -1,0 +1,181 @@
+package sim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/membership"
+)
+
+// Options say what is simulated.
+type Options struct {
+	Seed uint64
+	// Faults are mistakes planted in the membership machines.
+	Faults membership.Faults
+	// IgnoreGuard makes guards that do not fire: a node that ignores its guard.
+	IgnoreGuard bool
+	// MapOrder makes the president choose by the order of a map.
+	MapOrder bool
+	// Bias prefers some faults, for mistakes that need a rare constellation. The invariants are the same.
+	Bias Bias
+	// Log gets every line of the trace as it happens; nil: nobody.
+	Log io.Writer
+}
+
+// Bias is a preference in the choice of faults.
+type Bias string
+
+// The biases.
+const (
+	BiasNone     Bias = ""
+	BiasRestarts Bias = "restarts" // daemons of voters are restarted while others are cut off
+	BiasLate     Bias = "late"     // commits and watches lag behind
+	BiasCuts     Bias = "cuts"     // short cuts of single nodes
+	BiasDelay    Bias = "delay"    // messages are long on their way
+)
+
+// Result is how a run ended.
+type Result struct {
+	Seed   uint64
+	Digest uint64 // of everything that happened
+	Events int
+	// Broken says which invariant was broken; "" none.
+	Broken string
+	At     time.Duration // true time of the end
+	Trace  []string      // the last lines
+	Stats  Stats
+}
+
+// Stats count what happened, to show that runs are worth something.
+type Stats struct {
+	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted int
+}
+
+type event struct {
+	at  int64
+	seq uint64
+	fn  func()
+}
+
+// World is one simulated cluster.
+type World struct {
+	opt    Options
+	rng    *rand.Rand
+	now    int64 // true time, ns
+	seq    uint64
+	heap   []event
+	nodes  []*node
+	byName map[cluster.NodeName]*node
+	net    network
+	store  *store
+	op     operator
+	trace  tracer
+	broken string
+	calm   bool // faults have stopped
+	mood   mood
+	stats  Stats
+}
+
+// Run simulates one seed to its end.
+func Run(opt Options) Result {
+	w := &World{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)), byName: map[cluster.NodeName]*node{}}
+	w.trace = tracer{w: w, hash: fnv.New64a(), log: opt.Log}
+	w.build()
+	events := 0
+	for w.broken == "" && len(w.heap) > 0 {
+		e := w.pop()
+		w.now = e.at
+		events++
+		e.fn()
+		w.checkLeases()
+		if w.op.done {
+			break
+		}
+	}
+	return Result{
+		Seed: opt.Seed, Digest: w.trace.hash.Sum64(), Events: events, Broken: w.broken, At: time.Duration(w.now), Trace: w.trace.lines(), Stats: w.stats,
+	}
+}
+
+// after calls fn when d has passed.
+func (w *World) after(d time.Duration, fn func()) { w.at(w.now+int64(d), fn) }
+
+func (w *World) at(t int64, fn func()) {
+	w.seq++
+	e := event{max(t, w.now), w.seq, fn}
+	w.heap = append(w.heap, e)
+	i := len(w.heap) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !w.heap[i].before(w.heap[up]) {
+			break
+		}
+		w.heap[i], w.heap[up] = w.heap[up], w.heap[i]
+		i = up
+	}
+}
+
+func (e event) before(o event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+
+func (w *World) pop() event {
+	top := w.heap[0]
+	last := len(w.heap) - 1
+	w.heap[0] = w.heap[last]
+	w.heap[last] = event{}
+	w.heap = w.heap[:last]
+	for i := 0; ; {
+		l, r, least := 2*i+1, 2*i+2, i
+		if l < last && w.heap[l].before(w.heap[least]) {
+			least = l
+		}
+		if r < last && w.heap[r].before(w.heap[least]) {
+			least = r
+		}
+		if least == i {
+			return top
+		}
+		w.heap[i], w.heap[least] = w.heap[least], w.heap[i]
+		i = least
+	}
+}
+
+// between draws a span.
+func (w *World) between(lo, hi time.Duration) time.Duration {
+	if hi <= lo {
+		return lo
+	}
+	return lo + time.Duration(w.rng.Int64N(int64(hi-lo)))
+}
+
+// chance is true in p of a thousand cases.
+func (w *World) chance(perMille int) bool { return w.rng.IntN(1000) < perMille }
+
+// wall is what a perfect wall clock would show.
+func (w *World) wall() time.Time {
+	return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.now))
+}
+
+// violated ends the run.
+func (w *World) violated(invariant, format string, args ...any) {
+	if w.broken == "" {
+		w.broken = invariant + ": " + fmt.Sprintf(format, args...)
+		w.trace.note("", "VIOLATED "+w.broken)
+	}
+}
+
+// Add sums two counts.
+func (s *Stats) Add(o Stats) {
+	s.Epochs += o.Epochs
+	s.Takeovers += o.Takeovers
+	s.Fired += o.Fired
+	s.Starts += o.Starts
+	s.Stops += o.Stops
+	s.Unknown += o.Unknown
+	s.Elections += o.Elections
+	s.VoterChanges += o.VoterChanges
+	s.Adopted += o.Adopted
+}
