@@ -185,11 +185,12 @@ func (v verbs) heal() *cobra.Command {
 }
 
 func (v verbs) daemon() *cobra.Command {
-	known := []string{DaemonStart, DaemonStop, DaemonKill, DaemonKillGuard, DaemonKillBoth, DaemonShow}
+	known := []string{DaemonStart, DaemonStop, DaemonRestart, DaemonLeave, DaemonKill, DaemonKillGuard, DaemonKillBoth, DaemonShow}
 	c := &cobra.Command{
 		Use: "daemon [flags] VERB MACHINE...", Short: "Start, stop or kill a node's daemon", ValidArgs: known,
-		Long: "Start, stop or kill a node's daemon without touching the machine. stop asks it to and waits; kill is a crash of the daemon, kill-guard one of its\n" +
-			"guard, kill-both of both in the same moment. A daemon that dies without having been stopped is started again after a second (lab up --restart).",
+		Long: "Start, stop or kill a node's daemon without touching the machine. stop lets the services run on for a daemon that is started soon, restart is both;\n" +
+			"leave stops the services and leaves the membership first. kill is a crash of the daemon, kill-guard one of its guard, kill-both of both in the same\n" +
+			"moment. A daemon that dies without having been stopped is started again after a second (lab up --restart).",
 		Example: "redoubt lab daemon stop n1\nredoubt lab daemon kill-both n1\nredoubt lab daemon status n1 n2",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 || !slices.Contains(known, args[0]) {

@@ -23,7 +23,8 @@ type Stdio struct {
 	Out, Err io.Writer
 }
 
-// Run starts a program on a machine, as somebody logged in there would: in its namespaces, its cgroup, with its files.
+// Run starts a program on a machine, as somebody logged in there would: in its namespaces, its cgroup, with its files. The caller has to Wait
+// for it.
 func (l *Lab) Run(name string, s Stdio, argv ...string) (*Process, error) {
 	m, err := l.machine(name)
 	if err != nil {

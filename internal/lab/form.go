@@ -1,5 +1,214 @@
 package lab
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
 
-func (l *Lab) form(ctx context.Context) error { return ctx.Err() }
+	v1 "redoubt/api/v1"
+	"redoubt/internal/fault"
+)
+
+// Times of forming a cluster. Each is far longer than what a healthy machine needs.
+const (
+	answerTimeout  = 30 * time.Second  // a daemon that has started, until it answers
+	commandTimeout = 60 * time.Second  // one command
+	settleTimeout  = 120 * time.Second // the last join, until every vote is where it belongs
+	lookAgain      = 100 * time.Millisecond
+)
+
+// form makes a cluster of the machines with the commands that a person would type on them.
+func (l *Lab) form(ctx context.Context) error {
+	nodes := l.Nodes()
+	for _, m := range l.machines {
+		if m.daemonic() {
+			if err := l.awaitSocket(ctx, m.name); err != nil {
+				return err
+			}
+		}
+	}
+	create := []string{"redoubt", "cluster", "create", "--name", l.Name(), "--node", nodes[0]}
+	for _, n := range Interconnects() {
+		create = append(create, "--interconnect", n)
+	}
+	if _, err := l.command(ctx, nodes[0], create...); err != nil {
+		return err
+	}
+	if l.state.Profile != "" && l.state.Profile != "default" {
+		if _, err := l.command(ctx, nodes[0], "redoubt", "cluster", "set", "-p", "heartbeat_profile="+l.state.Profile); err != nil {
+			return err
+		}
+	}
+	fingerprint, err := l.fingerprint(ctx, nodes[0])
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes[1:] {
+		if _, err := l.command(ctx, nodes[0], "redoubt", "access", "allow", "-h", n); err != nil {
+			return err
+		}
+		if _, err := l.command(ctx, n, "redoubt", "node", "join", "--sponsor", nodes[0], "--fingerprint", fingerprint); err != nil {
+			return err
+		}
+	}
+	if l.state.QuorumServer {
+		if _, err := l.command(ctx, nodes[0], "redoubt", "quorum", "add", "-t", "quorum_server", QuorumServer); err != nil {
+			return err
+		}
+		if _, err := l.command(ctx, QuorumServer, "redoubt", "node", "join", "--sponsor", nodes[0]+"-"+netIC1, "--fingerprint", fingerprint); err != nil {
+			return err
+		}
+	}
+	return l.Settle(ctx)
+}
+
+// command shows a command and runs it on a machine.
+func (l *Lab) command(ctx context.Context, name string, argv ...string) (string, error) {
+	l.state.Progress(name + "# " + quote(argv))
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	return l.Output(ctx, name, argv...)
+}
+
+// quote writes a command as a shell reads it.
+func quote(argv []string) string {
+	words := make([]string, len(argv))
+	for i, a := range argv {
+		words[i] = a
+		if a == "" || strings.ContainsAny(a, " \t\n'\"$&|;<>()*?[]\\`~#") {
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (l *Lab) fingerprint(ctx context.Context, node string) (string, error) {
+	out, err := l.command(ctx, node, "redoubt", "cluster", "show", "-o", "json")
+	if err != nil {
+		return "", err
+	}
+	var c v1.Cluster
+	if err := json.Unmarshal([]byte(out), &c); err != nil || c.Fingerprint == "" {
+		return "", fault.Errorf(fault.Internal, "cluster show on %s gives no fingerprint: %q", node, out)
+	}
+	return c.Fingerprint, nil
+}
+
+// awaitSocket waits until the daemon of a machine takes connections.
+func (l *Lab) awaitSocket(ctx context.Context, name string) error {
+	return poll(ctx, answerTimeout, func() (string, error) {
+		c, err := net.Dial("unix", l.Socket(name))
+		if err != nil {
+			return fmt.Sprintf("the daemon of %s does not answer: %v; see redoubt lab logs %s", name, err, name), nil
+		}
+		c.Close()
+		return "", nil
+	})
+}
+
+// poll calls f until it has nothing left to wait for, an error comes, or the time is over.
+func poll(ctx context.Context, limit time.Duration, f func() (missing string, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		missing, err := f()
+		if err != nil || missing == "" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+				return fault.Errorf(fault.Timeout, "not within %v: %s", limit, missing)
+			}
+			return fault.Errorf(fault.Unavailable, "interrupted: %s", missing)
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// ClusterStatus is the state of the cluster as a node sees it.
+func (l *Lab) ClusterStatus(ctx context.Context, node string) (v1.Status, error) {
+	var s v1.Status
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	out, err := l.Output(ctx, node, "redoubt", "status", "-o", "json")
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		return s, fault.Errorf(fault.Internal, "status of %s: %w", node, err)
+	}
+	return s, nil
+}
+
+// Settle waits until every running node is a member, the votes are where they belong, and nothing changes them any more.
+func (l *Lab) Settle(ctx context.Context) error {
+	told := ""
+	return poll(ctx, settleTimeout, func() (string, error) {
+		missing := l.unsettled(ctx)
+		if missing != "" && missing != told {
+			l.state.Progress("waiting: " + missing)
+			told = missing
+		}
+		return missing, nil
+	})
+}
+
+// unsettled says what is not yet as it shall be, as the first running node sees it.
+func (l *Lab) unsettled(ctx context.Context) string {
+	var running, want []string
+	for _, m := range l.machines {
+		if m.daemonic() && m.pid() != 0 && !m.group.event("frozen") {
+			want = append(want, m.name)
+			if m.kind == kindNode {
+				running = append(running, m.name)
+			}
+		}
+	}
+	if len(running) == 0 {
+		return "no node runs"
+	}
+	s, err := l.ClusterStatus(ctx, running[0])
+	switch {
+	case err != nil:
+		return err.Error()
+	case !s.InCluster || s.Cluster == nil:
+		return running[0] + " is in no cluster"
+	case s.Degraded != "":
+		return running[0] + ": " + s.Degraded
+	}
+	state := map[string]string{}
+	for _, n := range s.Nodes {
+		state[n.Name] = n.State
+	}
+	for _, n := range want {
+		if state[n] != "member" && state[n] != "quorum-server" {
+			return n + " is not yet a member"
+		}
+	}
+	q := s.Cluster.Quorum
+	switch {
+	case len(q.Changing) > 0:
+		return "the voters are changing to " + strings.Join(q.Changing, ", ")
+	case len(q.Voters) < voters(len(want)):
+		return fmt.Sprintf("%d of %d voters", len(q.Voters), voters(len(want)))
+	case !q.Quorate || len(want) == len(l.machines)-2 && q.Present < len(q.Voters):
+		return fmt.Sprintf("%d of %d voters are heard", q.Present, len(q.Voters))
+	}
+	return ""
+}
+
+// voters is how many of so many machines vote.
+func voters(machines int) int {
+	switch {
+	case machines >= 5:
+		return 5
+	case machines >= 3:
+		return 3
+	}
+	return 1
+}

@@ -87,7 +87,9 @@ func (l *Lab) freeze(name string, on bool) error {
 // Verbs of Daemon.
 const (
 	DaemonStart     = "start"
-	DaemonStop      = "stop"       // SIGTERM, and wait for its end
+	DaemonStop      = "stop"       // SIGTERM, and wait for its end: the services run on for a daemon that comes soon
+	DaemonRestart   = "restart"    // stop and start
+	DaemonLeave     = "leave"      // SIGINT, and wait for its end: it stops the services and leaves the membership
 	DaemonKill      = "kill"       // SIGKILL to the daemon
 	DaemonKillGuard = "kill-guard" // SIGKILL to the guard
 	DaemonKillBoth  = "kill-both"  // to both in the same moment

@@ -26,7 +26,7 @@ const (
 
 // request is what the lab asks of an init; reply is what it answers.
 type request struct {
-	Do string `json:"do"` // status, start, stop, kill, kill-guard, kill-both
+	Do string `json:"do"` // one of the verbs of Daemon
 }
 
 type reply struct {
@@ -172,29 +172,36 @@ func (s *supervisor) answer(c net.Conn) {
 }
 
 func (s *supervisor) act(what string) error {
-	if what == "status" {
+	if what == DaemonShow {
 		return nil
 	}
 	if !s.hasDaemon() {
 		return errors.New("it runs no daemon")
 	}
 	switch what {
-	case "start":
+	case DaemonStart:
 		return s.start()
-	case "stop":
-		return s.stop()
-	case "kill":
+	case DaemonStop:
+		return s.stop(unix.SIGTERM)
+	case DaemonLeave:
+		return s.stop(unix.SIGINT)
+	case DaemonRestart:
+		if err := s.stop(unix.SIGTERM); err != nil {
+			return err
+		}
+		return s.start()
+	case DaemonKill:
 		return s.kill(true, false)
-	case "kill-guard":
+	case DaemonKillGuard:
 		return s.kill(false, true)
-	case "kill-both":
+	case DaemonKillBoth:
 		return s.kill(true, true)
 	}
 	return fmt.Errorf("request %q is not known", what)
 }
 
-// stop asks the daemon to stop and waits for it.
-func (s *supervisor) stop() error {
+// stop asks the daemon to stop by a signal and waits for it.
+func (s *supervisor) stop(by unix.Signal) error {
 	s.mu.Lock()
 	s.want = false
 	pid, ended := s.daemon.PID, s.ended
@@ -203,7 +210,7 @@ func (s *supervisor) stop() error {
 		s.mu.Unlock()
 		return nil
 	}
-	err := unix.Kill(pid, unix.SIGTERM)
+	err := unix.Kill(pid, by)
 	s.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("stop the daemon: %w", err)
