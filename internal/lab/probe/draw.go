@@ -133,9 +133,9 @@ func bar(n int) []string {
 	return row
 }
 
-// step is the distance of the marks of the time axis: at most one every ten columns, at a round time.
+// step is the distance of the marks of the time axis: at most one every eight columns, at a round time.
 func (p span) step() time.Duration {
-	least := (p.to - p.from) * 10 / time.Duration(max(p.columns, 1))
+	least := (p.to - p.from) * 8 / time.Duration(max(p.columns, 1))
 	for _, unit := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second, 100 * time.Second, 1000 * time.Second} {
 		for _, times := range []time.Duration{1, 2, 5} {
 			if unit*times >= least {
