@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/pki"
@@ -252,4 +254,29 @@ func get(t *testing.T, s confdb.Store, key string) string {
 		t.Fatal(err)
 	}
 	return string(e.Value)
+}
+
+// compact forgets the history.
+func compact(t *testing.T, s *Store) {
+	t.Helper()
+	e, err := s.Get(bounded(t), confdb.Root+"k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &etcdserverpb.CompactionRequest{Revision: int64(e.ModRevision), Physical: true}
+	if _, err := etcdserverpb.NewKVClient(s.endpoints[0].conn).Compact(bounded(t), req); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replace puts a copy of one file in the place of another.
+func replace(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -28,7 +28,7 @@ func final(err error) error {
 	case codes.ResourceExhausted:
 		switch {
 		case says(err, rpctypes.ErrGRPCNoSpace):
-			return fault.Errorf(fault.Unavailable, "the repository is full and takes no writes: remove objects that are not needed; it takes writes again within seconds")
+			return fault.Errorf(fault.Unavailable, "the repository %w: remove objects that are not needed; it takes writes again within seconds of having room", errFull)
 		case says(err, rpctypes.ErrGRPCRequestTooManyRequests):
 			return nil
 		}
@@ -73,6 +73,9 @@ func (s *Store) gaveUp(ctx context.Context, what string, last error, unknown boo
 	}
 	return fault.Errorf(code, "%s: no majority of the repository's members answers%s: %w", what, outcome, last)
 }
+
+// errFull is a repository that has reached its quota.
+var errFull = errors.New("is full and takes no writes")
 
 // errClosed is what calls get after Close.
 var errClosed = errors.New("the store is closed")

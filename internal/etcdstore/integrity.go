@@ -5,15 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"time"
+	"strings"
 
-	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/snap"
 	"go.etcd.io/etcd/server/v3/storage/wal"
@@ -22,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
 )
 
@@ -33,7 +30,7 @@ func damaged(dir string, why any) *fault.Error {
 // content is what a database file holds.
 type content struct {
 	revision cluster.Revision
-	keys     int    // that exist
+	keys     int    // records that exist
 	applied  uint64 // the newest log entry that is in the database
 }
 
@@ -48,7 +45,7 @@ func checkData(ctx context.Context, dir string) error {
 	if ctx.Err() != nil {
 		return fault.Errorf(fault.Timeout, "check of %s was called off: %w", dir, context.Cause(ctx))
 	}
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	if errors.Is(err, errInUse) {
 		return fault.Errorf(fault.Unavailable, "the repository in %s is in use by another process: end it first", dir)
 	}
 	if err != nil {
@@ -100,51 +97,20 @@ func readLog(dir string) (last, commit uint64, err error) {
 
 // readDatabase reads everything in a database file and checks its structure. Pages have no checksums, so a changed byte within a value is not seen here;
 // confdb.Decode and the members' comparison see that.
-func readDatabase(ctx context.Context, path string) (found content, err error) {
-	if err := checkPages(path); err != nil {
-		return found, err
-	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: 2 * time.Second})
-	if err != nil {
-		return found, err
-	}
-	defer db.Close()
-	err = db.View(func(tx *bolt.Tx) (err error) {
-		defer rescue(&err)
-		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a wild offset in a page must not end the process
-		if err := tx.ForEach(func(name []byte, b *bolt.Bucket) error { return found.read(ctx, string(name), b) }); err != nil {
-			return err
-		}
-		var first error
-		for err := range tx.Check() {
-			if first == nil {
-				first = err
-			}
-		}
-		return first
-	})
-	return found, err
-}
-
-// read reads one bucket.
-func (c *content) read(ctx context.Context, name string, b *bolt.Bucket) error {
+func readDatabase(ctx context.Context, path string) (content, error) {
+	var found content
 	live := map[string]bool{}
-	err := b.ForEach(func(k, v []byte) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	err := walkDatabase(ctx, path, func(bucket string, k, v []byte) error {
 		switch {
-		case name == "meta" && string(k) == "consistent_index" && len(v) == 8:
-			c.applied = binary.BigEndian.Uint64(v)
-		case name == "key":
-			return c.note(live, k, v)
+		case bucket == "meta" && string(k) == "consistent_index" && len(v) == 8:
+			found.applied = binary.BigEndian.Uint64(v)
+		case bucket == "key":
+			return found.note(live, k, v)
 		}
 		return nil
 	})
-	if name == "key" {
-		c.keys = len(live)
-	}
-	return err
+	found.keys = len(live)
+	return found, err
 }
 
 // note reads one revision of one key: its name is the revision, eight bytes, a separator, eight bytes, and a mark where it is a deletion.
@@ -159,7 +125,7 @@ func (c *content) note(live map[string]bool, k, v []byte) error {
 	c.revision = max(c.revision, cluster.Revision(binary.BigEndian.Uint64(k)))
 	if len(k) == 18 {
 		delete(live, string(kv.Key))
-	} else {
+	} else if strings.HasPrefix(string(kv.Key), confdb.Root) {
 		live[string(kv.Key)] = true
 	}
 	return nil
@@ -170,81 +136,4 @@ func rescue(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("%v", r)
 	}
-}
-
-// The database's file format: two pages with the meta record, of which the valid one with the higher transaction counts.
-const (
-	metaMagic    = 0xED0CDAED
-	metaVersion  = 2
-	pageHeader   = 16
-	metaChecked  = 56 // bytes before the checksum
-	noFreelist   = ^uint64(0)
-	freelistFlag = 0x10
-)
-
-// meta is what of a meta record the check needs.
-type meta struct {
-	pageSize, freelist, pages, transaction uint64
-}
-
-// checkPages checks what the database code takes on trust when it maps the file: that the file has all pages, and that the list of free pages lies in it.
-func checkPages(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	m, ok := newestMeta(f)
-	if !ok {
-		return errors.New("the database has no valid head")
-	}
-	if size := uint64(info.Size()); m.pages*m.pageSize > size {
-		return fmt.Errorf("the database is cut: it has %d of %d bytes", size, m.pages*m.pageSize)
-	}
-	if m.freelist == noFreelist {
-		return nil
-	}
-	head := make([]byte, pageHeader)
-	if m.freelist < 2 || m.freelist >= m.pages {
-		return errors.New("the database's list of free pages is not in the file")
-	}
-	if _, err := f.ReadAt(head, int64(m.freelist*m.pageSize)); err != nil {
-		return err
-	}
-	flags, count, overflow := binary.NativeEndian.Uint16(head[8:]), uint64(binary.NativeEndian.Uint16(head[10:])), uint64(binary.NativeEndian.Uint32(head[12:]))
-	if flags != freelistFlag || m.freelist+overflow >= m.pages || count < 0xFFFF && pageHeader+8*count > (overflow+1)*m.pageSize {
-		return errors.New("the database's list of free pages is overwritten")
-	}
-	return nil
-}
-
-// newestMeta reads both meta records. The second lies one page further on; page sizes are those of the machines the file may come from.
-func newestMeta(f io.ReaderAt) (meta, bool) {
-	var best meta
-	found := false
-	for _, at := range []int64{0, 1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 16} {
-		b := make([]byte, pageHeader+metaChecked+8)
-		if _, err := f.ReadAt(b, at); err != nil {
-			continue
-		}
-		b = b[pageHeader:]
-		h := fnv.New64a()
-		h.Write(b[:metaChecked])
-		le := binary.NativeEndian
-		if le.Uint32(b) != metaMagic || le.Uint32(b[4:]) != metaVersion || le.Uint64(b[metaChecked:]) != h.Sum64() {
-			continue
-		}
-		m := meta{pageSize: uint64(le.Uint32(b[8:])), freelist: le.Uint64(b[32:]), pages: le.Uint64(b[40:]), transaction: le.Uint64(b[48:])}
-		if at != 0 && uint64(at) != m.pageSize || m.pageSize == 0 {
-			continue
-		}
-		if !found || m.transaction > best.transaction {
-			best, found = m, true
-		}
-	}
-	return best, found
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 
 	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
 	"go.uber.org/zap"
@@ -17,6 +18,15 @@ import (
 func newZap(log *slog.Logger, onFatal func(why string), onRemoved func()) *zap.Logger {
 	hook := lastWords(onFatal)
 	return zap.New(bridge{log: log, onRemoved: onRemoved}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
+}
+
+// expected are messages of etcd about what this package does on purpose.
+var expected = []string{
+	"Running http and grpc server on single port. This is not recommended for production.",
+	"simple token is not cryptographically signed",
+	"setting up serving from embedded etcd failed.",
+	"stopping secure grpc server due to error",
+	"stopped secure grpc server due to error",
 }
 
 // bridge is a zapcore.Core over slog.
@@ -45,7 +55,10 @@ func (b bridge) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		}
 	}
 	level := slog.LevelWarn
-	if e.Level > zapcore.WarnLevel {
+	switch {
+	case slices.Contains(expected, e.Message):
+		level = slog.LevelDebug
+	case e.Level > zapcore.WarnLevel:
 		level = slog.LevelError
 	}
 	b.log.Log(context.Background(), level, e.Message, attributes(fields)...)

@@ -68,8 +68,8 @@ func WaitForRoom(ctx context.Context, dir string) error {
 func (m *Member) keepRoom() {
 	tick := time.NewTicker(roomTick)
 	defer tick.Stop()
-	warned, spare := false, 0
-	for n := 0; ; n++ {
+	warned, spare, relief := false, 0, 0
+	for {
 		select {
 		case <-m.ctx.Done():
 			return
@@ -90,8 +90,8 @@ func (m *Member) keepRoom() {
 			m.fail(fault.Errorf(fault.Unavailable, "the disk under %s is full and the repository's member on node %s has stopped: make room there, it starts again by itself; the other members go on", m.cfg.Dir, m.cfg.Node))
 			return
 		}
-		if n%40 == 0 {
-			m.relieve()
+		if relief--; relief < 0 {
+			relief = int(m.relieve() / roomTick)
 		}
 	}
 }
@@ -128,8 +128,8 @@ func (m *Member) spareLog() bool {
 }
 
 // relieve answers the alarm of a repository that has reached its quota: it forgets the history, gives the pages back, and ends the alarm when that
-// was enough.
-func (m *Member) relieve() {
+// was enough. It returns when to look again.
+func (m *Member) relieve() time.Duration {
 	alarmed := false
 	for _, a := range m.etcd.Server.Alarms() {
 		if a.MemberID == uint64(m.etcd.Server.MemberID()) && a.Alarm == etcdserverpb.AlarmType_NOSPACE {
@@ -137,7 +137,7 @@ func (m *Member) relieve() {
 		}
 	}
 	if !alarmed {
-		return
+		return time.Second
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, 5*time.Second)
 	defer cancel()
@@ -150,14 +150,15 @@ func (m *Member) relieve() {
 	}
 	if size := server.Backend().Size(); size > m.cfg.Quota*8/10 {
 		m.cfg.Log.Error("the repository is full and takes no writes: remove objects", "node", m.cfg.Node, "size", size, "quota", m.cfg.Quota)
-		return
+		return 30 * time.Second
 	}
 	_, err := server.Alarm(ctx, &etcdserverpb.AlarmRequest{
 		Action: etcdserverpb.AlarmRequest_DEACTIVATE, MemberID: uint64(server.MemberID()), Alarm: etcdserverpb.AlarmType_NOSPACE,
 	})
 	if err != nil {
 		m.cfg.Log.Warn("the repository has room again but does not take writes yet", "err", err)
-		return
+		return time.Second
 	}
 	m.cfg.Log.Info("the repository has room again", "node", m.cfg.Node)
+	return time.Second
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -68,10 +69,38 @@ func (s *Store) Txn(ctx context.Context, compares []confdb.Compare, ops []confdb
 		return 0, fault.Errorf(fault.Internal, "draw the mark of a transaction: %w", err)
 	}
 	rev, err := t.run(ctx, compares, ops)
+	if errors.Is(err, errFull) && onlyDeletes(ops) {
+		rev, err = t.withoutSlot(ctx, compares, ops)
+	}
 	if !fault.Is(err, fault.Timeout) {
 		s.putSlot(slot)
 	}
 	return rev, err
+}
+
+// withoutSlot is for a repository that is full and takes nothing but deletes, not even the slot. It is tried once.
+func (t *transaction) withoutSlot(ctx context.Context, compares []confdb.Compare, ops []confdb.Op) (cluster.Revision, error) {
+	req := t.request(compares, ops)
+	req.Compare, req.Success = req.Compare[1:], req.Success[1:]
+	endpoints, _, err := t.store.order()
+	if err != nil || len(endpoints) == 0 {
+		return 0, t.store.gaveUp(ctx, t.what, err, false)
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptMost)
+	defer cancel()
+	resp, err := etcdserverpb.NewKVClient(endpoints[0].conn).Txn(ctx, req)
+	if err != nil {
+		return 0, t.store.gaveUp(ctx, t.what, err, true)
+	}
+	if !resp.Succeeded {
+		key, _ := changed(compares, resp)
+		return 0, fault.Errorf(fault.Conflict, "record %s was changed by somebody else; read it again and retry", key)
+	}
+	return cluster.Revision(resp.Header.Revision), nil
+}
+
+func onlyDeletes(ops []confdb.Op) bool {
+	return !slices.ContainsFunc(ops, func(op confdb.Op) bool { return op.Value != nil })
 }
 
 // transaction is one call of Txn with all its tries.

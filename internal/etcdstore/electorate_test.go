@@ -1,0 +1,102 @@
+package etcdstore
+
+import (
+	"testing"
+
+	"redoubt/internal/engine"
+	"redoubt/internal/fault"
+)
+
+func seatOf(t *testing.T, e *Electorate, n int) (engine.Seat, bool) {
+	t.Helper()
+	seats, err := e.Seats(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range seats {
+		if s.Node == node(n) {
+			return s, true
+		}
+	}
+	return engine.Seat{}, false
+}
+
+// TestVotersChange takes a voter through its life: learner, voter, removed; every step is done twice, as another president would.
+func TestVotersChange(t *testing.T) {
+	m := newMembers(t)
+	s := m.grow(2)
+	e, ctx := m.electorate(s), bounded(t)
+	for range 2 {
+		eventually(t, "seat n3", func() error { return e.AddLearner(ctx, "n3") })
+	}
+	if seat, ok := seatOf(t, e, 3); !ok || seat != (engine.Seat{Node: "n3", Learner: true}) {
+		t.Fatalf("seated: %+v, %v", seat, ok)
+	}
+	if err := e.Promote(ctx, "n3"); !fault.Is(err, fault.Precondition) {
+		t.Fatalf("a learner that has not started is promoted: %v", err)
+	}
+	if err := e.AddLearner(ctx, "n9"); !fault.Is(err, fault.NotFound) {
+		t.Fatalf("a node that is not configured: %v", err)
+	}
+	if err := e.Promote(ctx, "n4"); !fault.Is(err, fault.NotFound) {
+		t.Fatalf("a node without a seat: %v", err)
+	}
+	peers, err := e.Peers(ctx)
+	if err != nil || len(peers) != 3 {
+		t.Fatalf("peers: %v, %v", peers, err)
+	}
+	third, err := StartMember(ctx, m.config(3, ModeJoin, peers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.running["n3"] = third
+	eventually(t, "n3 has started", func() error {
+		if seat, _ := seatOf(t, e, 3); !seat.Started {
+			return fault.Errorf(fault.Unavailable, "%+v", seat)
+		}
+		return nil
+	})
+	// A learner answers no client; the store goes to the next one.
+	put(t, m.open(3, 1), "k", "v")
+	for range 2 {
+		eventually(t, "promote n3", func() error { return e.Promote(ctx, "n3") })
+	}
+	if seat, _ := seatOf(t, e, 3); seat.Learner || !seat.Started {
+		t.Fatalf("promoted: %+v", seat)
+	}
+
+	// The first one goes, whether it leads or not, and says why it has stopped.
+	if err := s.SetEndpoints([]string{m.endpoint(2), m.endpoint(3)}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		eventually(t, "remove n1", func() error { return e.Remove(ctx, "n1") })
+	}
+	if seat, ok := seatOf(t, e, 1); ok {
+		t.Fatalf("removed: %+v", seat)
+	}
+	waitFor(t, "the removed member stops", m.running["n1"].Done())
+	if err := m.running["n1"].Err(); !fault.Is(err, fault.Precondition) {
+		t.Fatalf("the removed member says: %v", err)
+	}
+	put(t, s, "k", "w")
+}
+
+func TestLeadershipIsHandedOver(t *testing.T) {
+	m := newMembers(t)
+	s := m.grow(2)
+	leader, other := m.running["n1"], m.running["n2"]
+	if !leader.IsLeader() {
+		leader, other = other, leader
+	}
+	if err := leader.MoveLeader(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other member leads", func() error {
+		if !other.IsLeader() {
+			return fault.Errorf(fault.Unavailable, "it does not")
+		}
+		return nil
+	})
+	put(t, s, "k", "v")
+}

@@ -1,0 +1,105 @@
+package etcdstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+)
+
+// fill writes a file until the disk is full.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 20; size > 0; {
+		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
+			size /= 16
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFullDisk fills the disk under a repository of one member: it goes on as long as what it has reserved lasts, stops in order, and comes back when there is room.
+func TestFullDisk(t *testing.T) {
+	m := newMembers(t)
+	p := m.spawn(1, ModeNew, nil, "96m")
+	p.expect("ready")
+	s := m.open(1)
+	rev := put(t, s, "k", "before")
+	hog := filepath.Join(fmt.Sprintf("/proc/%d/root", p.cmd.Process.Pid), m.cfgs["n1"].Dir, "hog")
+	fill(t, hog)
+	put(t, s, "k", "on the reserve")
+	var err error
+	value := []byte(strings.Repeat("v", 400_000))
+	for i := range 500 {
+		if _, err = s.Txn(bounded(t), nil, []confdb.Op{{Key: fmt.Sprintf("%sbig/%d", confdb.Root, i), Value: value}}); err != nil {
+			break
+		}
+	}
+	if !fault.Is(err, fault.Unavailable) && !fault.Is(err, fault.Timeout) {
+		t.Fatalf("writing to a full disk: %v", err)
+	}
+	if line := p.expect("stopped"); !strings.HasPrefix(line, "stopped unavailable") || !strings.Contains(line, "is full") {
+		t.Fatal(line)
+	}
+	if err := os.Remove(hog); err != nil {
+		t.Fatal(err)
+	}
+	p.expect("ready")
+	if e, err := s.Get(bounded(t), confdb.Root+"k"); err != nil || string(e.Value) != "on the reserve" || e.ModRevision <= rev {
+		t.Fatalf("after the disk was full: %+v, %v", e, err)
+	}
+	put(t, s, "k", "after")
+}
+
+// TestQuota fills the repository with history, which is forgotten, and then with records, which have to be removed.
+func TestQuota(t *testing.T) {
+	m := newMembers(t)
+	cfg := m.config(1, ModeNew, nil)
+	cfg.Quota = 4 << 20
+	m.startWith(cfg)
+	s := m.open(1)
+	value := []byte(strings.Repeat("v", 300_000))
+	write := func(key string) error {
+		return second(s.Txn(bounded(t), nil, []confdb.Op{{Key: confdb.Root + key, Value: value}}))
+	}
+	full := func(key func(i int) string) {
+		t.Helper()
+		for i := range 100 {
+			if err := write(key(i)); fault.Is(err, fault.Unavailable) && strings.Contains(err.Error(), "remove objects") {
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Fatal("the repository never fills")
+	}
+	full(func(int) string { return "one" })
+	eventually(t, "the history is forgotten", func() error { return write("one") })
+	full(func(i int) string { return fmt.Sprint("many/", i) })
+	eventually(t, "records are removed", func() error {
+		snap, err := s.Read(bounded(t), confdb.Root+"many/")
+		if err != nil {
+			return err
+		}
+		for _, e := range snap.Entries {
+			_, err := s.Txn(bounded(t), []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, []confdb.Op{{Key: e.Key}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	eventually(t, "there is room again", func() error { return write("one") })
+}

@@ -1,0 +1,132 @@
+package etcdstore
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+)
+
+func TestOnlyNodesOfTheClusterMaySpeak(t *testing.T) {
+	m := newMembers(t)
+	m.start(1, ModeNew, nil)
+	ours := m.authority.files("n9", "127.0.0.1", time.Now())
+	pool, err := ours.pool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := newAuthority(t).files("n9", "127.0.0.1", time.Now())
+	pair := func(f TLSFiles) []tls.Certificate {
+		p, err := f.pair(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []tls.Certificate{*p}
+	}
+	for _, address := range []string{m.endpoint(1), hostPort(m.ip(1), m.peer)} {
+		for what, cfg := range map[string]*tls.Config{
+			"no certificate":      {},
+			"foreign certificate": {Certificates: pair(foreign)},
+			"TLS 1.2":             {Certificates: pair(ours), MaxVersion: tls.VersionTLS12},
+			"our certificate":     {Certificates: pair(ours)},
+		} {
+			cfg.RootCAs, cfg.NextProtos = pool, []string{"h2"}
+			if err := greet(t, address, cfg); (err == nil) != (what == "our certificate") {
+				t.Errorf("%s at %s: %v", what, address, err)
+			}
+		}
+	}
+}
+
+// greet makes a connection and waits for the member's first word or its refusal. A peer port says nothing first, so a deadline there is no refusal.
+func greet(t *testing.T, address string, cfg *tls.Config) error {
+	t.Helper()
+	d := tls.Dialer{Config: cfg}
+	c, err := d.DialContext(bounded(t), "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(500 * time.Millisecond))
+	// The preface of HTTP/2 with empty settings.
+	if _, err := c.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")); err != nil {
+		return err
+	}
+	_, err = c.Read(make([]byte, 1))
+	if errors.Is(err, context.DeadlineExceeded) || err != nil && strings.Contains(err.Error(), "timeout") {
+		return nil
+	}
+	return err
+}
+
+func TestExpiredCertificates(t *testing.T) {
+	m := newMembers(t)
+	cfg := m.config(1, ModeNew, nil)
+	old := time.Now().AddDate(-1, -1, 0)
+	cfg.TLS = m.authority.files("n1", m.ip(1), old)
+	if _, err := StartMember(t.Context(), cfg); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "expired on") {
+		t.Fatalf("a member with an expired certificate: %v", err)
+	}
+	young := m.authority.files("n1", m.ip(1), time.Now().AddDate(0, 1, 0))
+	if _, err := Dial(ClientConfig{TLS: young, Log: m.log}); err == nil || !strings.Contains(err.Error(), "not valid before") {
+		t.Fatalf("a client with a certificate of the future: %v", err)
+	}
+
+	// The certificate of the client, and then the member's, expires while they run: files are read for every connection.
+	m.start(1, ModeNew, nil)
+	files := m.authority.files("client", "127.0.0.1", time.Now())
+	s, err := Dial(ClientConfig{Endpoints: []string{m.endpoint(1)}, TLS: files, Log: m.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	s.cfg.TLS.Cert, s.cfg.TLS.Key = cfg.TLS.Cert, cfg.TLS.Key
+	s.SetEndpoints(nil)
+	s.SetEndpoints([]string{m.endpoint(1)})
+	if _, err := s.Get(ctx, confdb.KeyCluster); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "expired on") {
+		t.Fatalf("a client whose certificate has expired: %v", err)
+	}
+}
+
+func TestExpiredMemberIsNamed(t *testing.T) {
+	m := newMembers(t)
+	cfg := m.config(1, ModeNew, nil)
+	m.startWith(cfg)
+	expired := m.authority.files("n1", m.ip(1), time.Now().AddDate(-1, -1, 0))
+	replace(t, expired.Cert, cfg.TLS.Cert)
+	replace(t, expired.Key, cfg.TLS.Key)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := m.open(1).Get(ctx, confdb.KeyCluster); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "expired") {
+		t.Fatalf("a member whose certificate has expired: %v", err)
+	}
+}
+
+func TestGateRefusesRevokedNodes(t *testing.T) {
+	m := newMembers(t)
+	cfg := m.config(1, ModeNew, nil)
+	cfg.Admit = func(c *x509.Certificate) error {
+		if c.Subject.CommonName == "client" {
+			return errors.New("the certificate of node client was revoked")
+		}
+		return nil
+	}
+	m.startWith(cfg)
+	if _, err := m.open(1).Get(bounded(t), confdb.KeyCluster); !fault.Is(err, fault.Denied) || !strings.Contains(err.Error(), "revoked") {
+		t.Fatalf("a revoked client: %v", err)
+	}
+	s, err := Dial(ClientConfig{Endpoints: []string{m.endpoint(1)}, TLS: cfg.TLS, Log: m.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	put(t, s, "k", "v")
+}
