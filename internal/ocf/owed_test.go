@@ -50,7 +50,8 @@ func TestIPaddr2(t *testing.T) {
 	if out, err := exec.Command("ip", "addr", "del", "10.99.0.100/24", "dev", "eth0").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if o := w.expect(t, 5*time.Second, agent.Failed); !strings.Contains(o.Message, "not running") {
+	// Dead when that is seen by the second look after the helper's end.
+	if o := w.next(t, 10*time.Second); o.Kind != agent.Failed && o.Kind != agent.Dead || !strings.Contains(o.Message, "not running") {
 		t.Errorf("observed %+v", o)
 	}
 	w.stop()

@@ -14,8 +14,11 @@ import (
 )
 
 // confirmAfter is when an agent that answered "running" right after a process of its resource had ended is asked once more: the process may have
-// been seen before it was quite gone. Ends in between are looked at then.
-const confirmAfter = time.Second
+// been seen before it was quite gone. spacing is the least time between two such questions, when helpers come and go.
+const (
+	confirmAfter = time.Second
+	spacing      = 200 * time.Millisecond
+)
 
 // maxLeaders is how many processes of a resource are watched at once.
 const maxLeaders = 32
@@ -60,8 +63,10 @@ func (w *watcher) run(ctx context.Context) {
 	thorough, cheap := ticker(every), ticker(cheapEvery)
 	defer thorough.Stop()
 	defer cheap.Stop()
-	var confirm <-chan time.Time
+	var ask <-chan time.Time // the agent, because of gone
 	var gone leader
+	var asked time.Time
+	fresh := false // gone has not been asked about yet
 	for ctx.Err() == nil {
 		w.follow(ctx)
 		select {
@@ -71,18 +76,15 @@ func (w *watcher) run(ctx context.Context) {
 			w.tell(w.probe(ctx, level, every))
 		case <-cheap.C:
 			w.tell(w.probe(ctx, 0, cheapEvery))
-		case l := <-w.ended:
-			delete(w.leaders, l.pid)
-			if confirm != nil {
-				gone = l
-				continue
+		case gone = <-w.ended:
+			delete(w.leaders, gone.pid)
+			fresh, ask = true, time.After(spacing-time.Since(asked))
+		case <-ask:
+			ask, asked = nil, time.Now()
+			if w.atEnd(ctx, gone, every) && fresh {
+				ask = time.After(confirmAfter)
 			}
-			if confirm = w.atEnd(ctx, l, every); confirm != nil {
-				gone = l
-			}
-		case <-confirm:
-			confirm = nil
-			w.atEnd(ctx, gone, every)
+			fresh = false
 		}
 	}
 }
@@ -97,16 +99,16 @@ func ticker(every time.Duration) *time.Ticker {
 	return t
 }
 
-// atEnd asks the agent after the end of a process. When it finds nothing wrong it returns when to ask again.
-func (w *watcher) atEnd(ctx context.Context, l leader, every time.Duration) <-chan time.Time {
+// atEnd asks the agent after the end of a process, and reports whether it finds nothing wrong.
+func (w *watcher) atEnd(ctx context.Context, l leader, every time.Duration) bool {
 	o := w.probe(ctx, 0, every)
 	if o.Kind != agent.Failed {
-		return time.After(confirmAfter)
+		return true
 	}
 	o.Kind = agent.Dead
 	o.Message = fmt.Sprintf("process %d (%s) has ended; %s", l.pid, l.name, o.Message)
 	w.tell(o)
-	return nil
+	return false
 }
 
 // tell reports what was seen: trouble each time, all else when it changes.
