@@ -33,7 +33,7 @@ func Command(env cli.Env) *cobra.Command {
 	v := verbs{env}
 	c.AddCommand(
 		v.up(), v.down(), v.list(), v.status(), v.exec(), v.shell(), v.logs(),
-		v.kill(), v.start(), v.pause(), v.resume(), v.cut(), v.heal(), v.lose(), v.daemon(), v.probe(), v.demo(), v.init(),
+		v.kill(), v.start(), v.pause(), v.resume(), v.cut(), v.heal(), v.lose(), v.daemon(), v.probe(), v.serve(), v.demo(), v.init(),
 	)
 	return c
 }

@@ -26,6 +26,8 @@ func (v verbs) up() *cobra.Command {
 			}
 			o.Name, _ = c.Flags().GetString("name")
 			o.Program = v.env.Executable
+			size, _ := c.Flags().GetInt64("disk")
+			o.DiskSize = size << 20
 			if on, _ := c.Flags().GetString("restart"); on != "on" && on != "off" {
 				return cli.UsageErrorf("", "--restart %s: want on or off", on)
 			} else if on == "off" {
@@ -46,6 +48,7 @@ func (v verbs) up() *cobra.Command {
 	c.Flags().BoolVar(&o.Bare, "bare", false, "form no cluster")
 	c.Flags().StringVar(&o.Profile, "profile", "default", "timing of the cluster: default, fast or wan")
 	c.Flags().StringVar(&o.Daemon, "daemon", "", "path of redoubtd; default: beside this program")
+	c.Flags().Int64("disk", 0, "size in MiB of a file system of its own at each node's /var/lib/redoubt (default: the host's)")
 	c.Flags().String("restart", "on", "whether a daemon that dies is started again after a second: on or off")
 	c.Flags().StringSliceVar(&o.Private, "private", nil, "a directory of which each machine gets one of its own; may be repeated")
 	return c

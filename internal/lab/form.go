@@ -100,9 +100,17 @@ func (l *Lab) fingerprint(ctx context.Context, node string) (string, error) {
 
 // awaitSocket waits until the daemon of a machine takes connections.
 func (l *Lab) awaitSocket(ctx context.Context, name string) error {
+	m, err := l.machine(name)
+	if err != nil {
+		return err
+	}
 	return poll(ctx, answerTimeout, func() (string, error) {
 		c, err := net.Dial("unix", l.Socket(name))
 		if err != nil {
+			r, e := m.ask(request{Do: DaemonShow})
+			if e == nil && r.Daemon.State == "dead" && l.state.NoRestart || r.Daemon.Restarts >= 3 {
+				return "", fault.Errorf(fault.Unavailable, "the daemon of %s does not stay up: %s", name, r.Daemon.LastEnd)
+			}
 			return fmt.Sprintf("the daemon of %s does not answer: %v; see redoubt lab logs %s", name, err, name), nil
 		}
 		c.Close()

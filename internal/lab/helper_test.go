@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -30,6 +31,8 @@ func TestMain(m *testing.M) {
 		select {}
 	case filepath.Base(os.Args[0]) == "redoubtd":
 		os.Exit(standIn())
+	case filepath.Base(os.Args[0]) == "redoubt" && len(os.Args) > 1 && slices.Contains([]string{"cluster", "access", "node", "quorum", "status"}, os.Args[1]):
+		os.Exit(standInCluster(os.Args[1:]))
 	case filepath.Base(os.Args[0]) == "redoubt", len(os.Args) > 1 && os.Args[1] == "lab":
 		os.Exit(redoubt(os.Args, os.Stdout, os.Stderr))
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -144,9 +146,44 @@ func (b boot) mountDisk(v *view, disk string) {
 		v.do("make "+dir, func() error { return mirror(dir, own) })
 		v.bind(v.hold(own), dir)
 	}
-	v.bind(v.hold(filepath.Join(disk, "lib")), libDir)
+	if b.Size > 0 {
+		v.do("mount "+libDir, func() error { return mountImage(filepath.Join(disk, "lib.img"), b.Size) })
+	} else {
+		v.bind(v.hold(filepath.Join(disk, "lib")), libDir)
+	}
 	v.bind(v.hold(filepath.Join(disk, "etc")), etcDir)
 	v.bind(v.hold(filepath.Join(disk, "log")), "/var/log")
+}
+
+// mountImage mounts the file system in a file at libDir, and makes it the first time. After a machine's death the kernel may take a moment
+// to give the file free.
+func mountImage(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err == nil {
+		err = errors.Join(f.Truncate(size), f.Close())
+		if err == nil {
+			err = quietly("mkfs.ext4", "-q", "-F", path)
+		}
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	for deadline := time.Now().Add(imagePatience); ; time.Sleep(50 * time.Millisecond) {
+		if err = quietly("mount", "-o", "loop", path, libDir); err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+const imagePatience = 5 * time.Second
+
+// quietly runs a program and keeps what it says for the error.
+func quietly(argv ...string) error {
+	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", argv[0], err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // dirEntry is a directory with its owner and mode.

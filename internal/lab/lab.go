@@ -28,6 +28,9 @@ const DefaultName = "lab"
 // MaxNodes is how many nodes a lab may have.
 const MaxNodes = 32
 
+// minDisk is the least that a file system can be made of and a repository can begin on.
+const minDisk = 16 << 20
+
 // Client is the machine on the public network that is no node; QuorumServer is the one that votes and runs nothing.
 const (
 	Client       = "client"
@@ -48,6 +51,8 @@ type Options struct {
 	Daemon  string `json:"daemon"`
 	// NoRestart leaves a dead daemon dead. Otherwise it is started again after a second.
 	NoRestart bool `json:"noRestart,omitempty"`
+	// DiskSize gives each node a file system of this many bytes at /var/lib/redoubt, so that a full disk hurts nobody else. 0: none of its own.
+	DiskSize int64 `json:"diskSize,omitempty"`
 	// Private are directories of which each machine gets one of its own, beside PrivateDirs.
 	Private []string `json:"private,omitempty"`
 	// Progress is told what is being done. It may be nil.
@@ -104,6 +109,9 @@ func (o *Options) fill() error {
 		if !filepath.IsAbs(d) {
 			return fault.Errorf(fault.Invalid, "lab %s: private directory %q is not an absolute path", o.Name, d)
 		}
+	}
+	if o.DiskSize != 0 && o.DiskSize < minDisk {
+		return fault.Errorf(fault.Invalid, "lab %s: a disk of %d bytes is too small; the least is %d", o.Name, o.DiskSize, minDisk)
 	}
 	o.Private = append(PrivateDirs(), o.Private...)
 	if o.Progress == nil {

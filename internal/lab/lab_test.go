@@ -105,6 +105,34 @@ func TestMachine(t *testing.T) {
 	}
 }
 
+// TestDisk fills a node's own disk, kills the node, and finds the disk as it was.
+func TestDisk(t *testing.T) {
+	l := up(t, func(o *lab.Options) { o.Nodes, o.DiskSize = 1, 16<<20 })
+	if out, err := l.Output(t.Context(), "n1", "dd", "if=/dev/zero", "of=/var/lib/redoubt/fill", "bs=1M", "count=64"); err == nil || !strings.Contains(err.Error(), "No space left") {
+		t.Errorf("64 MiB fit on a disk of 16: %v, %s", err, out)
+	}
+	output(t, l, "n1", "sh", "-c", "rm /var/lib/redoubt/fill; echo kept > /var/lib/redoubt/file; sync")
+	if _, err := l.Kill("n1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Start(t.Context(), "n1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := output(t, l, "n1", "cat", "/var/lib/redoubt/file"); got != "kept" {
+		t.Errorf("after a reboot the disk has %q", got)
+	}
+	if err := l.Down(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, "the loop device is free", func() bool {
+		files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+		return err == nil && !slices.ContainsFunc(files, func(f string) bool {
+			b, _ := os.ReadFile(f)
+			return bytes.Contains(b, []byte("/redoubt-lab/"+l.Name()+"/"))
+		})
+	})
+}
+
 func TestExec(t *testing.T) {
 	l := up(t, nil)
 	for _, c := range []struct {

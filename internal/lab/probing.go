@@ -2,8 +2,13 @@ package lab
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -85,6 +90,38 @@ func (v verbs) probe() *cobra.Command {
 	c.Flags().BoolVar(&attempts, "attempts", false, "with -o json or yaml: every attempt too")
 	outputFlag(c)
 	return c
+}
+
+func (v verbs) serve() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve [flags] ADDRESS:PORT", Short: "Be a web server that tells the name of its machine",
+		Long: "Be a web server that tells the name of its machine: something for a resource to start and for a probe to ask. On a machine of a lab this program is\n" +
+			toolDir + "/redoubt.",
+		Example: "redoubt resource create -g web-rg -t redoubt.gds -p Start_command='" + toolDir + "/redoubt lab serve 10.77.0.100:8080' -p Port_list=8080/tcp web",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return cli.UsageErrorf("See redoubt lab serve --help.", "redoubt lab serve needs one operand, ADDRESS:PORT")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			l, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", args[0])
+			if err != nil {
+				return fault.Errorf(fault.Unavailable, "serve %s: %w", args[0], err)
+			}
+			name, err := os.Hostname()
+			if err != nil {
+				return fault.Errorf(fault.Internal, "serve %s: %w", args[0], err)
+			}
+			s := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) })}
+			stop := context.AfterFunc(c.Context(), func() { s.Close() })
+			defer stop()
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fault.Errorf(fault.Internal, "serve %s: %w", args[0], err)
+			}
+			return nil
+		},
+	}
 }
 
 func (v verbs) showProbe(c *cobra.Command, r *ProbeResult, attempts bool) error {

@@ -133,6 +133,18 @@ func TestProbeCommand(t *testing.T) {
 	if status != 0 || !strings.Contains(out, "http 502") || !strings.Contains(out, "nobody ever answered") {
 		t.Errorf("probe of a broken server: status %d\n%s", status, out)
 	}
+	p, err := l.Run("n2", lab.Stdio{}, "/run/lab/bin/redoubt", "lab", "serve", vip+":90")
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, "n2 serves by lab serve", func() bool {
+		r, err := l.Probe(t.Context(), probe.Options{Address: vip + ":90", For: 50 * time.Millisecond})
+		return err == nil && len(r.Answerers) == 1 && r.Answerers[0].Name == "n2"
+	})
+	p.Kill()
+	if got, err := p.Wait(); got != 128+9 || err != nil {
+		t.Errorf("end of lab serve: status %d, %v", got, err)
+	}
 	status, out, _ = run(vip+":1", "--for", "200ms")
 	if status != 0 || !strings.Contains(out, " refused") {
 		t.Errorf("probe of a closed port: status %d\n%s", status, out)
