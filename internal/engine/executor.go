@@ -198,16 +198,19 @@ func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Ev
 		delete(g.running, d.Resource)
 	}
 	in, exists := x.input(group)
-	if !exists {
-		x.forget(group, g)
-		return
+	in.Group.Name = group
+	if exists || !g.life.Down() {
+		for _, act := range g.life.Step(in, ev) {
+			x.act(ctx, group, g, in, act)
+		}
 	}
-	for _, act := range g.life.Step(in, ev) {
-		x.act(ctx, group, g, in, act)
+	if !exists && g.life.Down() {
+		x.forget(group, g)
 	}
 }
 
-// forget drops a group that was deleted; control deletes only what is offline everywhere.
+// forget drops a group that was deleted and of which nothing runs here any more. Control deletes only what is offline everywhere, but a repository that was
+// restored from an older snapshot may not know of what runs.
 func (x *Executor) forget(group cluster.GroupName, g *groupRun) {
 	for _, stop := range g.watches {
 		stop()
@@ -228,9 +231,9 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 			stop()
 		}
 	case life.End:
-		x.end(ctx, group, in, a.Resource)
+		x.end(ctx, group, in, a)
 	case life.Watch:
-		x.watch(ctx, group, g, in, a.Resource)
+		x.watch(ctx, group, g, in, a)
 	case life.Unwatch:
 		if stop, ok := g.watches[a.Resource]; ok {
 			stop()
@@ -256,33 +259,19 @@ func (x *Executor) log(old, now model.Instance) {
 	}
 }
 
-// call collects what a driver needs for one method. The error says what is missing.
-func (x *Executor) call(in life.Input, name cluster.ResourceName, method model.Method) (agent.Call, agent.Driver, string) {
-	c := agent.Call{Method: method, Group: in.Group, Node: x.cfg.Node, Peers: in.Resources}
-	found := false
-	for _, r := range in.Resources {
-		if r.Name == name {
-			c.Resource, found = r, true
-		}
-	}
-	if !found {
-		return c, nil, "the resource is not configured any more"
-	}
-	i := slices.IndexFunc(in.Types, func(t model.Type) bool { return t.Name == c.Resource.Type })
-	if i < 0 {
-		return c, nil, "resource type " + string(c.Resource.Type) + " is not registered; register it with `redoubt type register`"
-	}
-	c.Type = in.Types[i]
-	d, ok := x.drivers.Driver(c.Type.Driver)
+// call collects what a driver needs for one method. The string says what is missing.
+func (x *Executor) call(in life.Input, r model.Resource, t model.Type, method model.Method) (agent.Call, agent.Driver, string) {
+	c := agent.Call{Method: method, Group: in.Group, Node: x.cfg.Node, Peers: in.Resources, Resource: r, Type: t}
+	d, ok := x.drivers.Driver(t.Driver)
 	if !ok {
-		return c, nil, "this build has no driver " + c.Type.Driver
+		return c, nil, "this build has no driver " + t.Driver
 	}
 	return c, d, ""
 }
 
 // run starts a method in its own goroutine; its end comes back as an event.
 func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, a life.Run) {
-	c, driver, missing := x.call(in, a.Resource, a.Method)
+	c, driver, missing := x.call(in, a.Spec, a.Type, a.Method)
 	c.Timeout, c.Changes = a.Timeout, a.Changes
 	done := func(o life.Outcome) {
 		select {
@@ -315,11 +304,13 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 }
 
 // end makes sure that nothing of a resource is left running.
-func (x *Executor) end(ctx context.Context, group cluster.GroupName, in life.Input, name cluster.ResourceName) {
-	c, driver, missing := x.call(in, name, "")
+func (x *Executor) end(ctx context.Context, group cluster.GroupName, in life.Input, a life.End) {
+	c, driver, missing := x.call(in, a.Spec, a.Type, "")
 	go func() {
 		o := life.Outcome{OK: true}
-		if missing == "" {
+		if missing != "" {
+			o = life.Outcome{Exit: 1, Message: missing}
+		} else {
 			bounded, cancel := context.WithTimeout(ctx, 30*time.Second)
 			defer cancel()
 			if err := driver.End(bounded, c); err != nil {
@@ -327,26 +318,26 @@ func (x *Executor) end(ctx context.Context, group cluster.GroupName, in life.Inp
 			}
 		}
 		select {
-		case x.events <- groupEvent{group, life.EndDone{Resource: name, Outcome: o}}:
+		case x.events <- groupEvent{group, life.EndDone{Resource: a.Resource, Outcome: o}}:
 		case <-ctx.Done():
 		}
 	}()
 }
 
 // watch follows an online resource until it is told to stop; what it sees comes back as events.
-func (x *Executor) watch(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, name cluster.ResourceName) {
-	if stop, ok := g.watches[name]; ok {
+func (x *Executor) watch(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, a life.Watch) {
+	if stop, ok := g.watches[a.Resource]; ok {
 		stop()
 	}
-	c, driver, missing := x.call(in, name, "")
+	c, driver, missing := x.call(in, a.Spec, a.Type, "")
 	if missing != "" {
 		return
 	}
 	watchCtx, cancel := context.WithCancel(ctx)
-	g.watches[name] = cancel
+	g.watches[a.Resource] = cancel
 	go driver.Watch(watchCtx, c, func(o agent.Observation) {
 		select {
-		case x.events <- groupEvent{group, life.Observed{Resource: name, Kind: string(o.Kind), Message: o.Message}}:
+		case x.events <- groupEvent{group, life.Observed{Resource: a.Resource, Kind: string(o.Kind), Message: o.Message}}:
 		case <-watchCtx.Done():
 		}
 	})

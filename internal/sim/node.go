@@ -44,10 +44,12 @@ func (n *node) clock() membership.Instant { return n.local(n.w.now) }
 
 // truth is the first true time at which the node's clock shows l or more.
 func (n *node) truth(l membership.Instant) int64 {
-	x := int64(l) - n.offset
-	t := x - x*n.ppm/1_000_000
+	t := (int64(l) - n.offset) * 1_000_000 / (1_000_000 + n.ppm)
 	for n.local(t) < l {
 		t++
+	}
+	for n.local(t-1) >= l {
+		t--
 	}
 	return t
 }

@@ -25,8 +25,22 @@ func (g *Group) goesUp() bool {
 
 // desired reports whether the resource shall be up at this moment.
 func (g *Group) desired(r *resource) bool {
+	return g.ordered(r, len(g.res)) && !r.restart
+}
+
+// ordered reports whether the resource shall be up when nothing is being restarted. What it has an offline-restart dependency on in this
+// group has to be ordered up too; depth ends the search in a circle, which validation refuses.
+func (g *Group) ordered(r *resource, depth int) bool {
 	spec := g.spec(r)
-	return spec != nil && g.goesUp() && spec.EnabledOn(g.in.Node) && !spec.Deleting && !r.restart
+	if spec == nil || depth < 0 || !g.goesUp() || !spec.EnabledOn(g.in.Node) || spec.Deleting {
+		return false
+	}
+	for _, d := range spec.Dependencies {
+		if o := g.find(d.On); d.Kind == model.DependOfflineRestart && o != nil && !g.ordered(o, depth-1) {
+			return false
+		}
+	}
+	return true
 }
 
 func (g *Group) deleting(r *resource) bool {
@@ -38,10 +52,7 @@ func (g *Group) deleting(r *resource) bool {
 func (g *Group) initNode() bool { return slices.Contains(g.in.Group.Nodelist, g.in.Node) }
 
 // address reports whether the resource is a network address.
-func (g *Group) address(r *resource) bool {
-	t := g.typeOf(g.spec(r))
-	return t != nil && t.NetworkAddress
-}
+func (g *Group) address(r *resource) bool { return r.typ != nil && r.typ.NetworkAddress }
 
 // need is one thing a resource depends on.
 type need struct {
@@ -53,7 +64,7 @@ type need struct {
 
 // needs lists the declared dependencies and the implicit one on the group's addresses.
 func (g *Group) needs(r *resource) []need {
-	spec := g.spec(r)
+	spec := r.spec
 	if spec == nil {
 		return nil
 	}
@@ -63,7 +74,7 @@ func (g *Group) needs(r *resource) []need {
 	}
 	if g.in.Group.ImplicitNetworkDependencies && !g.address(r) {
 		for _, o := range g.res {
-			s := g.spec(o)
+			s := o.spec
 			if s != nil && g.address(o) && s.EnabledOn(g.in.Node) && !slices.ContainsFunc(ns, func(n need) bool { return n.on == o.ri.Name }) {
 				ns = append(ns, need{on: o.ri.Name, kind: model.DependStrong})
 			}
@@ -105,7 +116,8 @@ func (g *Group) blocked(r *resource, addresses bool) string {
 			}
 		case g.address(o) && !addresses:
 		case n.weak:
-			if (o.stage == down || o.stage == prenetted) && (g.desired(o) || o.restart) || !o.idle() && o.stage != up {
+			coming := (o.stage == down || o.stage == prenetted) && (g.desired(o) || o.restart) && !g.hopeless(o, len(g.res))
+			if coming || !o.idle() && o.stage != up {
 				return string(n.on) + " is still starting"
 			}
 		case o.stage != up || o.restart:
@@ -113,6 +125,26 @@ func (g *Group) blocked(r *resource, addresses bool) string {
 		}
 	}
 	return ""
+}
+
+// hopeless reports whether a resource cannot come up before somebody does something: what it needs has failed, is disabled, or is not online in another
+// group. Who depends on it weakly does not wait for it.
+func (g *Group) hopeless(r *resource, depth int) bool {
+	for _, n := range g.needs(r) {
+		o := g.find(n.on)
+		switch {
+		case n.weak || depth < 0:
+		case o == nil:
+			if g.elsewhere(n) != "" {
+				return true
+			}
+		case o.stage == stopFailed, o.stage == halfUp && !o.restart, o.stage == down && !o.restart && !g.desired(o):
+			return true
+		case o.stage != up && g.hopeless(o, depth-1):
+			return true
+		}
+	}
+	return false
 }
 
 // elsewhere judges a dependency on a resource of another group: it has to be online on this node or on any.
@@ -213,9 +245,9 @@ func (g *Group) state() (model.GroupState, string) {
 	switch {
 	case failed != "":
 		return model.GroupErrorStopFailed, failed
-	case !g.goesUp() && g.allDown() && !g.in.Group.Managed:
+	case !g.goesUp() && g.nothingUp() && !g.in.Group.Managed:
 		return model.GroupUnmanaged, ""
-	case !g.goesUp() && g.allDown():
+	case !g.goesUp() && g.nothingUp():
 		return model.GroupOffline, ""
 	case !g.goesUp():
 		return model.GroupPendingOffline, ""

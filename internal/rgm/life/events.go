@@ -121,6 +121,13 @@ func (g *Group) plead(r *resource, kind, why string) {
 	g.inst.Plea = &model.Plea{Kind: kind, Resource: r.ri.Name, Version: g.inst.Version, Why: why, At: g.in.Now}
 }
 
+// withdraw takes back the request to give the group over because of a resource that is well again: if it fails anew it is asked for anew.
+func (g *Group) withdraw(r *resource) {
+	if p := g.inst.Plea; p != nil && p.Kind == model.PleaGiveover && p.Resource == r.ri.Name {
+		g.inst.Plea = nil
+	}
+}
+
 // observed takes over what a watch saw; what it says while the resource goes up or down does not count.
 func (g *Group) observed(e Observed) {
 	r := g.find(e.Resource)
@@ -130,6 +137,7 @@ func (g *Group) observed(e Observed) {
 	switch e.Kind {
 	case "healthy":
 		r.sick = false
+		g.withdraw(r)
 		r.status(model.StatusOnline, e.Message)
 	case "degraded":
 		r.status(model.StatusDegraded, e.Message)
@@ -223,6 +231,11 @@ func (g *Group) asked(e Asked) {
 	}
 	r := g.find(e.Resource)
 	if r == nil {
+		return
+	}
+	monitors := e.Kind == AskGiveover || e.Kind == AskResourceRestart
+	if monitors && r.spec != nil && r.spec.FailoverMode == model.FailoverLogOnly {
+		g.emit(Note{Text: string(e.Kind) + " was asked for and is only logged: Failover_mode is LOG_ONLY", Resource: r.ri.Name})
 		return
 	}
 	switch e.Kind {

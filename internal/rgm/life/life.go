@@ -100,22 +100,33 @@ func (Asked) isEvent()    {}
 // Action is what the executor has to do, in the order returned.
 type Action interface{ isAction() }
 
-// Run starts a method; Done comes back.
+// Run starts a method; Done comes back. Spec and Type are what the method is run with: the newest that are known, also when the resource or
+// its type is no longer configured, because what was started has to be stopped.
 type Run struct {
 	Resource cluster.ResourceName
 	Method   model.Method
 	Timeout  time.Duration
 	Changes  []model.Property
+	Spec     model.Resource
+	Type     model.Type
 }
 
 // Abort kills the running method of a resource; its Done comes back with Aborted.
 type Abort struct{ Resource cluster.ResourceName }
 
-// End makes sure that no process of the resource is left; EndDone comes back.
-type End struct{ Resource cluster.ResourceName }
+// End makes sure that no process of the resource is left; EndDone comes back. Spec and Type are as in Run.
+type End struct {
+	Resource cluster.ResourceName
+	Spec     model.Resource
+	Type     model.Type
+}
 
 // Watch begins, or begins anew, to observe an online resource.
-type Watch struct{ Resource cluster.ResourceName }
+type Watch struct {
+	Resource cluster.ResourceName
+	Spec     model.Resource
+	Type     model.Type
+}
 
 // Unwatch ends the observation.
 type Unwatch struct{ Resource cluster.ResourceName }
@@ -216,13 +227,19 @@ func (g *Group) sync() {
 	}
 	if p := g.inst.Plea; p != nil && p.Version < g.inst.Version {
 		g.inst.Plea = nil
+		g.tryAgain()
 	}
 	for _, spec := range g.in.Resources {
 		if g.find(spec.Name) == nil {
 			g.res = append(g.res, &resource{ri: model.ResourceInstance{Name: spec.Name, State: model.ResourceOffline, Status: model.StatusOffline, Since: g.in.Now}})
 		}
 	}
-	g.res = slices.DeleteFunc(g.res, func(r *resource) bool { return r.idle() && r.stage == down && g.spec(r) == nil })
+	for _, r := range g.res {
+		g.remember(r)
+	}
+	g.res = slices.DeleteFunc(g.res, func(r *resource) bool {
+		return r.idle() && r.stage == down && g.spec(r) == nil && !(r.ri.Inited && g.has(r, model.MethodFini))
+	})
 	slices.SortFunc(g.res, func(a, b *resource) int { return strings.Compare(string(a.ri.Name), string(b.ri.Name)) })
 }
 
@@ -288,6 +305,40 @@ func (g *Group) typeOf(spec *model.Resource) *model.Type {
 	return nil
 }
 
+// remember keeps the newest record of a resource and of its type.
+func (g *Group) remember(r *resource) {
+	spec := g.spec(r)
+	if spec == nil {
+		return
+	}
+	known := *spec
+	r.spec = &known
+	if t := g.typeOf(spec); t != nil {
+		r.typ = t
+	}
+}
+
+// tryAgain makes the starts that failed be tried again: a newer version that still orders the group here is the answer to what was asked for, or comes from
+// somebody who has not heard of it; either way this node shall try.
+func (g *Group) tryAgain() {
+	for _, r := range g.res {
+		if r.stage == halfUp && !r.aborted {
+			r.restart = true
+		}
+	}
+}
+
+// Down reports whether nothing of the group runs here or is on its way up or down: its machine may be forgotten.
+func (g *Group) Down() bool { return g.allDown() }
+
 func (g *Group) allDown() bool {
 	return !slices.ContainsFunc(g.res, func(r *resource) bool { return r.stage != down || !r.idle() })
+}
+
+// nothingUp reports whether nothing of the group is up or on its way: Init, Boot and Fini run while a resource is down.
+func (g *Group) nothingUp() bool {
+	return !slices.ContainsFunc(g.res, func(r *resource) bool {
+		apart := r.running == model.MethodInit || r.running == model.MethodBoot || r.running == model.MethodFini
+		return r.stage != down || !r.idle() && !apart
+	})
 }

@@ -30,6 +30,10 @@ type resource struct {
 	sick     bool         // observed to have failed, and not yet restarted
 	watching bool
 	aborted  bool // an administrator killed its method: no recovery until cleared
+
+	// The newest known record of the resource and of its type; nil: not known to this daemon.
+	spec *model.Resource
+	typ  *model.Type
 }
 
 func (r *resource) idle() bool { return r.running == "" && !r.ending }
@@ -62,27 +66,24 @@ func (r *resource) status(s model.Status, message string) { r.ri.Status, r.ri.Me
 
 // run starts a method if the type declares it; false: there is none, go on.
 func (g *Group) run(r *resource, m model.Method) bool {
-	spec := g.spec(r)
-	t := g.typeOf(spec)
-	if t == nil {
-		return false
-	}
-	if _, ok := t.Method(m); !ok {
+	if !g.has(r, m) {
 		return false
 	}
 	r.running = m
-	g.emit(Run{Resource: r.ri.Name, Method: m, Timeout: Timeout(*spec, *t, m)})
+	g.emit(Run{Resource: r.ri.Name, Method: m, Timeout: Timeout(*r.spec, *r.typ, m), Spec: *r.spec, Type: *r.typ})
 	return true
 }
 
 func (g *Group) has(r *resource, m model.Method) bool {
-	t := g.typeOf(g.spec(r))
-	if t == nil {
+	if !r.known() {
 		return false
 	}
-	_, ok := t.Method(m)
+	_, ok := r.typ.Method(m)
 	return ok
 }
+
+// known reports whether this daemon has seen the records of the resource and its type: without them nothing can be stopped.
+func (r *resource) known() bool { return r.spec != nil && r.typ != nil }
 
 // Timeout is the timeout of a method: the resource's own, its type's, or the default.
 func Timeout(r model.Resource, t model.Type, m model.Method) time.Duration {
@@ -138,13 +139,19 @@ func (g *Group) advance(r *resource) bool {
 		g.set(r, model.ResourceStopping)
 		return true
 	case quiet:
-		if !g.run(r, model.MethodStop) {
+		if !r.known() {
+			g.lost(r)
+		} else if !g.run(r, model.MethodStop) {
 			r.stage = stopped
 		}
 		return true
 	case stopped:
+		if !r.known() {
+			g.lost(r)
+			return true
+		}
 		r.ending = true
-		g.emit(End{Resource: r.ri.Name})
+		g.emit(End{Resource: r.ri.Name, Spec: *r.spec, Type: *r.typ})
 		return true
 	case ended:
 		if !g.addressesDown(r) {
@@ -158,10 +165,19 @@ func (g *Group) advance(r *resource) bool {
 	return false
 }
 
+// lost is the end of a resource that an earlier daemon started and whose records are gone: nobody knows how to stop it, so it counts as running.
+func (g *Group) lost(r *resource) {
+	why := "cannot be stopped: its record or that of its type is no longer configured; configure it again, then clear the resource"
+	r.stage, r.restart = stopFailed, false
+	r.status(model.StatusFaulted, why)
+	g.set(r, model.ResourceStopFailed)
+	g.emit(Note{Text: why, Resource: r.ri.Name})
+}
+
 // fromDown brings a resource through Init and Prenet_start.
 func (g *Group) fromDown(r *resource, want bool) bool {
-	managed := g.in.Group.Managed && !g.deleting(r)
-	if managed != r.ri.Inited && g.initNode() {
+	managed := g.in.Group.Managed && !g.deleting(r) && g.initNode()
+	if managed != r.ri.Inited {
 		return g.initialize(r, managed)
 	}
 	if r.restart {
@@ -197,6 +213,7 @@ func (g *Group) initialize(r *resource, managed bool) bool {
 // nowUp notes a successful Start.
 func (g *Group) nowUp(r *resource, o Outcome) {
 	r.stage, r.sick, r.aborted = up, false, false
+	g.withdraw(r)
 	status := o.Status
 	if status == "" {
 		status = model.StatusOnline
@@ -231,9 +248,9 @@ func (g *Group) tend(r *resource) bool {
 		g.run(r, model.MethodUpdate)
 		return true
 	}
-	if monitored && !r.watching {
+	if monitored && !r.watching && r.known() {
 		r.watching = true
-		g.emit(Watch{Resource: r.ri.Name})
+		g.emit(Watch{Resource: r.ri.Name, Spec: *r.spec, Type: *r.typ})
 	}
 	switch {
 	case monitored && !r.ri.Monitoring && r.ri.State != model.ResourceMonitorFailed:
