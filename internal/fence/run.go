@@ -1,0 +1,234 @@
+package fence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+
+	"redoubt/internal/fault"
+)
+
+const (
+	// maxOutput is how much of an agent's output is kept.
+	maxOutput = 256 << 10
+	// killPatience is how long to wait for what was killed; what survives is in uninterruptible sleep.
+	killPatience = 5 * time.Second
+	// outputDelay is how long to wait for the end of the output of an agent that has ended: what it left running may keep it open for ever.
+	outputDelay = time.Second
+	maxLines    = 200
+)
+
+// environment is everything that an agent inherits.
+var environment = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root"}
+
+// run is one run of an agent.
+type run struct {
+	node    string // "": none in particular
+	path    string
+	args    []string
+	action  string
+	options options
+	stdin   string
+}
+
+// result is what an agent said and how it ended.
+type result struct {
+	exit  int
+	text  string // masked
+	lines []string
+}
+
+// last gives the last line for an error.
+func (r result) last() string {
+	if len(r.lines) == 0 {
+		return ""
+	}
+	return ": " + r.lines[len(r.lines)-1]
+}
+
+var agentName = regexp.MustCompile(`^fence_[A-Za-z0-9_]+$`)
+
+// agent finds an agent by its name and refuses one that others than root could have written.
+func (f *Fencer) agent(name string) (string, error) {
+	if !agentName.MatchString(name) {
+		return "", fault.Errorf(fault.Invalid, "fence agent %q: want a name such as fence_ipmilan", name)
+	}
+	path := filepath.Join(f.cfg.AgentDir, name)
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return "", fault.Errorf(fault.NotFound, "fence agent %s: there is no %s on this node; install the package fence-agents on every node", name, path)
+	case err != nil:
+		return "", fault.Errorf(fault.Precondition, "fence agent %s: %s: %w", name, path, err)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
+		return "", fault.Errorf(fault.Precondition, "fence agent %s: %s is not executable", name, path)
+	case st.Uid != 0 || st.Mode&0o022 != 0:
+		return "", fault.Errorf(fault.Denied, "fence agent %s: %s can be changed by others than root; run: chown root %s; chmod 755 %s", name, path, path, path)
+	}
+	return path, nil
+}
+
+// exec runs an agent to its end or the end of ctx, when everything that it started is killed.
+func (f *Fencer) exec(ctx context.Context, r run) (result, error) {
+	what := "fence agent " + filepath.Base(r.path) + " " + r.action
+	if r.node != "" {
+		what += " for node " + r.node
+	}
+	if ctx.Err() != nil {
+		return result{exit: -1}, fault.Errorf(fault.Timeout, "%s: not begun: %w", what, context.Cause(ctx))
+	}
+	out := &capture{}
+	cmd := exec.Command(r.path, r.args...)
+	cmd.Env, cmd.Dir = environment, "/"
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(r.stdin), out, out
+	cmd.WaitDelay = outputDelay
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	group, err := f.group(cmd)
+	if err != nil {
+		return result{exit: -1}, fault.Errorf(fault.Internal, "%s: %w", what, err)
+	}
+	defer group.end()
+	if err := cmd.Start(); err != nil {
+		return result{exit: -1}, fault.Errorf(fault.Precondition, "%s: can not be run: %w", what, err)
+	}
+	// The daemon's protection from the OOM killer is inherited; the process may have ended already.
+	_ = os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte("0"), 0)
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the error repeats the exit status, or says that the output was cut
+		close(done)
+	}()
+	killed := false
+	select {
+	case <-done:
+	case <-ctx.Done():
+		killed = true
+		group.kill()
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		timer := time.NewTimer(killPatience)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		}
+	}
+	res := result{exit: -1, text: r.options.mask.hide(out.text())}
+	res.lines = printable(res.text)
+	if killed {
+		return res, fault.Errorf(fault.Timeout, "%s: %w; it was killed, and the outcome is unknown%s", what, context.Cause(ctx), res.last())
+	}
+	res.exit = cmd.ProcessState.ExitCode() // -1 when a signal has ended it
+	return res, nil
+}
+
+// printable splits output into lines for the log.
+func printable(text string) (lines []string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(strings.Map(func(r rune) rune {
+			if r == '\t' || unicode.IsPrint(r) {
+				return r
+			}
+			return ' '
+		}, line))
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > maxLines {
+		lines = append(lines[:maxLines:maxLines], fmt.Sprintf("(and %d more lines)", len(lines)-maxLines))
+	}
+	return lines
+}
+
+// capture keeps the beginning of an output.
+type capture struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (c *capture) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.b.Write(p[:min(len(p), maxOutput-c.b.Len())])
+	return len(p), nil
+}
+
+func (c *capture) text() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.b.String()
+}
+
+// runGroup is the cgroup of one run; the zero value is none.
+type runGroup struct {
+	dir  string
+	file *os.File
+}
+
+// groupPrefix begins the names of our cgroups.
+const groupPrefix = "fence-"
+
+// sweep removes the cgroups of runs that an earlier daemon did not see the end of. Those in use stay.
+func sweep(cgroup string) {
+	old, _ := filepath.Glob(filepath.Join(cgroup, groupPrefix+"*"))
+	for _, dir := range old {
+		os.Remove(dir)
+	}
+}
+
+// group makes the cgroup that cmd will start in.
+func (f *Fencer) group(cmd *exec.Cmd) (runGroup, error) {
+	if f.cfg.Cgroup == "" {
+		return runGroup{}, nil
+	}
+	f.mu.Lock()
+	f.runs++
+	n := f.runs
+	f.mu.Unlock()
+	dir := filepath.Join(f.cfg.Cgroup, fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), n))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return runGroup{}, err
+	}
+	file, err := os.Open(dir)
+	if err != nil {
+		return runGroup{}, errors.Join(err, os.Remove(dir))
+	}
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(file.Fd())
+	return runGroup{dir, file}, nil
+}
+
+// kill ends everything in the group.
+func (g runGroup) kill() {
+	if g.dir != "" {
+		_ = os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0)
+	}
+}
+
+// end ends what the agent has left behind and removes the group. The kernel refuses that until the last process is gone, which takes a moment.
+func (g runGroup) end() {
+	if g.dir == "" {
+		return
+	}
+	g.file.Close()
+	g.kill()
+	for limit := time.Now().Add(killPatience); time.Now().Before(limit); {
+		if err := os.Remove(g.dir); err == nil || !errors.Is(err, unix.EBUSY) {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
