@@ -51,6 +51,7 @@ type boot struct {
 	Daemon  string   `json:"daemon"`
 	Private []string `json:"private"`
 	Restart bool     `json:"restart"`
+	Hold    bool     `json:"hold"` // do not start the daemon yet
 	Size    int64    `json:"size"` // of the file system at libDir, in bytes; 0: as large as the host's
 }
 
@@ -112,7 +113,7 @@ func (m machine) start(s state, plug func(pid int) error) (err error) {
 	}
 	b := boot{
 		Lab: string(m.lab), Name: m.name, Kind: m.kind, Socket: filepath.Join(dir, "init.sock"), Run: runDir, Disk: disk, Hosts: filepath.Join(m.lab.run(), "hosts"),
-		Program: s.Program, Daemon: s.Daemon, Private: s.Private, Restart: !s.NoRestart, Size: s.DiskSize,
+		Program: s.Program, Daemon: s.Daemon, Private: s.Private, Restart: !s.NoRestart, Hold: s.NoDaemon, Size: s.DiskSize,
 	}
 	path := filepath.Join(dir, "boot.json")
 	if err := saveJSON(path, b); err != nil {

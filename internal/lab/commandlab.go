@@ -39,13 +39,16 @@ func (v verbs) up() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v.next(l)
+			if !o.Bare {
+				v.next(l)
+			}
 			return nil
 		},
 	}
 	c.Flags().IntVarP(&o.Nodes, "nodes", "n", 3, "how many nodes")
 	c.Flags().BoolVar(&o.QuorumServer, "quorum-server", false, "a further machine, q1, that votes and runs no services: the third vote of two nodes")
 	c.Flags().BoolVar(&o.Bare, "bare", false, "form no cluster")
+	c.Flags().BoolVar(&o.NoDaemon, "no-daemon", false, "with --bare: leave the daemons stopped; lab daemon start starts them")
 	c.Flags().StringVar(&o.Profile, "profile", "default", "timing of the cluster: default, fast or wan")
 	c.Flags().StringVar(&o.Daemon, "daemon", "", "path of redoubtd; default: beside this program")
 	c.Flags().Int64("disk", 0, "size in MiB of a file system of its own at each node's /var/lib/redoubt (default: the host's)")

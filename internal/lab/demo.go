@@ -185,9 +185,9 @@ func (d *demo) watch(ctx context.Context) *watch {
 func (w *watch) each(a probe.Attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case a.Answer == "":
-	case a.Answer == w.last:
+	switch a.Answer {
+	case "":
+	case w.last:
 		w.count++
 	default:
 		w.last, w.count = a.Answer, 1

@@ -50,7 +50,7 @@ func openLinks(pid int) (links, error) {
 	if err != nil {
 		return links{}, fault.Errorf(fault.Unavailable, "network of process %d: %w", pid, err)
 	}
-	defer ns.Close()
+	defer func() { _ = ns.Close() }()
 	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		return links{}, fault.Errorf(fault.Internal, "network of process %d: %w", pid, err)

@@ -74,13 +74,12 @@ func standIn() int {
 		return 1
 	}
 	go func() {
-		var held []net.Conn
 		for {
 			c, err := hold.Accept()
 			if err != nil {
 				return
 			}
-			held = append(held, c)
+			go func() { _, _ = io.Copy(io.Discard, c) }()
 		}
 	}()
 	go func() {

@@ -82,6 +82,9 @@ func setUp(bootFile string, network io.Reader, log *slog.Logger) (*supervisor, e
 	if err := b.configure(); err != nil {
 		return nil, err
 	}
+	if b.Hold {
+		return s, nil
+	}
 	return s, s.start()
 }
 

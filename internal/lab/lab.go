@@ -49,6 +49,8 @@ type Options struct {
 	// Program is the redoubt executable, and Daemon is redoubtd; by default this program and redoubtd beside it.
 	Program string `json:"program"`
 	Daemon  string `json:"daemon"`
+	// NoDaemon starts the machines with their daemons stopped; the lab has to be bare.
+	NoDaemon bool `json:"noDaemon,omitempty"`
 	// NoRestart leaves a dead daemon dead. Otherwise it is started again after a second.
 	NoRestart bool `json:"noRestart,omitempty"`
 	// DiskSize gives each node a file system of this many bytes at /var/lib/redoubt, so that a full disk hurts nobody else. 0: none of its own.
@@ -109,6 +111,9 @@ func (o *Options) fill() error {
 		if !filepath.IsAbs(d) {
 			return fault.Errorf(fault.Invalid, "lab %s: private directory %q is not an absolute path", o.Name, d)
 		}
+	}
+	if o.NoDaemon && !o.Bare {
+		return fault.Errorf(fault.Invalid, "lab %s: without daemons no cluster can be formed; make it bare", o.Name)
 	}
 	if o.DiskSize != 0 && o.DiskSize < minDisk {
 		return fault.Errorf(fault.Invalid, "lab %s: a disk of %d bytes is too small; the least is %d", o.Name, o.DiskSize, minDisk)
@@ -315,7 +320,8 @@ func (l *Lab) Socket(node string) string { return l.place.socket(node) }
 // Console is the path of the file with what a node's daemon wrote to its standard error.
 func (l *Lab) Console(node string) string { return l.place.console(node) }
 
-// Disk is the directory on this host that holds a node's disk: log, lib (/var/lib/redoubt) and etc (/etc/redoubt).
+// Disk is the directory on this host that holds a node's disk: log (/var/log), lib (/var/lib/redoubt), etc (/etc/redoubt), and private/PATH for each
+// further directory of its own.
 func (l *Lab) Disk(node string) string { return l.place.machineDisk(node) }
 
 // Address is the address of a machine on a network, without the prefix length.

@@ -272,6 +272,19 @@ func TestPause(t *testing.T) {
 
 func TestDaemon(t *testing.T) {
 	l := up(t, nil)
+	o := options()
+	o.NoDaemon = true
+	t.Cleanup(func() { _ = lab.Remove(o.Name) })
+	held, err := lab.Up(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := held.Daemon("n1", lab.DaemonShow); err != nil || s.State != "stopped" || s.LastEnd != "" {
+		t.Errorf("a daemon that is to be started by hand: %+v, %v", s, err)
+	}
+	if s, err := held.Daemon("n1", lab.DaemonStart); err != nil || s.State != "running" {
+		t.Errorf("after it was started by hand: %+v, %v", s, err)
+	}
 	do := func(verb string) lab.DaemonStatus {
 		t.Helper()
 		s, err := l.Daemon("n1", verb)

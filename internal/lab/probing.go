@@ -114,7 +114,7 @@ func (v verbs) serve() *cobra.Command {
 				return fault.Errorf(fault.Internal, "serve %s: %w", args[0], err)
 			}
 			s := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) })}
-			stop := context.AfterFunc(c.Context(), func() { s.Close() })
+			stop := context.AfterFunc(c.Context(), func() { _ = s.Close() })
 			defer stop()
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fault.Errorf(fault.Internal, "serve %s: %w", args[0], err)
