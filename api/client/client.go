@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -72,9 +73,12 @@ func (c *Client) Do(ctx context.Context, noun, verb string, in, out any) error {
 	return c.exchange(req, noun, verb, out)
 }
 
-// Get carries out an operation that only reads.
+// Get carries out an operation that only reads. An input that has no form in a query goes the way of Do.
 func (c *Client) Get(ctx context.Context, noun, verb string, in, out any) error {
 	query, err := values(in)
+	if errors.Is(err, errNoQuery) {
+		return c.Do(ctx, noun, verb, in, out)
+	}
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "%s %s: %w", noun, verb, err)
 	}
@@ -198,7 +202,9 @@ func (c *Client) broken(ctx context.Context, noun, verb string, err error) error
 	return fault.Errorf(fault.Unavailable, "%s %s: speak to the daemon at %s: %w", noun, verb, c.where, err)
 }
 
-// values writes an input as a query: each field under its JSON name, a list as the same name again and again.
+var errNoQuery = errors.New("no form in a query")
+
+// values writes an input as a query: each field under its JSON name, the elements of a list with commas between them.
 func values(in any) (url.Values, error) {
 	query := url.Values{}
 	if in == nil {
@@ -220,15 +226,23 @@ func values(in any) (url.Values, error) {
 		switch v := v.(type) {
 		case nil:
 		case []any:
-			for _, e := range v {
-				query.Add(name, fmt.Sprint(e))
+			words := make([]string, len(v))
+			for i, e := range v {
+				word, ok := e.(string)
+				if !ok || word == "" || strings.ContainsRune(word, ',') {
+					return nil, errNoQuery
+				}
+				words[i] = word
+			}
+			if len(words) > 0 {
+				query.Set(name, strings.Join(words, ","))
 			}
 		case string:
 			query.Set(name, v)
 		case bool, float64:
 			query.Set(name, string(raw))
 		default:
-			return nil, fmt.Errorf("field %s has no form in a query; use Do", name)
+			return nil, errNoQuery
 		}
 	}
 	return query, nil

@@ -53,8 +53,11 @@ func TestDoAndGet(t *testing.T) {
 	c := client.Unix(path)
 	for want, call := range map[string]func(out any) error{
 		`POST /v1/group/online {"names":["a","b"],"all":true,"n":3,"text":"x y&z"}`: func(out any) error { return c.Do(bounded(t), "group", "online", in, out) },
-		`POST /v1/group/online {}`:                                      func(out any) error { return c.Do(bounded(t), "group", "online", nil, out) },
-		`GET /v1/group/show?all=true&n=3&names=a&names=b&text=x+y%26z `: func(out any) error { return c.Get(bounded(t), "group", "show", in, out) },
+		`POST /v1/group/online {}`:                                  func(out any) error { return c.Do(bounded(t), "group", "online", nil, out) },
+		`GET /v1/group/show?all=true&n=3&names=a%2Cb&text=x+y%26z `: func(out any) error { return c.Get(bounded(t), "group", "show", in, out) },
+		`POST /v1/group/show {"names":["a,b"]} `: func(out any) error {
+			return c.Get(bounded(t), "group", "show", map[string]any{"names": []string{"a,b"}}, out)
+		},
 	} {
 		var got struct{ Seen string }
 		if err := call(&got); err != nil || strings.TrimSpace(got.Seen) != strings.TrimSpace(strings.ReplaceAll(want, `y&z"`, `y\u0026z"`)) {
@@ -101,7 +104,7 @@ func TestWatchReconnects(t *testing.T) {
 	path := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		// Each connection gives two events, one of them over two lines, and breaks off.
 		i := n.Add(1)
-		fmt.Fprintf(w, ": hello\n\nevent: status\ndata: {\"n\":\ndata: %d}\n\nevent: note\ndata: {}\n\n", i)
+		fmt.Fprintf(w, ": hello\n\nevent: status\ndata: {\"revision\":\ndata: %d}\n\nevent: news\ndata: {}\n\nevent: note\ndata: {\"text\":\"x\"}\n\n", i)
 	})
 	var got []string
 	errs := 0
@@ -110,12 +113,17 @@ func TestWatchReconnects(t *testing.T) {
 			errs++
 			continue
 		}
-		got = append(got, e.Name+string(e.Data))
+		switch {
+		case e.Status != nil:
+			got = append(got, fmt.Sprint(e.Kind, e.Status.Revision))
+		case e.Note != nil:
+			got = append(got, e.Kind+e.Note.Text)
+		}
 		if len(got) == 5 {
 			break
 		}
 	}
-	if want := `status{"n":1} note{} status{"n":2} note{} status{"n":3}`; strings.Join(got, " ") != want || errs != 2 {
+	if want := "status1 notex status2 notex status3"; strings.Join(got, " ") != want || errs != 2 {
 		t.Errorf("got %q with %d errors", got, errs)
 	}
 	refused := serve(t, func(w http.ResponseWriter, _ *http.Request) {

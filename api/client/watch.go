@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	v1 "redoubt/api/v1"
 	"redoubt/internal/fault"
 )
 
@@ -21,20 +22,14 @@ const (
 	maxEvent   = 64 << 20
 )
 
-// Event is one message of a watch: its name and its document.
-type Event struct {
-	Name string // "status" or "note"
-	Data json.RawMessage
-}
-
 // Watch follows the cluster until ctx ends or the caller stops. It yields each event of the daemon's watch; when the daemon can not be
 // reached, or goes away, it yields the error once and goes on trying, except when the daemon refuses: then the error is the last it yields.
-func (c *Client) Watch(ctx context.Context) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
+func (c *Client) Watch(ctx context.Context) iter.Seq2[v1.Event, error] {
+	return func(yield func(v1.Event, error) bool) {
 		wait, told := retryFirst, false
 		for ctx.Err() == nil {
 			stopped := false
-			err := c.follow(ctx, func(e Event) bool {
+			err := c.follow(ctx, func(e v1.Event) bool {
 				wait, told = retryFirst, false
 				stopped = !yield(e, nil)
 				return !stopped
@@ -43,7 +38,7 @@ func (c *Client) Watch(ctx context.Context) iter.Seq2[Event, error] {
 				return
 			}
 			final := fault.Is(err, fault.Denied) || fault.Is(err, fault.Unsupported) || fault.Is(err, fault.NotFound)
-			if !told && !yield(Event{}, err) || final {
+			if !told && !yield(v1.Event{}, err) || final {
 				return
 			}
 			told = true
@@ -57,7 +52,7 @@ func (c *Client) Watch(ctx context.Context) iter.Seq2[Event, error] {
 }
 
 // follow reads one connection of the watch to its end.
-func (c *Client) follow(ctx context.Context, each func(Event) bool) error {
+func (c *Client) follow(ctx context.Context, each func(v1.Event) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/v1/watch", nil)
@@ -73,7 +68,8 @@ func (c *Client) follow(ctx context.Context, each func(Event) bool) error {
 	quiet := time.AfterFunc(silence, cancel)
 	defer quiet.Stop()
 	lines := bufio.NewReaderSize(resp.Body, 64<<10)
-	var e Event
+	var kind string
+	var data []byte
 	for {
 		line, err := readLine(lines)
 		if err != nil {
@@ -83,17 +79,33 @@ func (c *Client) follow(ctx context.Context, each func(Event) bool) error {
 		name, value, _ := strings.Cut(line, ":")
 		value = strings.TrimPrefix(value, " ")
 		switch {
-		case line == "" && len(e.Data) > 0:
-			if !each(e) {
+		case line == "" && len(data) > 0:
+			e, err := decode(kind, data)
+			if err != nil {
+				return fault.Errorf(fault.Internal, "watch: an event of the daemon at %s can not be read; are both of the same version? %w", c.where, err)
+			}
+			if e.Kind != "" && !each(e) {
 				return nil
 			}
-			e = Event{}
+			kind, data = "", nil
 		case name == "event":
-			e.Name = value
+			kind = value
 		case name == "data":
-			e.Data = append(e.Data, value...)
+			data = append(data, value...)
 		}
 	}
+}
+
+// decode reads the document of an event. An event of a kind that this build does not know is none.
+func decode(kind string, data []byte) (v1.Event, error) {
+	e := v1.Event{Kind: kind}
+	switch kind {
+	case "status":
+		return e, json.Unmarshal(data, &e.Status)
+	case "note":
+		return e, json.Unmarshal(data, &e.Note)
+	}
+	return v1.Event{}, nil
 }
 
 // readLine reads one line of bounded length.

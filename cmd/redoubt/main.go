@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"redoubt/internal/cli"
 	"redoubt/internal/lab"
@@ -16,12 +15,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	exe, _ := os.Executable()
-	status := cli.Main(ctx, os.Args, cli.Env{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Executable: exe,
-		IsTerminal: func() bool { return term.IsTerminal(int(os.Stdin.Fd())) },
-		Extra:      []func(cli.Env) *cobra.Command{lab.Command},
-	})
+	env := cli.OS()
+	env.LabSockets = lab.Sockets
+	env.Extra = []func(cli.Env) *cobra.Command{lab.Command}
+	status := cli.Main(ctx, os.Args, env)
 	stop()
 	os.Exit(status)
 }

@@ -1,17 +1,21 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cli/ocftools"
 	"redoubt/internal/fault"
 	"redoubt/internal/version"
 )
@@ -27,28 +31,53 @@ func one(what string) cobra.PositionalArgs {
 }
 
 func versionCommand(e Env) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Show which build this is", Example: "redoubt version", Args: func(c *cobra.Command, args []string) error {
+	c := &cobra.Command{Use: "version", Short: "Show which build this is", Example: "redoubt version -o json", Args: func(c *cobra.Command, args []string) error {
 		return verb{name: "version"}.args(c, args)
-	}, RunE: func(*cobra.Command, []string) error {
-		_, err := fmt.Fprintln(e.Stdout, version.Version)
-		return err
 	}}
+	c.Flags().StringP("output", "o", "table", "how to print: table, json or yaml")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		form, err := format(c)
+		if err != nil {
+			return err
+		}
+		if form == "table" {
+			_, err = fmt.Fprintln(e.Stdout, version.Version)
+			return err
+		}
+		text, err := json.Marshal(struct {
+			Version string `json:"version"`
+			API     int    `json:"api"`
+			Go      string `json:"go"`
+			System  string `json:"system"`
+		}{version.Version, v1.Level, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+		if err != nil {
+			return fault.Errorf(fault.Internal, "print the version: %w", err)
+		}
+		return write(e.Stdout, form, text)
+	}
+	return c
 }
 
 func linksCommand(e Env) *cobra.Command {
 	c := &cobra.Command{Use: "links", Short: "Make the old command names", Example: "redoubt links install /usr/local/bin", Args: unknown, RunE: func(c *cobra.Command, _ []string) error {
 		return usageError{errors.New("redoubt links needs a verb"), "See redoubt links --help."}
 	}}
-	c.AddCommand(&cobra.Command{
-		Use: "install DIR", Short: "Make a symbolic link for each old name", Example: "redoubt links install /usr/local/bin", Args: one("the directory"),
-		RunE: func(_ *cobra.Command, args []string) error { return install(e.Executable, args[0]) },
-	})
+	sub := &cobra.Command{Use: "install DIR", Short: "Make a symbolic link for each old name", Example: "redoubt links install /usr/local/bin", Args: one("the directory")}
+	agents := sub.Flags().Bool("agents", false, "also the tools that OCF agents call: crm_node, crm_attribute, ...; in a directory for agents only")
+	sub.RunE = func(_ *cobra.Command, args []string) error {
+		names := slices.Sorted(maps.Keys(oldNames()))
+		if *agents { // not with the others: who has Pacemaker wants its own commands on his path
+			names = append(names, ocftools.Names()...)
+		}
+		return install(e.Executable, args[0], names)
+	}
+	c.AddCommand(sub)
 	return c
 }
 
 // install makes the links. It replaces links but never a file that is something else.
-func install(target, dir string) error {
-	for _, name := range slices.Sorted(maps.Keys(oldNames())) {
+func install(target, dir string, names []string) error {
+	for _, name := range names {
 		path := filepath.Join(dir, name)
 		info, err := os.Lstat(path)
 		switch {

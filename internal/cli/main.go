@@ -6,19 +6,24 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"redoubt/internal/cli/ocftools"
 	"redoubt/internal/fault"
 	"redoubt/internal/version"
 )
 
 // Main runs one command line and returns its exit status. args is the whole of it, the program's name first: under an old name
-// (clrg, scha_cluster_get) the program is that command and speaks its exit statuses.
+// (clrg, scha_cluster_get) the program is that command and speaks its exit statuses; under the name of a tool that OCF agents call it is that tool.
 func Main(ctx context.Context, args []string, e Env) int {
 	if len(args) == 0 {
 		return exitUsage
+	}
+	if tool := filepath.Base(args[0]); slices.Contains(ocftools.Names(), tool) {
+		return agentTool(ctx, e, tool, args[1:])
 	}
 	old := oldNames()
 	link := false // called by an old name as argv[0]; "cluster" is both an old and a new name, and only this tells them apart
@@ -83,6 +88,7 @@ func Root(e Env) *cobra.Command {
 	root.SetErr(e.Stderr)
 	root.PersistentFlags().BoolP("help", "?", false, "show what the command does")
 	root.PersistentFlags().BoolP("verbose", "v", false, "say more")
+	root.PersistentFlags().String("socket", "", "the socket of the daemon to ask; $REDOUBT_SOCKET or "+DefaultSocket+" if not given")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, fmt.Sprintf("See %s --help.", c.CommandPath())}
 	})
@@ -94,7 +100,7 @@ func Root(e Env) *cobra.Command {
 		c.Hidden = true
 		root.AddCommand(c)
 	}
-	status := verb{name: "status", short: "Show the state of the whole cluster", example: "redoubt status -o json", read: true, as: "cluster status"}
+	status := verb{name: "status", short: "Show the state of the whole cluster", example: "redoubt status -o json", read: true, as: "cluster status", options: []option{optFollow()}, act: follow}
 	root.AddCommand(verbCommand(e, "cluster", status), versionCommand(e), linksCommand(e), docsCommand())
 	for _, extra := range e.Extra {
 		root.AddCommand(extra(e))
@@ -137,68 +143,62 @@ func nounCommand(e Env, n noun) *cobra.Command {
 }
 
 func verbCommand(e Env, nounName string, v verb) *cobra.Command {
-	c := &cobra.Command{Use: v.use(), Short: v.short, Example: v.example, DisableFlagsInUseLine: true}
+	c := &cobra.Command{Use: v.use(), Short: v.short, Example: v.example, Hidden: v.hidden, DisableFlagsInUseLine: true}
 	c.Args = func(c *cobra.Command, args []string) error { return v.args(c, args) }
 	v.flags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return run(c.Context(), e, v, v.call(nounName, c.Flags(), args), c)
-	}
-	c.ValidArgsFunction = func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if v.operand == "" {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+		call, err := v.call(nounName, c.Flags(), args)
+		if err != nil {
+			return err
 		}
-		return names(c.Context(), e, strings.ToLower(v.operand)), cobra.ShellCompDirectiveNoFileComp
+		return run(c, e, v, call, args)
 	}
+	complete(c, e, nounName, v)
 	return c
 }
 
-// names asks the daemon for the objects of a noun. Completion stays silent when it can not be reached.
-func names(ctx context.Context, e Env, nounName string) []string {
-	client, err := e.client()
-	if err != nil {
-		return nil
-	}
-	l, ok := client.(Lister)
-	if !ok {
-		return nil
-	}
-	found, err := l.Names(ctx, nounName)
-	if err != nil {
-		return nil
-	}
-	return found
-}
-
-func run(ctx context.Context, e Env, v verb, call Call, c *cobra.Command) error {
-	format := "table"
-	if v.read && v.operand != schaOperand {
-		format, _ = c.Flags().GetString("output")
-		if format != "table" && format != "json" && format != "yaml" {
-			return usageError{fmt.Errorf("-o %s: the formats are table, json and yaml", format), ""}
-		}
+// run carries a command out, after it has asked where it destroys something.
+func run(c *cobra.Command, e Env, v verb, call Call, args []string) error {
+	if _, err := format(c); err != nil {
+		return err
 	}
 	if yes, _ := c.Flags().GetBool("yes"); v.destroys && !yes && e.terminal() {
-		if !confirmed(e, call) {
+		if !confirmed(e, call, args) {
 			return fault.Errorf(fault.Precondition, "%s %s: not confirmed, nothing was changed", call.Noun, call.Verb)
 		}
 	}
-	client, err := e.client()
+	if v.act != nil {
+		return v.act(c, e, call, args)
+	}
+	client, err := e.daemon(c)
 	if err != nil {
 		return err
 	}
-	answer, err := client.Do(ctx, call)
+	answer, err := perform(c, e, client, call, v.long)
 	if err != nil {
 		return err
 	}
-	return write(e.Stdout, format, answer)
+	return show(c, e, call, answer)
 }
 
-func confirmed(e Env, c Call) bool {
-	what := strings.Join(c.Operands, " ")
-	if c.All {
+// format is how the answer shall be printed.
+func format(c *cobra.Command) (string, error) {
+	if c.Flags().Lookup("output") == nil {
+		return "table", nil
+	}
+	f, _ := c.Flags().GetString("output")
+	if f != "table" && f != "json" && f != "yaml" {
+		return f, usageError{fmt.Errorf("-o %s: the formats are table, json and yaml", f), ""}
+	}
+	return f, nil
+}
+
+func confirmed(e Env, c Call, args []string) bool {
+	what := strings.Join(args, " ")
+	if c.Body["all"] == true {
 		what = "all"
 	}
-	fmt.Fprintf(e.Stderr, "%s %s %s: go on? [y/N] ", c.Noun, c.Verb, what)
+	fmt.Fprintf(e.Stderr, "%s: go on? [y/N] ", strings.TrimSpace(c.Noun+" "+c.Verb+" "+what))
 	var answer string
 	_, _ = fmt.Fscanln(e.Stdin, &answer)
 	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")

@@ -1,5 +1,7 @@
 package cli
 
+import "slices"
+
 // The flags that many verbs share, with the letters they have in Solaris Cluster.
 func optNodes() option {
 	return option{"node", "n", list, "the nodes, in order of preference, separated by commas"}
@@ -11,11 +13,21 @@ func optProperty() option {
 func optGroup() option { return option{"group", "g", text, "the resource group"} }
 func optForce() option { return option{"force", "F", boolean, "also when it is in use"} }
 
+// optWait are the flags of commands that wait for what they asked for to happen.
+func optWait() []option {
+	return []option{{"no-wait", "", boolean, "do not wait until it has happened"}, {"timeout", "", number, "seconds to wait until it has happened"}}
+}
+
 func optBring() []option {
-	return []option{
+	return append(optWait(), []option{
 		{"enable", "e", boolean, "enable the resources first"}, {"monitor", "m", boolean, "enable their monitoring first"},
 		{"manage", "M", boolean, "manage the group first"}, optNodes(),
-	}
+	}...)
+}
+
+// optKeepAway are the flags of evacuation.
+func optKeepAway() []option {
+	return []option{{"timeout", "T", number, "seconds in which no group comes back"}, {"no-wait", "", boolean, "do not wait until it has happened"}}
 }
 
 func optRecursive() option {
@@ -37,35 +49,47 @@ func reads(noun, operand string, names ...string) []verb {
 
 func nouns() []noun {
 	return []noun{
-		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(),
+		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), attributeNoun(),
 	}
 }
 
 func clusterNoun() noun {
-	return noun{name: "cluster", short: "Create, watch and change the cluster", verbs: append(reads("cluster", "", "list", "show", "status"),
-		verb{name: "create", short: "Make a new cluster of this node", example: "redoubt cluster create --name demo --node n1 --interconnect 10.77.1.0/24 --interconnect 10.77.2.0/24", options: []option{
+	status := verb{name: "status", short: "Show the state of the whole cluster", example: "redoubt cluster status -w", read: true, options: []option{optFollow()}, act: follow}
+	return noun{name: "cluster", short: "Create, watch and change the cluster", verbs: append(reads("cluster", "", "list", "show"), status,
+		verb{name: "create", short: "Make a new cluster of this node", example: "redoubt cluster create --name demo --node n1 --interconnect 10.77.1.0/24 --interconnect 10.77.2.0/24", long: true, options: []option{
 			{"name", "", text, "the cluster's name"}, {"node", "", text, "this node's name"},
 			{"interconnect", "", repeat, "a private network as CIDR; repeat it for each"}, {"public", "", repeat, "a public network as CIDR"},
+			{"profile", "", text, "the heartbeat profile: default, fast or wan"},
 		}},
 		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", options: []option{optProperty()}},
-		verb{name: "check", short: "Check the cluster's configuration and nodes", example: "redoubt cluster check", read: true},
-		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o yaml", read: true},
-		verb{name: "shutdown", short: "Take every group offline and stop the cluster", example: "redoubt cluster shutdown -y -g 60", destroys: true, options: []option{
-			{"grace", "g", text, "seconds to wait before it begins"}, {"message", "m", text, "what to tell the users"},
+		verb{name: "check", short: "Look for what could go wrong", example: "redoubt cluster check", read: true},
+		verb{name: "verify", short: "Check that every record of the repository is whole", example: "redoubt cluster verify", read: true},
+		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o json", read: true, format: "yaml"},
+		verb{name: "apply", short: "Make the configuration what a document says", example: "redoubt cluster apply --dry-run -f demo.yaml", long: true, act: apply, options: []option{
+			{"file", "f", text, "the document, YAML or JSON; - is standard input"}, {"dry-run", "", boolean, "only say what would be done"},
+			{"prune", "", boolean, "delete groups, resources and types that the document does not have"},
+		}},
+		verb{name: "snapshot", short: "Copy the repository into a file that restore reads", example: "redoubt cluster snapshot /var/backups/redoubt.db", read: true, operand: fileOperand, act: snapshot},
+		verb{name: "shutdown", short: "Take every group offline and stop the cluster", example: "redoubt cluster shutdown -y -g 60", destroys: true, long: true, options: []option{
+			{"grace", "g", number, "seconds to wait before it begins"}, {"message", "m", text, "what to tell the users"},
 		}},
 	)}
 }
 
 func nodeNoun() noun {
 	return noun{name: "node", short: "Join, remove and evacuate nodes", old: []string{"clnode"}, verbs: append(reads("node", "NODE", "list", "show", "status"),
-		verb{name: "join", short: "Join this machine to a cluster", example: "redoubt node join --sponsor n1 --fingerprint SHA256:4f1c", options: []option{
-			{"sponsor", "", text, "a node of the cluster"}, {"fingerprint", "", text, "the fingerprint of the cluster's certificate"},
+		verb{name: "join", short: "Join this machine to a cluster", example: "redoubt node join --sponsor n1 --fingerprint SHA256:4f1c", long: true, options: []option{
+			{"sponsor", "", text, "a node of the cluster: name or address"}, {"fingerprint", "", text, "the fingerprint of the cluster's certificate, as cluster show prints it"},
+			{"node", "", text, "this node's name, if it is not the host's"}, {"address", "", repeat, "this node's address on an interconnect, if it can not be found out; repeat it for each"},
 		}},
 		verb{name: "remove", short: "Remove a node from the cluster", example: "redoubt node remove -y n3", operand: "NODE", destroys: true, options: []option{optForce()}},
-		verb{name: "evacuate", short: "Move every group off a node", example: "redoubt node evacuate -T 60 n2", operand: "NODE", options: []option{
-			{"timeout", "T", text, "seconds in which no group comes back"},
-		}},
+		verb{name: "evacuate", short: "Move every group off a node", example: "redoubt node evacuate -T 60 n2", operand: "NODE", long: true, options: optKeepAway()},
 		verb{name: "set", short: "Change properties of a node", example: "redoubt node set -p privatehostname=n1-priv n1", operand: "NODE", options: []option{optProperty()}},
+		verb{name: "set-fence", short: "Configure the fence agent of a node", example: "redoubt node set-fence -a fence_ipmilan -p ip=10.0.0.9 -p password_file=/etc/redoubt/n1.fence n1", operand: "NODE", options: []option{
+			{"agent", "a", text, "the fence agent, such as fence_ipmilan"}, {"property", "p", repeat, "an option of the agent, NAME=VALUE; a secret only as NAME_file=PATH"},
+			{"timeout", "T", number, "seconds the agent may take"},
+		}},
+		verb{name: "clear-fence", short: "Take the fence agent of a node away", example: "redoubt node clear-fence -y n1", operand: "NODE", destroys: true},
 	)}
 }
 
@@ -92,10 +116,11 @@ func interconnectNoun() noun {
 
 func accessNoun() noun {
 	hosts := []option{{"host", "h", list, "the hosts, separated by commas"}}
+	expires := option{"expires", "", number, "seconds until the permission ends; an hour if not given"}
 	return noun{name: "access", short: "Say which machines may join", old: []string{"claccess", "clauth"}, verbs: append(reads("access", "", "list", "show"),
-		verb{name: "allow", short: "Let a host join, once", example: "redoubt access allow -h n2", options: hosts},
+		verb{name: "allow", short: "Let a host join, once", example: "redoubt access allow -h n2", options: append(slices.Clone(hosts), expires)},
 		verb{name: "deny", short: "Take back a permission to join", example: "redoubt access deny -h n2", options: hosts},
-		verb{name: "allow-all", short: "Let any host join", example: "redoubt access allow-all -y", destroys: true},
+		verb{name: "allow-all", short: "Let any host join", example: "redoubt access allow-all -y", destroys: true, options: []option{expires}},
 		verb{name: "deny-all", short: "Let no host join", example: "redoubt access deny-all"},
 		verb{name: "set", short: "Change properties of the access control", example: "redoubt access set -p protocol=auth", options: []option{optProperty()}},
 	)}
@@ -111,4 +136,17 @@ func typeNoun() noun {
 			optNodes(), {"all-nodes", "N", boolean, "installed on every node"}, optProperty(),
 		}},
 	)}
+}
+
+// attributeNoun is for the agents' tools and for whoever looks after them.
+func attributeNoun() noun {
+	node, name := option{"node", "n", text, "the node; the answering one if not given"}, option{"name", "", text, "the attribute"}
+	return noun{name: "attribute", short: "Values that OCF agents keep for nodes", hidden: true, verbs: []verb{
+		{name: "list", short: "List the attributes", example: "redoubt attribute list -n n1", read: true, options: []option{node}},
+		{name: "get", short: "Show an attribute", example: "redoubt attribute get --name master-db", read: true, options: []option{node, name}},
+		{name: "set", short: "Set an attribute", example: "redoubt attribute set --name master-db --value 100", options: []option{
+			node, name, {"value", "", text, "its value"}, {"transient", "", boolean, "it ends with the node's incarnation"},
+		}},
+		{name: "delete", short: "Delete an attribute", example: "redoubt attribute delete -y --name master-db", destroys: true, options: []option{node, name}},
+	}}
 }

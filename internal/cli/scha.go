@@ -1,5 +1,7 @@
 package cli
 
+import "strings"
+
 // schaOperand names the operands of the agent commands: further words that a tag needs.
 const schaOperand = "ARGUMENT"
 
@@ -10,7 +12,7 @@ func schaCommands() []verb {
 	get := func(name, short, example string, options ...option) verb {
 		return verb{
 			name: name, short: short, example: "redoubt " + name + " " + example, options: options,
-			operand: schaOperand, optional: true, as: name + " call",
+			operand: schaOperand, optional: true, as: name + " call", read: strings.HasSuffix(name, "_get"), hidden: true,
 		}
 	}
 	return []verb{
