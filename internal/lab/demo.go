@@ -59,12 +59,14 @@ func (v verbs) demo() *cobra.Command {
 				return err
 			}
 			d := &demo{env: v.env, style: style(v.env)}
+			d.keep, _ = c.Flags().GetBool("keep")
 			o.Progress = d.tell
 			return d.run(c.Context(), o)
 		},
 	}
 	c.Flags().StringVar(&o.Profile, "profile", "default", "timing of the cluster: default, fast or wan")
 	c.Flags().StringVar(&o.Daemon, "daemon", "", "path of redoubtd; default: beside this program")
+	c.Flags().Bool("keep", false, "leave the lab running at the end")
 	return c
 }
 
@@ -72,6 +74,7 @@ func (v verbs) demo() *cobra.Command {
 type demo struct {
 	env   cli.Env
 	style probe.Style
+	keep  bool
 	lab   *Lab
 }
 
@@ -107,6 +110,10 @@ func (d *demo) run(ctx context.Context, o Options) (err error) {
 	}
 	d.lab.state.Progress = d.tell
 	defer func() {
+		if d.keep {
+			d.tell("the lab stays; take it down: redoubt lab down --name " + o.Name)
+			return
+		}
 		d.chapter("Taking everything down")
 		d.tell("host# redoubt lab down --name " + o.Name)
 		err = errors.Join(err, Remove(o.Name))
