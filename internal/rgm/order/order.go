@@ -139,6 +139,9 @@ func (p *planner) heedWant() {
 	case w.Restart:
 		p.next.Restart++
 		p.reason = "restart asked for"
+	case w.Online && len(w.Nodes) > 0 && !slices.ContainsFunc(w.Nodes, p.able):
+		// What runs is not stopped for a place that does not exist.
+		p.note("", place.Ignored, fmt.Sprintf("none of the nodes asked for (%v) is in the cluster now and in the nodelist; nothing was changed", w.Nodes))
 	case w.Online && len(w.Nodes) > 0:
 		p.next.Off = false
 		p.explicit = w.Nodes
@@ -165,6 +168,12 @@ func (p *planner) heedWant() {
 		p.next.Off = true
 		p.reason = "taken offline"
 	}
+}
+
+// able reports whether a node could be told to run the group at all.
+func (p *planner) able(n cluster.NodeName) bool {
+	_, member := p.in.incarnation[n]
+	return member && slices.Contains(p.g.Nodelist, n)
 }
 
 // heedPleas notes, once, the starts that failed and the requests to give the group away; old ones are forgotten.

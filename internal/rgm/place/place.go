@@ -26,6 +26,7 @@ const (
 	Unreleased  = "unreleased"   // waits until it is certain that a lost node runs nothing any more
 	StopFailed  = "stop-failed"  // a stop failed; an administrator has to clear it
 	Surrounded  = "stays"        // was asked to leave its node, but no other can run it
+	Ignored     = "ignored"      // an administrator asked for nodes that cannot run it now
 )
 
 // Request is what a group's placement depends on besides the state.
