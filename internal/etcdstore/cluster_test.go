@@ -85,6 +85,7 @@ func newMembers(t *testing.T) *members {
 		log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	m.client, m.peer = freePort(t), freePort(t)
+	t.TempDir() // is removed after the members have stopped
 	t.Cleanup(func() {
 		for n := range m.running {
 			m.stop(n)

@@ -116,10 +116,14 @@ func (e *Electorate) Remove(ctx context.Context, node cluster.NodeName) error {
 	})
 }
 
-// change repeats a change of the members until it is answered: each may be repeated.
+// change repeats a change of the members until it is answered: each may be repeated. One that would break the majority is refused at once.
 func (e *Electorate) change(ctx context.Context, what string, call func(context.Context, etcdserverpb.ClusterClient) error) error {
 	return e.store.try(ctx, what, func(ctx context.Context, conn *grpc.ClientConn) error {
-		return call(ctx, etcdserverpb.NewClusterClient(conn))
+		err := call(ctx, etcdserverpb.NewClusterClient(conn))
+		if says(err, rpctypes.ErrGRPCUnhealthy) || says(err, rpctypes.ErrGRPCMemberNotEnoughStarted) {
+			return fault.Errorf(fault.Unavailable, "%s: the members have not all been connected for five seconds; it has to be tried again", what)
+		}
+		return err
 	})
 }
 

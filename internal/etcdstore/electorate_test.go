@@ -23,6 +23,7 @@ func seatOf(t *testing.T, e *Electorate, n int) (engine.Seat, bool) {
 
 // TestVotersChange takes a voter through its life: learner, voter, removed; every step is done twice, as another president would.
 func TestVotersChange(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t)
 	s := m.grow(2)
 	e, ctx := m.electorate(s), bounded(t)
@@ -83,6 +84,7 @@ func TestVotersChange(t *testing.T) {
 }
 
 func TestLeadershipIsHandedOver(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t)
 	s := m.grow(2)
 	leader, other := m.running["n1"], m.running["n2"]

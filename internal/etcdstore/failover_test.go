@@ -47,6 +47,7 @@ func expectValues(t *testing.T, changes <-chan confdb.Change, values ...string) 
 
 // TestLeaderFreezesAndDies has the member that everything goes through frozen, thawed, killed and started again.
 func TestLeaderFreezesAndDies(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t)
 	s, procs := m.growProcesses()
 	put(t, s, "k", "0")

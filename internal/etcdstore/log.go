@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 
 	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
 	"go.uber.org/zap"
@@ -20,13 +21,39 @@ func newZap(log *slog.Logger, onFatal func(why string), onRemoved func()) *zap.L
 	return zap.New(bridge{log: log, onRemoved: onRemoved}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
 }
 
-// expected are messages of etcd about what this package does on purpose.
+// expected are the beginnings of etcd's messages about what this package does on purpose or reports itself, and about connections between members:
+// that a node is lost is for the heartbeats to say.
 var expected = []string{
 	"Running http and grpc server on single port. This is not recommended for production.",
 	"simple token is not cryptographically signed",
 	"setting up serving from embedded etcd failed.",
 	"stopping secure grpc server due to error",
 	"stopped secure grpc server due to error",
+	"rejecting promote learner: learner is not ready",
+	"rejecting member add request",
+	"rejecting member remove request",
+	"failed to find remote peer in cluster",
+	"check file permission",
+	"Validation on configuration change failed",
+	"failed to update storage version",
+	"Failed to detect schema version",
+	"leadership transfer failed",
+	"lost TCP streaming connection",
+	"closed TCP streaming connection",
+	"peer became inactive",
+	"prober detected unhealthy status",
+	"failed to reach the peer URL",
+	"failed to get version",
+	"failed to publish local member to cluster through raft",
+	"retry of publish stopped",
+	"dropped internal Raft message",
+	"dropped Raft message",
+	"closed dangling stream",
+	"failed to process Raft message",
+	"rejected a stream",
+	"rejected stream from remote peer",
+	"rejected Raft message",
+	"request cluster ID mismatch",
 }
 
 // bridge is a zapcore.Core over slog.
@@ -56,7 +83,7 @@ func (b bridge) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	}
 	level := slog.LevelWarn
 	switch {
-	case slices.Contains(expected, e.Message):
+	case slices.ContainsFunc(expected, func(begin string) bool { return strings.HasPrefix(e.Message, begin) }):
 		level = slog.LevelDebug
 	case e.Level > zapcore.WarnLevel:
 		level = slog.LevelError

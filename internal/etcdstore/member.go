@@ -79,13 +79,15 @@ const (
 	defaultQuota     = 256 << 20
 	segmentSize      = 8 << 20 // of the log; two are allocated ahead
 	snapshotCount    = 2000    // entries between snapshots of the log; all since the last one are in memory
-	catchUpEntries   = 500     // kept for slow members; who is further behind gets the whole repository
+	catchUpEntries   = 1000    // kept for slow members; who is further behind gets the whole repository
 	keptRevisions    = "1000"  // of the history, for watches that come back
 	maxTxnOps        = 2 * MaxOps
+	handOver         = 500 * time.Millisecond
 	closePatience    = 3 * time.Second
 )
 
-var smallSegments = sync.OnceFunc(func() { wal.SegmentSizeBytes = segmentSize })
+// tune sets what etcd has as a variable of the process.
+var tune = sync.OnceFunc(func() { wal.SegmentSizeBytes = segmentSize })
 
 // StartMember starts the member and returns once it listens; Ready says when it serves. The errors say what has to be done: data that is
 // damaged (Internal), a full disk (Unavailable), a directory that does not fit the mode (Exists, Precondition).
@@ -100,7 +102,7 @@ func StartMember(ctx context.Context, cfg MemberConfig) (*Member, error) {
 	if err := cfg.prepare(ctx); err != nil {
 		return nil, err
 	}
-	smallSegments()
+	tune()
 	m := &Member{cfg: cfg, gate: newGate(cfg.Admit), done: make(chan struct{}), failed: make(chan struct{})}
 	m.ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := m.start(ctx); err != nil {
@@ -262,21 +264,31 @@ func (m *Member) Err() error { return m.failure() }
 func (m *Member) IsLeader() bool { return m.etcd.Server.Leader() == m.etcd.Server.MemberID() }
 
 // MoveLeader hands the leadership to another voter, so that nobody waits for an election when this member stops; it does nothing where it does not lead.
+// Close does it too, if it is quick.
 func (m *Member) MoveLeader(ctx context.Context) error {
-	if !m.IsLeader() {
-		return nil
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- m.etcd.Server.TryTransferLeadershipOnShutdown() }()
-	select {
-	case err := <-stopped:
-		if err != nil {
-			return fault.Errorf(fault.Unavailable, "hand the repository's leadership over: %w", err)
+	server := m.etcd.Server
+	for m.IsLeader() {
+		others := 0
+		for _, other := range server.Cluster().Members() {
+			if other.IsLearner || other.ID == server.MemberID() {
+				continue
+			}
+			others++
+			attempt, cancel := context.WithTimeout(ctx, m.cfg.Election)
+			err := server.MoveLeader(attempt, uint64(server.MemberID()), uint64(other.ID))
+			cancel()
+			if err == nil {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return fault.Errorf(fault.Timeout, "hand the repository's leadership over: %w", err)
+			}
 		}
-		return nil
-	case <-ctx.Done():
-		return fault.Errorf(fault.Timeout, "hand the repository's leadership over: %w", context.Cause(ctx))
+		if others == 0 {
+			return fault.Errorf(fault.Precondition, "node %s is the only voter of the repository: there is nobody to lead it instead", m.cfg.Node)
+		}
 	}
+	return nil
 }
 
 // Close stops the member and waits for its end, a few seconds at most.
@@ -313,6 +325,14 @@ func (m *Member) shutDown() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		if m.failure() == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), handOver)
+			defer cancel()
+			if err := m.MoveLeader(ctx); err != nil && !fault.Is(err, fault.Precondition) {
+				m.cfg.Log.Debug("the repository's leader stops", "err", err)
+			}
+		}
+		m.etcd.Server.HardStop()
 		m.etcd.Close()
 	}()
 	select {

@@ -16,11 +16,15 @@ import (
 // A write that meets a full disk ends etcd in the middle of its work, and nothing but a new process helps then. So the member keeps blocks allocated ahead
 // of the database (the log allocates its own files), and stops in order before it has used them up. The other members go on without it.
 const (
-	roomTick    = 250 * time.Millisecond
+	roomTick    = time.Second
+	tightTick   = 100 * time.Millisecond // when less than tightRoom is left
+	tightRoom   = 64 << 20
 	reserve     = 4 << 20 // allocated beyond the end of the database
 	lastReserve = 2 << 20 // what is left of it when the member stops
 	minimalRoom = 1 << 20
-	startRoom   = 3*segmentSize + 24<<20 // two files of the log, the first step of the database, and something to live on
+	// An entry of the log is a request of etcd's limit of 1.5 MiB and what is said about it.
+	largestEntry = 2 << 20
+	startRoom    = 3*segmentSize + 24<<20 // two files of the log, the first step of the database, and something to live on
 )
 
 // roomLeft is how many bytes can be written below dir.
@@ -66,32 +70,38 @@ func WaitForRoom(ctx context.Context, dir string) error {
 
 // keepRoom keeps the reserve and stops the member when it is nearly used up; it clears the repository's own alarm when there is room again.
 func (m *Member) keepRoom() {
-	tick := time.NewTicker(roomTick)
-	defer tick.Stop()
-	warned, spare, relief := false, 0, 0
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	warned, spare, relief := false, 0, time.Now()
 	for {
 		select {
 		case <-m.ctx.Done():
 			return
-		case <-tick.C:
+		case <-wait.C:
 		}
+		room := roomLeft(m.cfg.Dir)
 		left, err := m.allocateAhead()
 		full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 		if full && !warned {
 			m.cfg.Log.Error("the disk under the repository is full; the repository lives on what it has reserved: make room", "dir", m.cfg.Dir)
 		}
 		warned = full
-		if m.spareLog() || roomLeft(m.cfg.Dir) >= segmentSize {
+		if room >= segmentSize || m.spareLog() {
 			spare = 0
 		} else {
 			spare++ // the spare file is missing for a moment after it was taken into use
 		}
-		if full && left < lastReserve || spare > 2 {
+		if full && left < lastReserve || spare > 1 {
 			m.fail(fault.Errorf(fault.Unavailable, "the disk under %s is full and the repository's member on node %s has stopped: make room there, it starts again by itself; the other members go on", m.cfg.Dir, m.cfg.Node))
 			return
 		}
-		if relief--; relief < 0 {
-			relief = int(m.relieve() / roomTick)
+		if now := time.Now(); now.After(relief) {
+			relief = now.Add(m.relieve())
+		}
+		if full || room < tightRoom {
+			wait.Reset(tightTick)
+		} else {
+			wait.Reset(roomTick)
 		}
 	}
 }
@@ -107,6 +117,9 @@ func (m *Member) allocateAhead() (left int64, err error) {
 	if err != nil {
 		return reserve, err
 	}
+	if err := m.allocateLog(); err != nil {
+		return reserve, err
+	}
 	used := m.etcd.Server.Backend().Size() // the file itself grows in large steps, without blocks
 	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, max(info.Size(), used+reserve))
 	var st unix.Stat_t
@@ -114,6 +127,26 @@ func (m *Member) allocateAhead() (left int64, err error) {
 		return reserve, e
 	}
 	return st.Blocks*512 - used, err
+}
+
+// allocateLog gives the newest files of the log room for an entry that goes beyond their end: a file is left only after it is full.
+func (m *Member) allocateLog() error {
+	for _, pattern := range []string{"*.wal", "*.tmp"} {
+		names, err := filepath.Glob(filepath.Join(walDir(m.cfg.Dir), pattern))
+		if err != nil || len(names) == 0 {
+			continue
+		}
+		f, err := os.OpenFile(names[len(names)-1], os.O_RDWR, 0)
+		if err != nil {
+			continue // it was renamed in this moment
+		}
+		err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, segmentSize+largestEntry)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spareLog reports whether the log's next file is allocated.

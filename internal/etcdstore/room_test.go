@@ -1,6 +1,7 @@
 package etcdstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
@@ -32,6 +34,7 @@ func fill(t *testing.T, path string) {
 
 // TestFullDisk fills the disk under a repository of one member: it goes on as long as what it has reserved lasts, stops in order, and comes back when there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t)
 	p := m.spawn(1, ModeNew, nil, "96m")
 	p.expect("ready")
@@ -41,9 +44,12 @@ func TestFullDisk(t *testing.T) {
 	fill(t, hog)
 	put(t, s, "k", "on the reserve")
 	var err error
-	value := []byte(strings.Repeat("v", 400_000))
-	for i := range 500 {
-		if _, err = s.Txn(bounded(t), nil, []confdb.Op{{Key: fmt.Sprintf("%sbig/%d", confdb.Root, i), Value: value}}); err != nil {
+	value := []byte(strings.Repeat("v", 20_000))
+	for i := range 5000 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err = s.Txn(ctx, nil, []confdb.Op{{Key: fmt.Sprintf("%sbig/%d", confdb.Root, i), Value: value}})
+		cancel()
+		if err != nil {
 			break
 		}
 	}
@@ -65,6 +71,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestQuota fills the repository with history, which is forgotten, and then with records, which have to be removed.
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	m := newMembers(t)
 	cfg := m.config(1, ModeNew, nil)
 	cfg.Quota = 4 << 20

@@ -226,7 +226,7 @@ func RestoreSnapshot(ctx context.Context, path string, cfg MemberConfig, progres
 
 // build makes the data directory in dir.
 func build(path, dir string, cfg MemberConfig) error {
-	smallSegments()
+	tune()
 	token := make([]byte, 8)
 	if _, err := rand.Read(token); err != nil {
 		return fault.Errorf(fault.Internal, "draw the name of a repository: %w", err)

@@ -3,7 +3,6 @@ package etcdstore
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"slices"
@@ -21,6 +20,7 @@ import (
 
 // ClientConfig describes a client of the repository.
 type ClientConfig struct {
+	Name      string   // of no other client at the same time: the node's; empty: a random one, whose traces stay in the repository
 	Endpoints []string // ADDRESS:PORT of the members' client ports; see SetEndpoints
 	TLS       TLSFiles
 	Log       *slog.Logger
@@ -37,7 +37,6 @@ const (
 // Store is a confdb.Store over the members of the repository.
 type Store struct {
 	cfg ClientConfig
-	id  string // in the names of this client's slots
 
 	mu        sync.Mutex
 	endpoints []*endpoint
@@ -53,11 +52,10 @@ func Dial(cfg ClientConfig) (*Store, error) {
 	if err := cfg.TLS.check(time.Now()); err != nil {
 		return nil, err
 	}
-	id := make([]byte, 8)
-	if _, err := rand.Read(id); err != nil {
-		return nil, fault.Errorf(fault.Internal, "draw the name of a client of the repository: %w", err)
+	if cfg.Name == "" {
+		cfg.Name = rand.Text()
 	}
-	s := &Store{cfg: cfg, id: hex.EncodeToString(id), changed: make(chan struct{})}
+	s := &Store{cfg: cfg, changed: make(chan struct{})}
 	if err := s.SetEndpoints(cfg.Endpoints); err != nil {
 		return nil, err
 	}

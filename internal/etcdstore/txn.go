@@ -20,7 +20,7 @@ import (
 const MaxOps = 128
 
 // A transaction whose answer was lost may have been applied, may never be, or may be later: a member can hold it for as long as it likes. So every
-// transaction also writes a slot, a key of this client outside the records, and compares the slot's revision: of all tries of one transaction at most one
+// transaction also writes a slot, a key of this client alone outside the records, and compares the slot's revision: of all tries of one transaction at most one
 // is ever applied, and the next try learns from the slot whether an earlier one was. That makes "conflict" and "done" certain; only a
 // transaction that was given up in between has an unknown outcome, and its slot is then never used again.
 const slotPrefix = "/redoubt.txn/"
@@ -28,7 +28,7 @@ const slotPrefix = "/redoubt.txn/"
 // slot is used by one transaction at a time.
 type slot struct {
 	key      string
-	revision int64 // of the slot's last write; 0: never written
+	revision int64 // of the slot's last write as far as this client knows
 }
 
 // slots are those not in use.
@@ -46,7 +46,7 @@ func (s *Store) takeSlot() *slot {
 		return taken
 	}
 	s.slots.made++
-	return &slot{key: fmt.Sprintf("%s%s/%d", slotPrefix, s.id, s.slots.made)}
+	return &slot{key: fmt.Sprintf("%s%s/%d", slotPrefix, s.cfg.Name, s.slots.made)}
 }
 
 func (s *Store) putSlot(free *slot) {
@@ -122,11 +122,15 @@ func (t *transaction) run(ctx context.Context, compares []confdb.Compare, ops []
 		return rev, nil
 	}
 	key, differs := changed(compares, resp)
-	if !differs && t.slot.revision != expected && t.asked == 1 {
-		t.asked = 0
-		return t.run(ctx, compares, ops) // the slot is not as it was left: the repository was restored from a snapshot
-	}
 	conflict := fault.Errorf(fault.Conflict, "record %s was changed by somebody else; read it again and retry", key)
+	if t.slot.revision != expected {
+		// The slot is as an earlier life of this client left it, or the repository was restored. No try so far was applied, nor will one be.
+		if differs {
+			return 0, conflict
+		}
+		t.asked = 0
+		return t.run(ctx, compares, ops)
+	}
 	if t.asked == 1 {
 		return 0, conflict
 	}
