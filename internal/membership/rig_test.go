@@ -100,6 +100,14 @@ func (r *rig) start(name cluster.NodeName, i cluster.Incarnation) {
 	}
 }
 
+// startServer begins a quorum server.
+func (r *rig) startServer(name cluster.NodeName) {
+	r.machines[name] = membership.New(membership.Config{Self: name, Session: membership.Session(r.now), QuorumServer: true, Paths: 2, Started: r.now})
+	r.order = append(r.order, name)
+	r.machines[name].SetNodes(r.nodes)
+	r.step(name, membership.Applied{Record: r.rec, Linearizable: true})
+}
+
 // kill ends a daemon.
 func (r *rig) kill(name cluster.NodeName) { delete(r.machines, name) }
 
@@ -201,6 +209,19 @@ func (r *rig) leased(name cluster.NodeName) bool {
 // gone reports whether a node holds an incarnation of another for gone.
 func (r *rig) gone(at, of cluster.NodeName, i cluster.Incarnation) bool {
 	return slices.Contains(r.machines[at].View().Gone, membership.NodeIncarnation{Node: of, Incarnation: i})
+}
+
+// released reports whether somebody holds an incarnation for gone, or the record does not name it any more.
+func (r *rig) released(of cluster.NodeName, i cluster.Incarnation) bool {
+	if me, ok := r.rec.Member(of); ok && me.Incarnation == i {
+		return false
+	}
+	for n := range r.machines {
+		if r.gone(n, of, i) {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(r.rec.Leaving, func(l membership.Leaver) bool { return l.Node == of && l.Incarnation == i })
 }
 
 func (r *rig) ask(name cluster.NodeName, a membership.Ask) {
