@@ -118,7 +118,7 @@ func (c *Client) Download(ctx context.Context, noun, verb string, w io.Writer, p
 			return nil
 		}
 		if err != nil {
-			return c.broken(ctx, noun, verb, err)
+			return c.broken(req, noun, verb, err)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (c *Client) exchange(req *http.Request, noun, verb string, out any) error {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return c.broken(req.Context(), noun, verb, err)
+		return c.broken(req, noun, verb, err)
 	}
 	if out == nil || len(bytes.TrimSpace(answer)) == 0 {
 		return nil
@@ -154,7 +154,7 @@ func (c *Client) exchange(req *http.Request, noun, verb string, out any) error {
 func (c *Client) send(req *http.Request, noun, verb string) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreached(req.Context(), noun, verb, err)
+		return nil, c.unreached(req, noun, verb, err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
@@ -172,7 +172,8 @@ func (c *Client) send(req *http.Request, noun, verb string) (*http.Response, err
 }
 
 // unreached says why there was no answer.
-func (c *Client) unreached(ctx context.Context, noun, verb string, err error) error {
+func (c *Client) unreached(req *http.Request, noun, verb string, err error) error {
+	ctx := req.Context()
 	op, dialing := errors.AsType[*net.OpError](err)
 	dialing = dialing && op.Op == "dial"
 	switch {
@@ -183,20 +184,26 @@ func (c *Client) unreached(ctx context.Context, noun, verb string, err error) er
 	case ctx.Err() == nil && dialing:
 		return fault.Errorf(fault.Unavailable, "%s %s: can not reach the daemon at %s: %w", noun, verb, c.where, op.Err)
 	}
-	return c.broken(ctx, noun, verb, err)
+	return c.broken(req, noun, verb, err)
 }
 
-// broken says what it means that an exchange ended in the middle: nobody knows whether the daemon carries it out.
-func (c *Client) broken(ctx context.Context, noun, verb string, err error) error {
+// broken says what it means that an exchange ended in the middle: of a change nobody knows whether the daemon carries it out.
+func (c *Client) broken(req *http.Request, noun, verb string, err error) error {
+	ctx, reads := req.Context(), req.Method == http.MethodGet
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
+	gone := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	switch {
+	case reads && ctx.Err() != nil:
+		return fault.Errorf(fault.Timeout, "%s %s: no whole answer from %s in time", noun, verb, c.where)
+	case reads && gone:
+		return fault.Errorf(fault.Unavailable, "%s %s: the daemon at %s went away before it had answered whole; try again", noun, verb, c.where)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fault.Errorf(fault.Timeout, "%s %s: interrupted; the daemon may go on with it, `redoubt status` shows", noun, verb)
 	case ctx.Err() != nil:
 		return fault.Errorf(fault.Timeout, "%s %s: no answer from %s in time; the daemon may go on with it, `redoubt status` shows", noun, verb, c.where)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET):
+	case gone:
 		return fault.Errorf(fault.Timeout, "%s %s: the daemon at %s went away before it had answered; whether it was done is unknown, `redoubt status` shows", noun, verb, c.where)
 	}
 	return fault.Errorf(fault.Unavailable, "%s %s: speak to the daemon at %s: %w", noun, verb, c.where, err)

@@ -13,13 +13,13 @@ import (
 
 	"redoubt/internal/control"
 	"redoubt/internal/server"
+	"redoubt/internal/server/servertest"
 )
 
-// serve runs the real server over a control layer that is in no cluster.
-func serve(t *testing.T) string {
+// serve runs the real server over a control layer.
+func serve(t *testing.T, c *control.Control) string {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	s := server.New(server.Config{Control: control.New(control.Config{Log: log}), Log: log, Grace: time.Second})
+	s := server.New(server.Config{Control: c, Log: slog.New(slog.DiscardHandler), Grace: time.Second})
 	socket := filepath.Join(t.TempDir(), "api.sock")
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -71,7 +71,7 @@ type endpoint struct {
 // TestCommandsFitTheAPI holds each command to the operation that it calls: it is there, and it takes every flag in the form in which the command
 // sends it. And each operation has a command, except those that only daemons use.
 func TestCommandsFitTheAPI(t *testing.T) {
-	socket := serve(t)
+	socket := serve(t, servertest.Alone())
 	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}

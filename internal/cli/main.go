@@ -29,7 +29,12 @@ func Main(ctx context.Context, args []string, e Env) int {
 	link := false // called by an old name as argv[0]; "cluster" is both an old and a new name, and only this tells them apart
 	if name := filepath.Base(args[0]); old[name] != "" {
 		link = true
-		args = append([]string{"redoubt", name}, args[1:]...)
+		rest := args[1:]
+		args = []string{"redoubt", name}
+		if len(rest) > 0 && strings.HasPrefix(rest[0], cobra.ShellCompRequestCmd) { // the shell asks about the old name
+			args, rest = []string{"redoubt", rest[0], name}, rest[1:]
+		}
+		args = append(args, rest...)
 	}
 	d, name := dialectNew, ""
 	if len(args) > 1 {

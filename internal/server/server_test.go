@@ -22,6 +22,7 @@ import (
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/metrics"
+	"redoubt/internal/server/servertest"
 )
 
 const patience = 10 * time.Second
@@ -49,7 +50,7 @@ func start(t *testing.T, change func(*Config)) (*Server, *logbook) {
 	t.Helper()
 	log := &logbook{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	cfg := Config{Control: control.New(control.Config{Log: logger}), Log: logger, Grace: time.Second}
+	cfg := Config{Control: servertest.Alone(), Log: logger, Grace: time.Second}
 	if change != nil {
 		change(&cfg)
 	}
