@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"redoubt/internal/cli"
 	"redoubt/internal/fault"
 )
 
@@ -116,7 +118,9 @@ func (b boot) mount() error {
 	v.do("let mounts propagate", func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "") })
 	if v.err == nil && b.Kind != kindFabric {
 		// The old command names; a machine without them still works.
-		_ = exec.Command(filepath.Join(toolDir, "redoubt"), "links", "install", toolDir).Run()
+		cli.Main(context.Background(), []string{"redoubt", "links", "install", toolDir}, cli.Env{
+			Stdout: os.Stderr, Stderr: os.Stderr, Executable: filepath.Join(toolDir, "redoubt"),
+		})
 	}
 	return v.err
 }
