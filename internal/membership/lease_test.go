@@ -231,6 +231,21 @@ func TestLaterIncarnationProvesTheEndOfEarlierOnes(t *testing.T) {
 	r.until("the end of the first", 100*time.Millisecond, func() bool { return r.released("n3", inc(1)) })
 }
 
+// So does a record in which the later incarnation is a member: a president who has heard neither its node nor the proof takes over at once.
+func TestAdmissionProvesTheEndOfEarlierIncarnations(t *testing.T) {
+	r := formed(t, 3)
+	rec := r.rec.Clone()
+	rec.Epoch++
+	rec.Members[2].Incarnation, rec.Members[2].Since = inc(2), rec.Epoch
+	rec.Leaving = []membership.Leaver{{Node: "n3", Incarnation: inc(1), Removed: rec.Epoch, Hold: int64(time.Hour)}}
+	r.rec = rec
+	r.isolate("n3")
+	r.publish()
+	if !r.released("n3", inc(1)) {
+		t.Error("not gone")
+	}
+}
+
 // A voter that was restarted releases nobody before its start plus the longest hold, and promises nothing before its read of the record.
 func TestRestartedVoter(t *testing.T) {
 	r := formed(t, 3)

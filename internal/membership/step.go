@@ -86,6 +86,9 @@ func (m *Machine) applied(a Applied) {
 		known[ni] = since
 	}
 	m.known = known
+	for ni := range known {
+		m.proveOlder(ni) // whoever admitted it had heard it
+	}
 	for _, l := range m.rec.Leaving {
 		if l.Removed == m.rec.Epoch {
 			m.notice("warn", l.Node, "node "+string(l.Node)+" was removed from the membership: "+l.Why)

@@ -105,10 +105,11 @@ func (w *World) checkOrder(n *node, in life.Input, a life.Run) {
 	}
 }
 
-// checkAssignment looks at what the president writes: never more targets and leavers than primaries.
-func (w *World) checkAssignment(a model.Assignment) {
+// checkAssignment looks at what the president writes: nobody becomes a target beyond Maximum_primaries, counting those who leave.
+func (w *World) checkAssignment(old, a model.Assignment) {
+	added := slices.ContainsFunc(a.Targets, func(t model.Target) bool { return !slices.Contains(old.Targets, t) })
 	for _, g := range w.op.groups {
-		if g.Name == a.Group && len(a.Targets) > 0 && len(a.Targets)+len(a.Leaving) > g.MaximumPrimaries {
+		if g.Name == a.Group && added && len(a.Targets)+len(a.Leaving) > g.MaximumPrimaries {
 			w.violated("I1", "group %s was assigned to %v with %v leaving, Maximum_primaries is %d", a.Group, a.Targets, a.Leaving, g.MaximumPrimaries)
 		}
 	}

@@ -278,6 +278,9 @@ func (l *lifetime) report() {
 		l.d.after(20*time.Millisecond, func(*daemon) { l.report() })
 	}
 	write := func() {
+		if !l.live() {
+			return // its context has ended
+		}
 		t := &txn{compares: map[string]cluster.Revision{}, writes: map[string]any{}}
 		for _, k := range keys {
 			t.compares[k] = l.known[k]

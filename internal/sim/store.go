@@ -234,7 +234,8 @@ func (s *store) apply(t *txn) (cluster.Revision, error) {
 			s.checkRecord(t, v.(membership.Record))
 		}
 		if a, ok := v.(model.Assignment); ok {
-			s.w.checkAssignment(a)
+			old, _ := s.keys[key].value.(model.Assignment)
+			s.w.checkAssignment(old, a)
 		}
 	}
 	with, _ := s.majority(s.leader) // of the seats as they were: a change of the seats is written under the old ones
