@@ -66,6 +66,15 @@ func GroupValues(g model.Group) []model.Property { return valuesOf(groupFields()
 
 // NewGroup makes the record of a new group, or says all that is wrong with it. Without a Nodelist it has all nodes of the cluster.
 func NewGroup(s model.State, name cluster.GroupName, settings []Setting) (model.Group, Problems) {
+	g, ps := DraftGroup(s, name, settings)
+	if len(ps) == 0 {
+		ps = CheckGroup(WithGroup(s, g), g)
+	}
+	return g, ps
+}
+
+// DraftGroup is NewGroup without a look at the resources in the group and at the nodes.
+func DraftGroup(s model.State, name cluster.GroupName, settings []Setting) (model.Group, Problems) {
 	at := "group " + string(name)
 	var ps Problems
 	if _, taken := Group(s, name); taken {
@@ -81,21 +90,22 @@ func NewGroup(s model.State, name cluster.GroupName, settings []Setting) (model.
 			ps.add(fault.Internal, at+": property "+f.spec.Name, "has a wrong default: %v", err)
 		}
 	}
-	for _, n := range s.Nodes {
-		if !n.QuorumServer {
-			g.Nodelist = append(g.Nodelist, n.Name)
-		}
-	}
+	g.Nodelist = NodesThatRun(s)
 	g, p := setGroup(g, settings)
-	ps = append(ps, p...)
-	if len(ps) == 0 {
-		ps = CheckGroup(WithGroup(s, g), g)
-	}
-	return g, ps
+	return g, append(ps, p...)
 }
 
 // SetGroup makes the changed record of a group.
 func SetGroup(s model.State, old model.Group, settings []Setting) (model.Group, Problems) {
+	g, ps := DraftGroupChange(s, old, settings)
+	if len(ps) > 0 {
+		return g, ps
+	}
+	return g, CheckGroup(WithGroup(s, g), g)
+}
+
+// DraftGroupChange is SetGroup without a look at the resources in the group and at the nodes.
+func DraftGroupChange(s model.State, old model.Group, settings []Setting) (model.Group, Problems) {
 	g, ps := setGroup(old, settings)
 	if len(ps) > 0 {
 		return g, ps
@@ -113,7 +123,7 @@ func SetGroup(s model.State, old model.Group, settings []Setting) (model.Group, 
 			ps = append(ps, leavesNode(s, old, n)...)
 		}
 	}
-	return g, append(ps, CheckGroup(WithGroup(s, g), g)...)
+	return g, ps
 }
 
 func setGroup(g model.Group, settings []Setting) (model.Group, Problems) {
@@ -165,7 +175,7 @@ func nodelist(s model.State, g model.Group) Problems {
 		node, ok := Node(s, n)
 		switch {
 		case !ok:
-			ps.add(fault.Invalid, at, "node %q is not in the cluster; %s", n, DidYouMean(string(n), nodeNames(s), "its nodes are "+strings.Join(nodeNames(s), ", ")))
+			ps.add(fault.Invalid, at, "node %q is not in the cluster; %s", n, DidYouMean(string(n), nodeNames(s), "its nodes are "+joinNodes(NodesThatRun(s))))
 		case node.QuorumServer:
 			ps.add(fault.Invalid, at, "%s is a quorum server and runs no services", n)
 		case slices.Contains(g.Nodelist[:i], n):

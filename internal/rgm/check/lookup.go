@@ -120,9 +120,18 @@ func with[T any](list []T, item T, name func(T) string) []T {
 
 func nodeNames(s model.State) []string {
 	var out []string
+	for _, n := range NodesThatRun(s) {
+		out = append(out, string(n))
+	}
+	return out
+}
+
+// NodesThatRun are the nodes that can run services: all but the quorum servers.
+func NodesThatRun(s model.State) []cluster.NodeName {
+	var out []cluster.NodeName
 	for _, n := range s.Nodes {
 		if !n.QuorumServer {
-			out = append(out, string(n.Name))
+			out = append(out, n.Name)
 		}
 	}
 	return out

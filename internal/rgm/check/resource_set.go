@@ -28,6 +28,15 @@ type ResourceRequest struct {
 
 // NewResource makes the record of a new resource, complete with defaults, or says all that is wrong with it.
 func NewResource(s model.State, q ResourceRequest) (model.Resource, Problems) {
+	r, ps := DraftResource(s, q)
+	if len(ps) > 0 {
+		return r, ps
+	}
+	return r, CheckResource(WithResource(s, r), r)
+}
+
+// DraftResource is NewResource without a look at the resources beside it: for a document, whose resources may need each other.
+func DraftResource(s model.State, q ResourceRequest) (model.Resource, Problems) {
 	path := "resource " + string(q.Name)
 	var ps Problems
 	if err := cluster.CheckName("resource", string(q.Name)); err != nil {
@@ -57,14 +66,20 @@ func NewResource(s model.State, q ResourceRequest) (model.Resource, Problems) {
 	e := editor{state: s, group: g, typ: t, moment: moment{creating: true}, path: path, res: r}
 	e.defaults()
 	e.all(q.Changes)
-	if len(e.problems) > 0 {
-		return e.res, e.problems
-	}
-	return e.res, CheckResource(WithResource(s, e.res), e.res)
+	return e.res, e.problems
 }
 
 // SetResource makes the changed record of a resource and tells what changed, with the new values. A change that changes nothing is allowed at any time.
 func SetResource(s model.State, old model.Resource, c Changes) (model.Resource, []model.Property, Problems) {
+	r, changed, ps := DraftChange(s, old, c)
+	if len(ps) == 0 && len(changed) > 0 {
+		ps = CheckResource(WithResource(s, r), r)
+	}
+	return r, changed, ps
+}
+
+// DraftChange is SetResource without a look at the resources beside it.
+func DraftChange(s model.State, old model.Resource, c Changes) (model.Resource, []model.Property, Problems) {
 	path := "resource " + string(old.Name)
 	var ps Problems
 	g, _ := Group(s, old.Group)
@@ -76,11 +91,8 @@ func SetResource(s model.State, old model.Resource, c Changes) (model.Resource, 
 	e := editor{state: s, group: g, typ: t, moment: momentOf(s, old), path: path, res: old}
 	e.res.Properties = slices.Clone(old.Properties)
 	e.all(c)
-	if len(e.problems) == 0 && len(e.changed) > 0 {
-		e.problems = CheckResource(WithResource(s, e.res), e.res)
-		if slices.ContainsFunc(e.changed, func(p model.Property) bool { return p.Name != "R_description" }) {
-			e.res.Generation = old.Generation + 1
-		}
+	if slices.ContainsFunc(e.changed, func(p model.Property) bool { return p.Name != "R_description" }) {
+		e.res.Generation = old.Generation + 1
 	}
 	return e.res, e.changed, e.problems
 }

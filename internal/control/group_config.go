@@ -1,0 +1,165 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
+)
+
+// GroupCreate creates groups.
+func (c *Control) GroupCreate(ctx context.Context, who Caller, in v1.GroupCreate) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "group create")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	if len(in.Names) == 0 || in.All {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group create: name the groups to create")
+	}
+	return c.change(ctx, r, who, configuration(func(d *draft) error {
+		settings, ps := check.ParseSettings("group "+in.Names[0], in.Property)
+		if len(in.Node) > 0 {
+			settings = append([]check.Setting{{Name: "Nodelist", Values: words(nodesOf(in.Node))}}, settings...)
+		}
+		if in.Scalable {
+			n := len(in.Node)
+			if n == 0 {
+				n = len(check.NodesThatRun(d.state))
+			}
+			all := strconv.Itoa(n)
+			settings = append([]check.Setting{{Name: "Maximum_primaries", Text: all}, {Name: "Desired_primaries", Text: all}}, settings...)
+		}
+		state := d.state
+		for _, name := range in.Names {
+			g, more := check.NewGroup(state, cluster.GroupName(name), settings)
+			ps = append(ps, more...)
+			state = check.WithGroup(state, g)
+			d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
+			d.say("group " + name + " is created; it is not managed yet")
+		}
+		return ps.Err()
+	}))
+}
+
+// GroupSet changes properties of groups. -n is short for -p Nodelist.
+func (c *Control) GroupSet(ctx context.Context, who Caller, in v1.GroupSet) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "group set")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	settings, ps := check.ParseSettings("group "+strings.Join(in.Names, ","), in.Property)
+	if err := ps.Err(); err != nil {
+		return v1.Result{}, err
+	}
+	if len(in.Node) > 0 {
+		settings = append(settings, check.Setting{Name: "Nodelist", Values: words(nodesOf(in.Node))})
+	}
+	if len(settings) == 0 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group set: name the properties to change with -p")
+	}
+	return c.editGroups(ctx, r, who, in.Names, in.All, func(model.Group) []check.Setting { return settings })
+}
+
+// GroupAddNode adds nodes to the end of the nodelist.
+func (c *Control) GroupAddNode(ctx context.Context, who Caller, in v1.GroupAddNode) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "group add-node")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	if len(in.Node) == 0 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group add-node: name the nodes with -n")
+	}
+	return c.editGroups(ctx, r, who, in.Names, in.All, func(g model.Group) []check.Setting {
+		added := slices.DeleteFunc(nodesOf(in.Node), func(n cluster.NodeName) bool { return slices.Contains(g.Nodelist, n) })
+		settings := []check.Setting{{Name: "Nodelist", Op: check.OpAdd, Values: words(added)}}
+		if in.Scalable {
+			settings = append(settings, check.Setting{Name: "Maximum_primaries", Text: strconv.Itoa(g.MaximumPrimaries + len(added))},
+				check.Setting{Name: "Desired_primaries", Text: strconv.Itoa(g.DesiredPrimaries + len(added))})
+		}
+		return settings
+	})
+}
+
+// GroupRemoveNode removes nodes from the nodelist.
+func (c *Control) GroupRemoveNode(ctx context.Context, who Caller, in v1.GroupRemoveNode) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "group remove-node")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	if len(in.Node) == 0 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group remove-node: name the nodes with -n")
+	}
+	return c.editGroups(ctx, r, who, in.Names, in.All, func(model.Group) []check.Setting {
+		return []check.Setting{{Name: "Nodelist", Op: check.OpRemove, Values: words(nodesOf(in.Node))}}
+	})
+}
+
+// editGroups applies settings to groups. New nodes have to agree with every resource, and old ones leave no traces in the resources.
+func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names []string, all bool, settings func(model.Group) []check.Setting) (v1.Result, error) {
+	return c.change(ctx, r, who, configuration(func(d *draft) error {
+		names, err := selected("group", names, all, groupNames(d.state))
+		if err != nil {
+			return err
+		}
+		var ps check.Problems
+		var validations []validation
+		state := d.state
+		for _, n := range names {
+			old, _ := d.group(cluster.GroupName(n))
+			g, more := check.SetGroup(state, old, settings(old))
+			ps = append(ps, more...)
+			state = check.WithGroup(state, g)
+			d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
+			d.relyOnPlace(g.Name)
+			added := without(g.Nodelist, old.Nodelist)
+			for _, res := range check.ResourcesOf(state, g.Name) {
+				if len(added) > 0 {
+					validations = append(validations, validation{resource: res, create: true, only: added})
+				}
+				if cleaned, changed := forgetNodes(res, without(old.Nodelist, g.Nodelist)); changed {
+					state = check.WithResource(state, cleaned)
+					d.put(confdb.KeyResource(res.Name), confdb.KindResource, cleaned)
+				}
+			}
+		}
+		if err := ps.Err(); err != nil {
+			return err
+		}
+		return c.validate(ctx, r, state, validations)
+	}))
+}
+
+// relyOnPlace makes a change depend on where a group is ordered to run and what the nodes report of it.
+func (d *draft) relyOnPlace(g cluster.GroupName) {
+	d.rely(confdb.KeyAssign(g))
+	for _, i := range check.Instances(d.state, g) {
+		d.rely(confdb.KeyInstance(i.Node, g))
+	}
+}
+
+// without gives the elements of a that are not in b.
+func without(a, b []cluster.NodeName) []cluster.NodeName {
+	var out []cluster.NodeName
+	for _, n := range a {
+		if !slices.Contains(b, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// forgetNodes takes nodes out of what a resource says about single nodes.
+func forgetNodes(r model.Resource, nodes []cluster.NodeName) (model.Resource, bool) {
+	before := len(r.Properties) + len(r.DisabledOn) + len(r.UnmonitoredOn)
+	in := func(n cluster.NodeName) bool { return slices.Contains(nodes, n) }
+	r.Properties = slices.DeleteFunc(slices.Clone(r.Properties), func(p model.Property) bool { return p.Node != "" && in(p.Node) })
+	r.DisabledOn, r.UnmonitoredOn = without(r.DisabledOn, nodes), without(r.UnmonitoredOn, nodes)
+	return r, len(r.Properties)+len(r.DisabledOn)+len(r.UnmonitoredOn) != before
+}

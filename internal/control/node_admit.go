@@ -1,0 +1,174 @@
+package control
+
+import (
+	"context"
+	"encoding/base64"
+	"net/netip"
+	"slices"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
+)
+
+// NodeAdmit is the sponsor's side of joining. The access list decides; one transaction writes the node's record and uses its permission up.
+func (c *Control) NodeAdmit(ctx context.Context, who Caller, in v1.NodeAdmit) (v1.NodeAdmitted, error) {
+	var admitted v1.NodeAdmitted
+	r, err := c.enter(ctx, who, "node admit")
+	if err != nil {
+		return admitted, err
+	}
+	if !r.Membership.MayStart() {
+		return admitted, fault.Errorf(fault.Unavailable, "node %s is not in quorum and can sponsor nobody now; try another node", r.Node)
+	}
+	_, err = c.change(ctx, r, who, configuration(func(d *draft) error {
+		list, err := d.accessList()
+		if err != nil {
+			return err
+		}
+		decision := list.Decide(in.Node, d.now)
+		if !decision.Allowed {
+			c.cfg.Log.Warn("a machine was refused to join", "node", in.Node, "why", decision.Reason)
+			return fault.Errorf(fault.Denied, "node %s may not join: %s", in.Node, decision.Reason)
+		}
+		d.rely(confdb.PrefixAccess + decision.Use.Host)
+		if decision.Use.Once {
+			d.drop(confdb.PrefixAccess + decision.Use.Host)
+		}
+		node, err := newNode(d.state, in)
+		if err != nil {
+			return err
+		}
+		addresses, err := addressesOf(node)
+		if err != nil {
+			return err
+		}
+		signed, err := c.cfg.Local.Sign(ctx, in, node, addresses)
+		if err != nil {
+			return err
+		}
+		node.Certificate = signed.Fingerprint
+		d.put(confdb.KeyNode(node.Name), confdb.KindNode, node)
+		d.rely(confdb.KeyCluster)
+		admitted = admittedAs(d.state, node, signed)
+		return nil
+	}))
+	if err != nil {
+		return v1.NodeAdmitted{}, err
+	}
+	c.cfg.Log.Info("a node was admitted", "node", in.Node, "id", admitted.ID, "certificate", "signed")
+	return admitted, nil
+}
+
+// newNode makes the record of a joining node: its number, and its address on each interconnect.
+func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
+	if err := cluster.CheckName("node", in.Node); err != nil {
+		return model.Node{}, fault.Errorf(fault.Invalid, "admit: %w", err)
+	}
+	if _, taken := check.Node(s, cluster.NodeName(in.Node)); taken {
+		return model.Node{}, fault.Errorf(fault.Exists, "a node %s is in the cluster already; give the machine another name, or remove the old one with `redoubt node remove %s`", in.Node, in.Node)
+	}
+	if key, err := base64.StdEncoding.DecodeString(in.HeartbeatKey); err != nil || len(key) != 32 {
+		return model.Node{}, fault.Errorf(fault.Invalid, "node %s sent no usable heartbeat key; is it of the same version?", in.Node)
+	}
+	n := model.Node{Name: cluster.NodeName(in.Node), QuorumServer: in.QuorumServer, Host: in.Host, HeartbeatKey: in.HeartbeatKey, ID: nextID(s)}
+	private, err := privateAddress(s.Cluster.PrivateNet, n.ID)
+	if err != nil {
+		return n, err
+	}
+	n.PrivateAddress = private.String()
+	var errs []error
+	for _, i := range s.Cluster.Interconnects {
+		a, err := addressIn(i.Network, in.Addresses)
+		if err != nil {
+			errs = append(errs, fault.Errorf(fault.Invalid, "node %s: %w", in.Node, err))
+			continue
+		}
+		if o, ok := whoHas(s, a); ok {
+			errs = append(errs, fault.Errorf(fault.Exists, "node %s: its address %s is that of node %s; every node needs its own", in.Node, a, o))
+		}
+		n.Addresses = append(n.Addresses, a)
+	}
+	return n, together(errs)
+}
+
+// nextID is a number that no node has ever had.
+func nextID(s model.State) int {
+	id := s.Cluster.LastNode
+	for _, n := range s.Nodes {
+		id = max(id, n.ID)
+	}
+	return id + 1
+}
+
+// privateAddress is the address with a number in the private network.
+func privateAddress(network string, number int) (netip.Addr, error) {
+	p, err := netip.ParsePrefix(network)
+	if err != nil {
+		return netip.Addr{}, fault.Errorf(fault.Internal, "the private network %q of the cluster is no network: %w", network, err)
+	}
+	a := p.Masked().Addr()
+	for range number {
+		a = a.Next()
+	}
+	if !p.Contains(a) || a.Is4() && !p.Contains(a.Next()) {
+		return netip.Addr{}, fault.Errorf(fault.Precondition, "the private network %s has no address number %d: it is full", network, number)
+	}
+	return a, nil
+}
+
+// addressIn picks the address that lies in a network.
+func addressIn(network string, addresses []string) (string, error) {
+	p, err := netip.ParsePrefix(network)
+	if err != nil {
+		return "", fault.Errorf(fault.Invalid, "interconnect %q is no network; give it as CIDR, such as 10.77.1.0/24", network)
+	}
+	for _, text := range addresses {
+		a, err := netip.ParseAddr(text)
+		if prefix, perr := netip.ParsePrefix(text); perr == nil {
+			a, err = prefix.Addr(), nil
+		}
+		if err == nil && p.Contains(a.Unmap()) {
+			return a.Unmap().String(), nil
+		}
+	}
+	return "", fault.Errorf(fault.Invalid, "it has no address in the interconnect %s; configure one on the network card that is connected to it", network)
+}
+
+func whoHas(s model.State, address string) (cluster.NodeName, bool) {
+	for _, n := range s.Nodes {
+		if slices.Contains(n.Addresses, address) {
+			return n.Name, true
+		}
+	}
+	return "", false
+}
+
+// addressesOf are the addresses by which others reach a node.
+func addressesOf(n model.Node) ([]netip.Addr, error) {
+	var out []netip.Addr
+	for _, text := range append(slices.Clone(n.Addresses), n.PrivateAddress) {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fault.Errorf(fault.Internal, "node %s: %q is no address: %w", n.Name, text, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// admittedAs is the sponsor's answer.
+func admittedAs(s model.State, n model.Node, signed Signed) v1.NodeAdmitted {
+	out := v1.NodeAdmitted{
+		Cluster: s.Cluster.Name, ClusterID: s.Cluster.ID, Node: string(n.Name), ID: n.ID, Certificate: signed.Certificate, Authority: signed.Authority,
+		Interconnects: interconnects(s.Cluster), Addresses: n.Addresses, PrivateNet: s.Cluster.PrivateNet, PrivateAddress: n.PrivateAddress, Extra: signed.Extra,
+	}
+	for _, o := range s.Nodes {
+		out.Nodes = append(out.Nodes, nodeOf(o.Node))
+	}
+	out.Nodes = append(out.Nodes, nodeOf(n))
+	return out
+}

@@ -1,0 +1,129 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/model"
+)
+
+// stayAway is for how many seconds an evacuated node gets no group back, if nobody says how long.
+const stayAway = 60
+
+// NodeEvacuate moves every group off nodes and keeps them away for some time.
+func (c *Control) NodeEvacuate(ctx context.Context, who Caller, in v1.NodeEvacuate) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "node evacuate")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	return c.evacuate(ctx, r, who, in.Names, in.All, in.Timeout, wait(in.NoWait, 0))
+}
+
+// GroupEvacuate moves groups off nodes: all of them as node evacuate does, single ones by ordering them elsewhere.
+func (c *Control) GroupEvacuate(ctx context.Context, who Caller, in v1.GroupEvacuate) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "group evacuate")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	if len(in.Node) == 0 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group evacuate: name the nodes with -n")
+	}
+	if in.All {
+		return c.evacuate(ctx, r, who, in.Node, false, in.Timeout, wait(in.NoWait, 0))
+	}
+	if in.Timeout != nil {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group evacuate: -T keeps all groups away from a node; give it with the operand +")
+	}
+	nodes := nodesOf(in.Node)
+	p := placing{names: in.Names, waiting: wait(in.NoWait, 0)}
+	return c.wish(ctx, r, who, p, func(d *draft, g model.Group) (model.Want, error) {
+		for _, n := range nodes {
+			if _, err := d.node(n); err != nil {
+				return model.Want{}, err
+			}
+		}
+		w := model.Want{Group: g.Name, Online: true}
+		current := without(targetNodes(d.assignment(g.Name)), nodes)
+		if w.Nodes = d.choose(g, current, nodes); len(w.Nodes) == 0 {
+			w.Online = false // no other node can run it: it goes offline
+		}
+		return w, nil
+	}, "has left "+commas(nodes), func(g cluster.GroupName, seq uint64) func(view) error {
+		return func(v view) error {
+			if err := stillWanted(v, g, seq); err != nil {
+				return err
+			}
+			if err := isOff(v, g, nodes); err != nil {
+				return err
+			}
+			if v.assignment(g).Off {
+				return nil
+			}
+			return online(g, seq, nil)(v)
+		}
+	})
+}
+
+// evacuate marks nodes as evacuated, which the planner heeds, and waits until nothing runs there any more.
+func (c *Control) evacuate(ctx context.Context, r *Running, who Caller, names []string, all bool, seconds *int, w waiting) (v1.Result, error) {
+	span := stayAway
+	if seconds != nil {
+		span = *seconds
+	}
+	if span < 0 || span > 365*24*3600 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "evacuate: a timeout of %d seconds is out of bounds: 0 to a year", span)
+	}
+	var nodes []cluster.NodeName
+	// With 0 the node is taken again as soon as it is empty; until then it has to count as evacuated.
+	mark := func(span time.Duration) (v1.Result, error) {
+		return c.editNodes(ctx, r, who, names, all, func(n model.Node) (model.Node, string, error) {
+			if n.QuorumServer {
+				return n, "", fault.Errorf(fault.Invalid, "%s is a quorum server and runs no groups", n.Name)
+			}
+			if !slices.Contains(nodes, n.Name) {
+				nodes = append(nodes, n.Name)
+			}
+			n.EvacuatedUntil = time.Time{}
+			if span > 0 {
+				n.EvacuatedUntil = c.cfg.Clock.Wall().Add(span).UTC().Truncate(time.Millisecond)
+			}
+			return n, "is evacuated", nil
+		})
+	}
+	first := time.Duration(span) * time.Second
+	if span == 0 {
+		first = patience
+	}
+	out, err := mark(first)
+	if err != nil {
+		return out, err
+	}
+	err = c.await(ctx, r, w, "nothing runs on "+commas(nodes), func(v view) error { return empty(v, nodes) })
+	if span == 0 && !w.no {
+		_, undone := mark(0)
+		err = together([]error{err, undone})
+	}
+	if err == nil {
+		v := c.look(r)
+		for _, g := range v.state.Groups {
+			if a := v.assignment(g.Name); g.Managed && !a.Off && len(a.Wanted) == 0 && a.Version > 0 {
+				out.Messages = append(out.Messages, "group "+string(g.Name)+" is offline: no other node can run it now")
+			}
+		}
+	}
+	return out, err
+}
+
+// empty is nil when no group runs, or is ordered to run, on the nodes.
+func empty(v view, nodes []cluster.NodeName) error {
+	for _, g := range v.state.Groups {
+		if err := isOff(v, g.Name, nodes); err != nil {
+			return err
+		}
+	}
+	return nil
+}

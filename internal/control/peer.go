@@ -1,0 +1,162 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/life"
+	"redoubt/internal/rgm/model"
+)
+
+// PeerFacts tells another node what only this one knows of itself.
+func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v1.NodeFacts, error) {
+	if _, err := c.enter(ctx, who, "peer facts"); err != nil {
+		return v1.NodeFacts{}, err
+	}
+	return c.cfg.Local.Facts(ctx)
+}
+
+// PeerDescribe tells another node what a resource type is here.
+func (c *Control) PeerDescribe(ctx context.Context, who Caller, in v1.PeerDescribe) (v1.PeerType, error) {
+	r, err := c.enter(ctx, who, "peer describe")
+	if err != nil {
+		return v1.PeerType{}, err
+	}
+	t, err := r.Types.Describe(ctx, cluster.TypeName(in.Name), in.File)
+	if err != nil {
+		return v1.PeerType{}, err
+	}
+	body, err := json.Marshal(t)
+	if err != nil {
+		return v1.PeerType{}, fault.Errorf(fault.Internal, "encode resource type %s: %w", in.Name, err)
+	}
+	return v1.PeerType{Type: body}, nil
+}
+
+// PeerValidate runs a Validate method here for another node.
+func (c *Control) PeerValidate(ctx context.Context, who Caller, in v1.PeerValidate) (v1.PeerResult, error) {
+	return c.runHere(ctx, who, "peer validate", model.MethodValidate, in.Call)
+}
+
+// PeerMonitorCheck runs a Monitor_check method here for another node.
+func (c *Control) PeerMonitorCheck(ctx context.Context, who Caller, in v1.PeerMonitorCheck) (v1.PeerResult, error) {
+	return c.runHere(ctx, who, "peer monitor-check", model.MethodMonitorCheck, in.Call)
+}
+
+func (c *Control) runHere(ctx context.Context, who Caller, name string, method model.Method, body []byte) (v1.PeerResult, error) {
+	r, err := c.enter(ctx, who, name)
+	if err != nil {
+		return v1.PeerResult{}, err
+	}
+	var call agent.Call
+	if err := json.Unmarshal(body, &call); err != nil {
+		return v1.PeerResult{}, fault.Errorf(fault.Invalid, "%s: the call can not be read; are the nodes of the same version? %w", name, err)
+	}
+	if call.Method != method || call.Node != r.Node {
+		return v1.PeerResult{}, fault.Errorf(fault.Invalid, "%s: this runs %s on node %s, not %s on node %s", name, method, r.Node, call.Method, call.Node)
+	}
+	if call.Timeout <= 0 {
+		call.Timeout = model.DefaultMethodTimeout * time.Second
+	}
+	return peerResult(r.Types.Run(ctx, call)), nil
+}
+
+// PeerAsk hands another node's request to the executor here.
+func (c *Control) PeerAsk(ctx context.Context, who Caller, in v1.PeerAsk) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "peer ask")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	kinds := []life.AskKind{life.AskClear, life.AskRestart, life.AskGiveover, life.AskResourceRestart, life.AskIsRestarted, life.AskStatus, life.AskKill}
+	if !slices.Contains(kinds, life.AskKind(in.Kind)) {
+		return v1.Result{}, fault.Errorf(fault.Unsupported, "node %s does not know the request %q; are the nodes of the same version?", r.Node, in.Kind)
+	}
+	return v1.Result{}, r.Executor.Ask(ctx, cluster.GroupName(in.Group), life.Asked{
+		Kind: life.AskKind(in.Kind), Resource: cluster.ResourceName(in.Resource), Status: model.Status(in.Status), Message: in.Message,
+	})
+}
+
+// PeerLeave makes this node leave the cluster in good order, as another node was told to see to.
+func (c *Control) PeerLeave(ctx context.Context, who Caller, in v1.PeerLeave) (v1.Result, error) {
+	if _, err := c.enter(ctx, who, "peer leave"); err != nil {
+		return v1.Result{}, err
+	}
+	return v1.Result{}, c.cfg.Local.Leave(ctx, in.Why, in.Shutdown)
+}
+
+// Bounds of asking nodes about themselves.
+const (
+	factsLimit = 2 * time.Second
+	factsFresh = time.Minute
+)
+
+// factsCache keeps what nodes said of themselves, so that status need not ask each time. The zero value is ready.
+type factsCache struct {
+	mu   sync.Mutex
+	kept map[cluster.NodeName]keptFacts
+}
+
+type keptFacts struct {
+	facts v1.NodeFacts
+	at    time.Time
+}
+
+func (f *factsCache) get(n cluster.NodeName) (keptFacts, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k, ok := f.kept[n]
+	return k, ok
+}
+
+func (f *factsCache) put(n cluster.NodeName, facts v1.NodeFacts) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kept == nil {
+		f.kept = map[cluster.NodeName]keptFacts{}
+	}
+	f.kept[n] = keptFacts{facts, time.Now()}
+}
+
+// factsOf asks a node about itself.
+func (c *Control) factsOf(ctx context.Context, r *Running, n cluster.NodeName) (v1.NodeFacts, error) {
+	bounded, cancel := context.WithTimeout(ctx, factsLimit)
+	defer cancel()
+	var facts v1.NodeFacts
+	var err error
+	if n == r.Node {
+		facts, err = c.cfg.Local.Facts(bounded)
+	} else {
+		err = r.Peers.Call(bounded, n, "peer", "facts", v1.PeerFacts{}, &facts)
+	}
+	if err == nil {
+		c.facts.put(n, facts)
+	}
+	return facts, err
+}
+
+// refresh asks, at once and no longer than limit, the members whose facts are old.
+func (c *Control) refresh(ctx context.Context, r *Running, v view, limit time.Duration) {
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, n := range v.members() {
+		if k, ok := c.facts.get(n); ok && time.Since(k.at) < factsFresh {
+			continue
+		}
+		group.Go(func() error {
+			_, _ = c.factsOf(bounded, r, n) // who does not answer is shown without
+			return nil
+		})
+	}
+	_ = group.Wait()
+}

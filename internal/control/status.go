@@ -1,0 +1,240 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/membership"
+	"redoubt/internal/quorum"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
+)
+
+// refreshLimit is how long status waits for nodes to say what only they know; it shows the rest in any case.
+const refreshLimit = 300 * time.Millisecond
+
+// ClusterStatus shows the state of the whole cluster. It answers also without a majority, from what this node last heard, and says so.
+func (c *Control) ClusterStatus(ctx context.Context, who Caller, in v1.ClusterStatus) (v1.Status, error) {
+	if err := authorise(who, "cluster status"); err != nil {
+		return v1.Status{}, err
+	}
+	r := c.running.Load()
+	if r != nil {
+		c.refresh(ctx, r, c.look(r), refreshLimit)
+	}
+	return c.status(r), nil
+}
+
+// status makes the status document of what is known now.
+func (c *Control) status(r *Running) v1.Status {
+	out := v1.Status{Level: v1.Level, Time: c.cfg.Clock.Wall().UTC()}
+	if r == nil {
+		return out
+	}
+	v := c.look(r)
+	out.Node, out.InCluster, out.Revision = string(r.Node), true, int64(v.snap.State.Basis.Revision)
+	out.Degraded = c.degraded(r, v)
+	cl := c.clusterState(r, v)
+	out.Cluster = &cl
+	for _, n := range v.state.Nodes {
+		out.Nodes = append(out.Nodes, c.nodeState(r, v, n))
+	}
+	for _, g := range v.state.Groups {
+		out.Groups = append(out.Groups, groupState(v, g))
+	}
+	for _, res := range v.state.Resources {
+		out.Resources = append(out.Resources, resourceState(v, res))
+	}
+	out.Problems = c.problems(r, v, out)
+	return out
+}
+
+// degraded says why this may not be the newest state.
+func (c *Control) degraded(r *Running, v view) string {
+	_, configured := check.Node(v.state, r.Node)
+	switch {
+	case v.snap.State.Basis.Revision == 0:
+		return "this node has not read the configuration yet"
+	case v.member.Record == nil:
+		return "this node knows no membership yet; what is shown is what the repository last said"
+	case !c.quorumState(r, v).Quorate:
+		return "this node does not hear a majority of the voters; what is shown is what it last knew, and nothing can be changed here"
+	case configured && !v.member.IsMember && !isQuorumServer(v, r.Node):
+		return "this node is not a member of the cluster now and runs nothing; what is shown is what it hears from the others"
+	}
+	return ""
+}
+
+func isQuorumServer(v view, n cluster.NodeName) bool {
+	node, _ := check.Node(v.state, n)
+	return node.QuorumServer
+}
+
+func (c *Control) clusterState(r *Running, v view) v1.ClusterState {
+	out := v1.ClusterState{Name: v.state.Cluster.Name, ID: v.state.Cluster.ID, Fingerprint: r.Fingerprint, Quorum: c.quorumState(r, v)}
+	if rec := v.member.Record; rec != nil {
+		out.Epoch, out.Formation, out.President = uint64(rec.Epoch), uint64(rec.Formation), string(rec.President)
+		out.Timing = v1.Timing{
+			Profile: rec.Timing.Profile, QuantumMs: rec.Timing.Quantum.Milliseconds(), TimeoutMs: rec.Timing.Timeout.Milliseconds(),
+			HoldMs: rec.Timing.Hold.Milliseconds(), RunMs: cluster.Run(rec.Timing.Hold).Milliseconds(), Transitions: rec.PrevTiming != nil,
+		}
+	}
+	return out
+}
+
+// quorumState counts the voters that this node hears. While the voters change both sets need their majority; the numbers are those of the set with less to spare.
+func (c *Control) quorumState(r *Running, v view) v1.QuorumState {
+	out := v1.QuorumState{Voters: []v1.VoterStatus{}}
+	rec := v.member.Record
+	if rec == nil {
+		return out
+	}
+	count := func(voters []membership.Voter) (present int) {
+		for _, voter := range voters {
+			if c.hears(r, v, voter.Node) {
+				present++
+			}
+		}
+		return present
+	}
+	out.Needed, out.Present = quorum.Majority(len(rec.Voters)), count(rec.Voters)
+	for _, voter := range rec.Voters {
+		out.Voters = append(out.Voters, v1.VoterStatus{Node: string(voter.Node), QuorumServer: voter.QuorumServer, Present: c.hears(r, v, voter.Node)})
+	}
+	if rec.NextVoters != nil {
+		for _, voter := range rec.NextVoters {
+			out.Changing = append(out.Changing, string(voter.Node))
+		}
+		if needed, present := quorum.Majority(len(rec.NextVoters)), count(rec.NextVoters); present-needed < out.Present-out.Needed {
+			out.Needed, out.Present = needed, present
+		}
+	}
+	out.Margin = out.Present - out.Needed
+	out.Quorate = out.Margin >= 0
+	return out
+}
+
+// hears reports whether a node is heard on the interconnect now, or is this one.
+func (c *Control) hears(r *Running, v view, n cluster.NodeName) bool {
+	if n == r.Node {
+		return true
+	}
+	timeout := v.member.Record.Timing.Timeout
+	for _, p := range v.member.Peers {
+		if p.Node == n {
+			return p.LastHeard != 0 && time.Duration(c.cfg.Clock.Boot()-p.LastHeard) < timeout
+		}
+	}
+	return false
+}
+
+// nodeState is the state of one node.
+func (c *Control) nodeState(r *Running, v view, n model.NodeState) v1.NodeState {
+	out := v1.NodeState{Name: string(n.Name), ID: n.ID, State: "away", Incarnation: n.Incarnation.String(), Since: uint64(n.Since)}
+	if n.Fence != nil {
+		out.FenceAgent = n.Fence.Agent
+	}
+	rec := v.member.Record
+	if rec != nil {
+		out.Voter, out.President = rec.IsVoter(n.Name), rec.President == n.Name && n.Member
+		for _, l := range rec.Leaving {
+			if l.Node == n.Name && slices.Contains(v.state.Held, model.Target{Node: l.Node, Incarnation: l.Incarnation}) {
+				out.State, out.Why = "leaving", cmp.Or(l.Why, "it is not heard any more")+"; waiting until it is certain that it runs nothing"
+			} else if l.Node == n.Name {
+				out.Why = l.Why
+			}
+		}
+	}
+	switch {
+	case n.Member:
+		out.State, out.Why = "member", ""
+	case n.QuorumServer:
+		out.State = "quorum-server"
+		if rec != nil && !c.hears(r, v, n.Name) {
+			out.Why = "it is not heard"
+		}
+	case out.State == "away" && out.Why == "":
+		out.Why = "it has not joined the cluster since it was started, or is down"
+	}
+	if n.Name != r.Node {
+		out.Paths = paths(v, n.Name)
+	} else if v.member.IsMember {
+		left := max(time.Duration(v.member.LeaseEnd-c.cfg.Clock.Boot()), 0).Milliseconds()
+		out.LeaseMs = &left
+	}
+	if n.EvacuatedUntil.After(v.now) {
+		until := n.EvacuatedUntil
+		out.EvacuatedUntil = &until
+	}
+	if k, ok := c.facts.get(n.Name); ok && !k.facts.CertificateExpires.IsZero() {
+		at := k.facts.CertificateExpires
+		out.CertificateExpires = &at
+	}
+	return out
+}
+
+// rank orders group states by how much they matter to somebody who looks at one word.
+var rank = []model.GroupState{
+	model.GroupErrorStopFailed, model.GroupOnlineFaulted, model.GroupPendingOnlineBlocked, model.GroupPendingOffline, model.GroupPendingOnline, model.GroupOnline, model.GroupOffline, model.GroupUnmanaged,
+}
+
+// groupState is the state of one group on its nodes.
+func groupState(v view, g model.Group) v1.GroupState {
+	a := v.assignment(g.Name)
+	out := v1.GroupState{Name: string(g.Name), Managed: g.Managed, Suspended: g.Suspended, State: string(model.GroupUnmanaged), Wanted: words(a.Wanted)}
+	if g.Managed {
+		out.State = string(model.GroupOffline)
+	}
+	best := len(rank)
+	nodes := slices.Clone(g.Nodelist)
+	for _, i := range check.Instances(v.state, g.Name) {
+		if i.MayRun() && !slices.Contains(nodes, i.Node) {
+			nodes = append(nodes, i.Node)
+		}
+	}
+	for _, n := range nodes {
+		gn := v1.GroupNode{Node: string(n), State: string(model.GroupOffline), Wanted: slices.Contains(a.Wanted, n)}
+		if !g.Managed {
+			gn.State = string(model.GroupUnmanaged)
+		}
+		if i, ok := v.instance(g.Name, n); ok {
+			gn.State, gn.BlockedOn = string(i.State), i.BlockedOn
+			if at := slices.Index(rank, i.State); at >= 0 && at < best {
+				best, out.State = at, gn.State
+			}
+		}
+		out.Nodes = append(out.Nodes, gn)
+	}
+	for _, n := range a.Notes {
+		out.Notes = append(out.Notes, v1.Note{Node: string(n.Node), Name: n.Name, Text: n.Text})
+	}
+	if len(a.Notes) == 0 && !g.Managed {
+		out.Notes = append(out.Notes, v1.Note{Name: "unmanaged", Text: fmt.Sprintf("not managed; `redoubt group online -eM %s` manages it and brings it online", g.Name)})
+	}
+	return out
+}
+
+// resourceState is the state of one resource on the nodes of its group.
+func resourceState(v view, r model.Resource) v1.ResourceState {
+	out := v1.ResourceState{Name: string(r.Name), Group: string(r.Group), Type: string(r.Type)}
+	g, _ := check.Group(v.state, r.Group)
+	for _, n := range g.Nodelist {
+		i, _ := v.instance(r.Group, n)
+		ri := resourceIn(i, r.Name)
+		rn := v1.ResourceNode{
+			Node: string(n), State: string(ri.State), Status: string(ri.Status), Message: ri.Message, Restarts: len(ri.Restarts),
+			Enabled: r.EnabledOn(n), Monitored: r.MonitoredOn(n),
+		}
+		if !ri.Since.IsZero() {
+			since := ri.Since
+			rn.Since = &since
+		}
+		out.Nodes = append(out.Nodes, rn)
+	}
+	return out
+}

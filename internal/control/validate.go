@@ -1,0 +1,136 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/life"
+	"redoubt/internal/rgm/model"
+)
+
+// atOnce is how many nodes are asked at the same time.
+const atOnce = 8
+
+// validation is one Validate method that has to agree before a change is written.
+type validation struct {
+	resource model.Resource // as it will be
+	create   bool
+	changes  []model.Property
+	only     []cluster.NodeName // ask only these nodes; nil: all Init_nodes
+}
+
+// validate runs Validate methods on every Init_node that is up, and gives the first refusal with all of them in its detail. The state is the one
+// there will be.
+func (c *Control) validate(ctx context.Context, r *Running, s model.State, list []validation) error {
+	type asked struct {
+		node cluster.NodeName
+		call agent.Call
+	}
+	var calls []asked
+	for _, v := range list {
+		t, ok := check.Type(s, v.resource.Type)
+		if !ok {
+			continue
+		}
+		if _, declared := t.Method(model.MethodValidate); !declared {
+			continue
+		}
+		g, _ := check.Group(s, v.resource.Group)
+		for _, n := range initNodes(s, t, g) {
+			if v.only == nil || slices.Contains(v.only, n) {
+				calls = append(calls, asked{n, methodCall(s, model.MethodValidate, t, g, v.resource, n, v.create, v.changes)})
+			}
+		}
+	}
+	errs := make([]error, len(calls))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, a := range calls {
+		group.Go(func() error {
+			out, err := c.runOn(ctx, r, a.node, a.call)
+			errs[i] = refused(a.node, a.call, out, err)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return together(errs)
+}
+
+// methodCall is a call of a method that control itself runs.
+func methodCall(s model.State, m model.Method, t model.Type, g model.Group, r model.Resource, n cluster.NodeName, create bool, changes []model.Property) agent.Call {
+	if !create && changes == nil {
+		changes = []model.Property{}
+	}
+	return agent.Call{
+		Method: m, Type: t, Resource: r, Group: g, Node: n, Timeout: life.Timeout(r, t, m),
+		Create: create, Changes: changes, Peers: check.ResourcesOf(s, g.Name),
+	}
+}
+
+// initNodes are the nodes that are up of those on which Init and Validate of a resource run.
+func initNodes(s model.State, t model.Type, g model.Group) []cluster.NodeName {
+	var out []cluster.NodeName
+	for _, n := range s.Nodes {
+		in := slices.Contains(g.Nodelist, n.Name)
+		if t.InitNodes == "RT_INSTALLED_NODES" {
+			in = len(t.InstalledNodes) == 0 || slices.Contains(t.InstalledNodes, string(n.Name))
+		}
+		if in && n.Member && !n.QuorumServer {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
+// refused makes the command's error of what became of a method.
+func refused(n cluster.NodeName, call agent.Call, out v1.PeerResult, err error) error {
+	switch {
+	case err != nil:
+		return fault.Errorf(fault.CodeOf(err), "run %s of resource %s on node %s: %w", call.Method, call.Resource.Name, n, err)
+	case out.OK:
+		return nil
+	case out.TimedOut:
+		return fault.Errorf(fault.Timeout, "%s of resource %s on node %s took longer than %v and was killed; raise %s_timeout, or see what it waits for", call.Method, call.Resource.Name, n, call.Timeout, call.Method).WithDetail(out.Output)
+	}
+	why := out.Message
+	if why == "" {
+		why = "it gave no reason"
+	}
+	return fault.Errorf(fault.Invalid, "%s of resource %s on node %s refuses (exit status %d): %s", call.Method, call.Resource.Name, n, out.Exit, why).WithDetail(out.Output)
+}
+
+// runOn runs a method on a node, here or there.
+func (c *Control) runOn(ctx context.Context, r *Running, n cluster.NodeName, call agent.Call) (out v1.PeerResult, err error) {
+	bounded, cancel := context.WithTimeout(ctx, call.Timeout+10*time.Second)
+	defer cancel()
+	if n == r.Node {
+		return peerResult(r.Types.Run(bounded, call)), nil
+	}
+	body, err := json.Marshal(call)
+	if err != nil {
+		return out, fault.Errorf(fault.Internal, "encode the call: %w", err)
+	}
+	if call.Method == model.MethodValidate {
+		err = r.Peers.Call(bounded, n, "peer", "validate", v1.PeerValidate{Call: body}, &out)
+	} else {
+		err = r.Peers.Call(bounded, n, "peer", "monitor-check", v1.PeerMonitorCheck{Call: body}, &out)
+	}
+	if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fault.Errorf(fault.Timeout, "no answer within %v", call.Timeout+10*time.Second)
+	}
+	return out, err
+}
+
+func peerResult(res agent.Result) v1.PeerResult {
+	return v1.PeerResult{OK: res.OK(), Exit: res.Exit, TimedOut: res.TimedOut, Message: res.Message, Output: res.Output}
+}
