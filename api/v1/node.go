@@ -81,7 +81,7 @@ type NodeSetFence struct {
 	Names    []string `json:"names,omitempty"`
 	All      bool     `json:"all,omitempty"`
 	Agent    string   `json:"agent" doc:"the fence agent, such as fence_ipmilan"`
-	Property []string `json:"property,omitempty" doc:"NAME=VALUE for the agent; secrets only as NAME_file=PATH"`
+	Property []string `json:"property,omitempty" doc:"NAME=VALUE for the agent; secrets belong into the node's secrets file"`
 	Timeout  int      `json:"timeout,omitempty" doc:"seconds the agent may take; 60 if not given"`
 }
 

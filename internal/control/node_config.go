@@ -64,7 +64,10 @@ func (c *Control) editNodes(ctx context.Context, r *Running, who Caller, names [
 }
 
 // secretWords mark options of fence agents whose values may not stand in the configuration.
-var secretWords = []string{"passwd", "password", "secret", "token", "snmp_priv", "community", "key"}
+var secretWords = []string{"passw", "secret", "token", "community"}
+
+// secretEnds mark options that name where a secret is, and are none themselves.
+var secretEnds = []string{"_script", "_file", "_path", "_url"}
 
 // NodeSetFence configures the fence agent of nodes. Secrets are named by the file that holds them.
 func (c *Control) NodeSetFence(ctx context.Context, who Caller, in v1.NodeSetFence) (v1.Result, error) {
@@ -112,8 +115,9 @@ func checkFence(f *model.Fence) check.Problems {
 			problem(at+": option "+o.Name, "takes one value, on one line")
 		}
 		isSecret := slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(lower, w) })
-		if isSecret && !strings.HasSuffix(lower, "_file") && !strings.HasSuffix(lower, "_script") {
-			problem(at+": option "+o.Name, "is a secret and can not stand in the configuration; write it into a file that only root can read, on every node, and give "+o.Name+"_file=PATH")
+		names := slices.ContainsFunc(secretEnds, func(w string) bool { return strings.HasSuffix(lower, w) })
+		if isSecret && !names {
+			problem(at+": option "+o.Name, "is a secret and can not stand in the configuration; write it into the secrets file of the node, on every node, readable by root only")
 		}
 	}
 	return ps
