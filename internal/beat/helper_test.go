@@ -156,7 +156,7 @@ func (e *end) next(t testing.TB) arrival {
 	case a := <-e.arrivals:
 		return a
 	case <-time.After(patience):
-		t.Fatalf("node %s: no message has arrived; counters %v", e.peer.Node, e.Counts())
+		t.Fatalf("node %s: no message has arrived; counters %v; log:\n%s", e.peer.Node, e.Counts(), e.log)
 		return arrival{}
 	}
 }

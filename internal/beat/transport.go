@@ -86,7 +86,7 @@ func Listen(cfg Config) (*Transport, error) {
 	t.send.complained = map[cluster.NodeName]bool{}
 	t.send.plain, t.send.sealed = make([]byte, 0, maxMessage), make([]byte, 0, maxDatagram)
 	if err := t.SetAddresses(cfg.Addresses); err != nil {
-		t.Close()
+		_ = t.Close()
 		return nil, err
 	}
 	return t, nil

@@ -215,3 +215,46 @@ func BenchmarkOpenAndDecode(b *testing.B) {
 		}
 	}
 }
+
+// TestOtherSpellingsAreRefused changes good encodings in ways that a lenient reader would forgive.
+func TestOtherSpellingsAreRefused(t *testing.T) {
+	encode := func(m membership.Message) []byte {
+		b, err := appendMessage(nil, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const fixed = 1 + 8 + 8 // kind and sessions; then follow the numbers, and the sender's incarnation
+	beat := encode(membership.Message{Heartbeat: &membership.Heartbeat{}})
+	fenced := encode(membership.Message{Fenced: &membership.Fenced{Incarnation: cluster.Incarnation{Number: 1, Tag: "a"}}})
+	answer := encode(membership.Message{Answer: &membership.Answer{}})
+	with := func(b []byte, at int, replace int, by ...byte) []byte {
+		return append(append(bytes.Clone(b[:at]), by...), b[at+replace:]...)
+	}
+	for name, b := range map[string][]byte{
+		"number with a superfluous byte":  with(beat, fixed, 1, 0x80, 0),
+		"number that is too large":        with(beat, fixed, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02),
+		"unknown kind":                    with(beat, 0, 1, 4),
+		"kind zero":                       with(beat, 0, 1, 0),
+		"farewell of two":                 with(beat, fixed+5, 1, 2),
+		"more entries than bytes":         with(beat, fixed+6, 1, 200),
+		"a great many entries":            with(beat, fixed+6, 1, 0xff, 0xff, 0xff, 0xff, 0x0f),
+		"promise beyond the largest":      with(answer, fixed+6, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
+		"fenced nothing":                  with(fenced, len(fenced)-3, 3, 0, 0),
+		"tag without a number":            with(fenced, len(fenced)-3, 3, 0, 1, 'a'),
+		"number without a tag":            with(fenced, len(fenced)-3, 3, 1, 0),
+		"tag with a line end":             with(fenced, len(fenced)-1, 1, '\n'),
+		"name of an entry that is a path": with(beat, fixed+6, 1, 1, 2, '.', '.', 0, 0),
+		"list beyond its budget":          with(beat, fixed+6, 1, append([]byte{0x2c}, bytes.Repeat(append([]byte{100}, append(bytes.Repeat([]byte{'n'}, 100), 0, 0)...), 44)...)...),
+	} {
+		if m, err := parseMessage(b, &interner{}); err == nil {
+			t.Errorf("%s was read as %+v", name, m)
+		}
+	}
+	for name, b := range map[string][]byte{"heartbeat": beat, "fenced": fenced, "answer": answer} {
+		if _, err := parseMessage(b, &interner{}); err != nil {
+			t.Errorf("%s as it should be: %v", name, err)
+		}
+	}
+}

@@ -114,10 +114,10 @@ case $action/$behave in
 status/blind) echo "Failed: Unable to obtain correct plug status"; exit 1 ;;
 status/*) if [ "$(cat "$d/power")" = off ]; then echo "Status: OFF"; exit 2; else echo "Status: ON"; exit 0; fi ;;
 off/lie) echo "Success: Powered OFF"; exit 0 ;;
-off/late) (exec > /dev/null 2>&1; while [ "$(grep -c status "$d/actions")" -lt 2 ]; do :; done; echo off > "$d/power") & echo "Success: Powered OFF"; exit 0 ;;
+off/late) (exec > /dev/null 2>&1; while [ "$(grep -c status "$d/actions")" -lt 2 ]; do sleep 0.05; done; echo off > "$d/power") & echo "Success: Powered OFF"; exit 0 ;;
 off/hang) echo "waiting for the device, password $password"; setsid sh -c "echo \$\$ > $d/child; echo up; exec sleep 1000" & sleep 1000 ;;
-off/linger) echo off > "$d/power"; setsid sh -c "echo \$\$ > $d/child; exec sleep 1000" & while [ ! -s "$d/child" ]; do :; done; exit 0 ;;
-off/flood) echo off > "$d/power"; i=0; while [ $i -lt 3000 ]; do printf '%0200d\n' $i; i=$((i+1)); done; echo end; exit 0 ;;
+off/linger) echo off > "$d/power"; setsid sh -c "echo \$\$ > $d/child; exec sleep 1000" & while [ ! -s "$d/child" ]; do sleep 0.02; done; exit 0 ;;
+off/flood) echo off > "$d/power"; yes "$(printf '%0200d' 0)" | head -n 5000; echo end; exit 0 ;;
 off/*) echo off > "$d/power"; echo "Success: Powered OFF"; exit 0 ;;
 reboot/*) echo on > "$d/power"; echo "Success: Rebooted"; exit 0 ;;
 *) echo "unknown action $action"; exit 1 ;;
