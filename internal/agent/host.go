@@ -23,6 +23,8 @@ type Program struct {
 	Env     []string // complete: nothing is inherited
 	Dir     string   // "" is /
 	Timeout time.Duration
+	// Started, when set, is told the program's process id (of the host's namespace) once it runs; it must not block.
+	Started func(pid int)
 }
 
 // Outcome is how a program ended.

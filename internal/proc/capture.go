@@ -152,7 +152,7 @@ func (c *capture) finish(ended bool) {
 	c.launcher.mu.Unlock()
 	if ended {
 		os.Remove(c.launcher.pipePath(c.leaf))
-		os.Remove(c.leaf) // refused by the kernel while a process is left in it
+		c.launcher.remove(c.leaf)
 	}
 }
 

@@ -73,6 +73,9 @@ func (e *events) wake(wd int32, mask uint32) {
 	}
 }
 
+// wakeAll makes every waiter look again.
+func (e *events) wakeAll() { e.wake(-1, unix.IN_Q_OVERFLOW) }
+
 func (e *events) subscribe(path string) (wake chan struct{}, cancel func(), err error) {
 	rc, err := e.file.SyscallConn()
 	if err != nil {

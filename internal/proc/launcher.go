@@ -132,7 +132,7 @@ func (l *Launcher) sweep(dir string) {
 			continue
 		}
 		leaf := filepath.Join(dir, e.Name())
-		if os.Remove(leaf) == nil {
+		if l.remove(leaf) {
 			l.mu.Lock()
 			c := l.readers[leaf]
 			l.mu.Unlock()
@@ -143,18 +143,28 @@ func (l *Launcher) sweep(dir string) {
 	}
 }
 
+// remove removes an empty cgroup; the kernel refuses it while a process is left. Who waits for it to be empty is woken: the kernel delays the
+// event of a cgroup that was filled and emptied within milliseconds, and drops it when the cgroup is removed.
+func (l *Launcher) remove(dir string) bool {
+	if os.Remove(dir) != nil {
+		return false
+	}
+	l.events.wakeAll()
+	return true
+}
+
 // removeTree removes an empty cgroup and those that services made below it. What is in use stays.
-func removeTree(dir string) {
+func (l *Launcher) removeTree(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			removeTree(filepath.Join(dir, e.Name()))
+			l.removeTree(filepath.Join(dir, e.Name()))
 		}
 	}
-	os.Remove(dir)
+	l.remove(dir)
 }
 
 // Kill implements agent.Launcher. A process that survives SIGKILL (it waits for a device) makes it return fault.Timeout when ctx ends.
@@ -164,7 +174,7 @@ func (l *Launcher) Kill(ctx context.Context, ref agent.Ref) error {
 		return fault.Errorf(fault.Timeout, "end processes of resource %s: %w; see %s/cgroup.procs", ref.Resource, err, dir)
 	}
 	l.sweep(dir)
-	removeTree(dir)
+	l.removeTree(dir)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		os.Remove(filepath.Dir(dir)) // the group's, when this was its last resource
 	}

@@ -288,3 +288,18 @@ func TestMountpoint(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAbortOfShortPrograms kills programs that are about to end by themselves: their cgroups are filled, emptied and removed within
+// milliseconds, and the kernel may not say so.
+func TestAbortOfShortPrograms(t *testing.T) {
+	l, _ := newLauncher(t, newLog())
+	begin := time.Now()
+	for i := 0; i < 100 && time.Since(begin) < 10*time.Second; i++ {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%20)*200*time.Microsecond)
+		l.Run(ctx, sh("exit 0", time.Minute))
+		cancel()
+	}
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("100 short programs took %v", took)
+	}
+}

@@ -46,7 +46,7 @@ func (l *Launcher) Run(ctx context.Context, p agent.Program) agent.Outcome {
 	}
 	out.Exit = r.exit()
 	out.Output = r.capture.settle()
-	os.Remove(r.leaf) // refused by the kernel while a process is left in it
+	l.remove(r.leaf)
 	return out
 }
 
@@ -105,7 +105,7 @@ func (l *Launcher) start(p agent.Program) (*running, error) {
 	}
 	r, err := l.startIn(leaf, p)
 	if err != nil {
-		os.Remove(leaf)
+		l.remove(leaf)
 		os.Remove(l.pipePath(leaf))
 		return nil, fault.Errorf(code(err), "run %s for resource %s: %w", p.Path, p.Ref.Resource, err)
 	}
@@ -147,6 +147,9 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 		return nil, err
 	}
 	exposeToOOM(cmd.Process.Pid)
+	if p.Started != nil {
+		p.Started(cmd.Process.Pid)
+	}
 	r := &running{cmd: cmd, leaf: leaf, capture: c, done: make(chan struct{})}
 	l.mu.Lock()
 	l.readers[leaf] = c

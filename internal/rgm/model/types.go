@@ -51,7 +51,12 @@ type Type struct {
 	InstalledNodes []string       `json:"installedNodes,omitempty"`
 	Properties     []PropertySpec `json:"properties,omitempty"` // extension properties and standard ones that the type restricts
 	APIVersion     int            `json:"apiVersion,omitempty"`
+	// Watch is, for types without a monitor of their own, what the node watches of an online resource: "" or WatchProcesses.
+	Watch string `json:"watch,omitempty"`
 }
+
+// WatchProcesses says that a resource is dead when the last of its processes has ended.
+const WatchProcesses = "processes"
 
 // MethodSpec declares one method of a type.
 type MethodSpec struct {
