@@ -1,8 +1,11 @@
 package etcdstore
 
 import (
+	"context"
 	"testing"
+	"time"
 
+	"redoubt/internal/confdb"
 	"redoubt/internal/engine"
 	"redoubt/internal/fault"
 )
@@ -81,6 +84,55 @@ func TestVotersChange(t *testing.T) {
 		t.Fatalf("the removed member says: %v", err)
 	}
 	put(t, s, "k", "w")
+
+	// Its data is refused by the others when it comes back.
+	again, err := StartMember(ctx, m.config(1, ModeRestart, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	waitFor(t, "the removed member stops again", again.Done())
+	if err := again.Err(); !fault.Is(err, fault.Precondition) {
+		t.Fatalf("the removed member that was started again says: %v", err)
+	}
+}
+
+// TestVoterWithoutMajority starts one of two voters: it waits, refuses, and can be closed.
+func TestVoterWithoutMajority(t *testing.T) {
+	t.Parallel()
+	m := newMembers(t)
+	s := m.grow(2)
+	put(t, s, "k", "v")
+	m.stop("n1")
+	m.stop("n2")
+	lonely, err := StartMember(t.Context(), m.config(1, ModeRestart, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.running["n1"] = lonely
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := s.Get(ctx, confdb.Root+"k"); !fault.Is(err, fault.Unavailable) {
+		t.Fatalf("one voter of two answers: %v", err)
+	}
+	select {
+	case <-lonely.Ready():
+		t.Fatal("one voter of two serves")
+	default:
+	}
+	began := time.Now()
+	m.stop("n1")
+	if d := time.Since(began); d > closePatience/2 {
+		t.Fatalf("its end took %v", d)
+	}
+	for i := range 2 {
+		if m.running[node(i+1)], err = StartMember(t.Context(), m.config(i+1, ModeRestart, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := get(t, s, "k"); got != "v" {
+		t.Fatalf("after all voters were away k is %q", got)
+	}
 }
 
 func TestLeadershipIsHandedOver(t *testing.T) {

@@ -23,15 +23,16 @@ type ClientConfig struct {
 	Name      string   // of no other client at the same time: the node's; empty: a random one, whose traces stay in the repository
 	Endpoints []string // ADDRESS:PORT of the members' client ports; see SetEndpoints
 	TLS       TLSFiles
+	Attempt   time.Duration // how long the first try of a call may take; default 250 ms, less with sharper elections
 	Log       *slog.Logger
 }
 
-// The first try of a call may take attemptFirst, later ones up to attemptMost: a write that was on its way to a leader that died would hang for
-// as long as it is given.
+// The first try of a call may take ClientConfig.Attempt, later ones up to attemptMost: a write that was on its way to a leader that died would hang
+// for as long as it is given.
 const (
-	attemptFirst = 250 * time.Millisecond
-	attemptMost  = time.Second
-	breather     = 25 * time.Millisecond // between rounds in which everybody refused at once
+	defaultAttempt = 250 * time.Millisecond
+	attemptMost    = time.Second
+	breather       = 25 * time.Millisecond // between rounds in which everybody refused at once
 )
 
 // Store is a confdb.Store over the members of the repository.
@@ -54,6 +55,9 @@ func Dial(cfg ClientConfig) (*Store, error) {
 	}
 	if cfg.Name == "" {
 		cfg.Name = rand.Text()
+	}
+	if cfg.Attempt == 0 {
+		cfg.Attempt = defaultAttempt
 	}
 	s := &Store{cfg: cfg, changed: make(chan struct{})}
 	if err := s.SetEndpoints(cfg.Endpoints); err != nil {
@@ -153,7 +157,7 @@ func rank(e *endpoint) int {
 func (s *Store) try(ctx context.Context, what string, call func(ctx context.Context, conn *grpc.ClientConn) error) error {
 	var last error
 	unknown := false
-	for limit := attemptFirst; ; limit = min(limit*3/2, attemptMost) {
+	for limit := s.cfg.Attempt; ; limit = min(limit*3/2, attemptMost) {
 		endpoints, changed, err := s.order()
 		if err != nil {
 			return fault.Errorf(fault.Unavailable, "%s: %w", what, err)
