@@ -39,10 +39,14 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 
 // The same preferences find nothing where nothing is planted.
 func TestBiasesAloneFindNothing(t *testing.T) {
+	n := 60
+	if testing.Short() {
+		n = 5
+	}
 	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay} {
 		t.Run(string(b), func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(60) {
+			for seed := range uint64(n) {
 				if r := sim.Run(sim.Options{Seed: seed + 1, Bias: b}); r.Broken != "" {
 					t.Fatal(report(r))
 				}

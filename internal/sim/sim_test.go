@@ -35,6 +35,9 @@ func TestSeeds(t *testing.T) {
 		}
 		return
 	}
+	if testing.Short() {
+		*seeds = min(*seeds, 60)
+	}
 	workers := runtime.GOMAXPROCS(0)
 	for i := range workers {
 		t.Run(fmt.Sprint("part", i+1), func(t *testing.T) {
