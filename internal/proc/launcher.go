@@ -43,6 +43,7 @@ type Launcher struct {
 	events  *events
 	mu      sync.Mutex
 	readers map[string]*capture // by cgroup directory of the program
+	fresh   map[string]bool     // cgroups that were made and have no process yet: they are empty, and not to be swept away
 }
 
 var _ agent.Launcher = (*Launcher)(nil)
@@ -67,7 +68,7 @@ func New(cfg Config) (*Launcher, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "program launcher: %w", err)
 	}
-	return &Launcher{cfg: cfg, events: ev, readers: map[string]*capture{}}, nil
+	return &Launcher{cfg: cfg, events: ev, readers: map[string]*capture{}, fresh: map[string]bool{}}, nil
 }
 
 // Close stops the reading of outputs and releases what the launcher holds. Programs run on.
@@ -96,7 +97,7 @@ func (l *Launcher) makeLeaf(p agent.Program) (string, error) {
 		leaf := filepath.Join(dir, label(p.Label)+"-"+strconv.FormatUint(l.next.Add(1), 10))
 		err := os.MkdirAll(dir, 0o755)
 		if err == nil {
-			err = os.Mkdir(leaf, 0o755)
+			err = l.makeFresh(leaf)
 		}
 		switch {
 		case err == nil:
@@ -106,6 +107,16 @@ func (l *Launcher) makeLeaf(p agent.Program) (string, error) {
 			return "", fault.Errorf(fault.Internal, "make cgroup of %s: %w", p.Ref.Resource, err)
 		}
 	}
+}
+
+func (l *Launcher) makeFresh(leaf string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := os.Mkdir(leaf, 0o755); err != nil {
+		return err
+	}
+	l.fresh[leaf] = true
+	return nil
 }
 
 func label(s string) string {
@@ -132,13 +143,12 @@ func (l *Launcher) sweep(dir string) {
 			continue
 		}
 		leaf := filepath.Join(dir, e.Name())
-		if l.remove(leaf) {
-			l.mu.Lock()
-			c := l.readers[leaf]
-			l.mu.Unlock()
-			if c == nil { // a reader removes its pipe itself
-				os.Remove(l.pipePath(leaf))
-			}
+		l.mu.Lock()
+		removed := !l.fresh[leaf] && l.remove(leaf)
+		c := l.readers[leaf]
+		l.mu.Unlock()
+		if removed && c == nil { // a reader removes its pipe itself
+			os.Remove(l.pipePath(leaf))
 		}
 	}
 }

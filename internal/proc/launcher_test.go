@@ -154,6 +154,28 @@ func TestRunDoesNotWaitForTheEndOfOutput(t *testing.T) {
 	}
 }
 
+// TestProgramsOfOneResourceStartAtOnce has a probe beside a method: neither may sweep away the other's new cgroup.
+func TestProgramsOfOneResourceStartAtOnce(t *testing.T) {
+	l, _ := newLauncher(t, newLog())
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		go func() {
+			for range 25 {
+				if got := l.Run(t.Context(), agent.Program{Ref: ref, Label: "Probe", Path: "/bin/true", Timeout: time.Minute}); got.Err != nil || got.Exit != 0 {
+					errs <- fmt.Errorf("%+v", got)
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestServiceLeftBehindIsLogged(t *testing.T) {
 	log := newLog()
 	l, _ := newLauncher(t, log)

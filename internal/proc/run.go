@@ -104,6 +104,9 @@ func (l *Launcher) start(p agent.Program) (*running, error) {
 		return nil, err
 	}
 	r, err := l.startIn(leaf, p)
+	l.mu.Lock()
+	delete(l.fresh, leaf)
+	l.mu.Unlock()
 	if err != nil {
 		l.remove(leaf)
 		os.Remove(l.pipePath(leaf))
