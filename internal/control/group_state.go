@@ -121,7 +121,8 @@ func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuies
 
 // atRest reports whether nothing of a group is on its way.
 func atRest(v view, g cluster.GroupName) error {
-	if len(v.assignment(g).Leaving) > 0 {
+	group, _ := check.Group(v.state, g)
+	if a := v.assignment(g); len(a.Leaving) > 0 || group.Managed && v.seqOf(g) > a.WantSeq {
 		return errNotYet
 	}
 	for _, i := range check.Instances(v.state, g) {

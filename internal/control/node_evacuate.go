@@ -102,20 +102,45 @@ func (c *Control) evacuate(ctx context.Context, r *Running, who Caller, names []
 	if err != nil {
 		return out, err
 	}
+	moving := groupsOn(c.look(r), nodes)
 	err = c.await(ctx, r, w, "nothing runs on "+commas(nodes), func(v view) error { return empty(v, nodes) })
+	if err == nil && !w.no {
+		out.Messages = append(out.Messages, c.settled(ctx, r, moving)...)
+	}
 	if span == 0 && !w.no {
 		_, undone := mark(0)
 		err = together([]error{err, undone})
 	}
-	if err == nil {
-		v := c.look(r)
-		for _, g := range v.state.Groups {
-			if a := v.assignment(g.Name); g.Managed && !a.Off && len(a.Wanted) == 0 && a.Version > 0 {
-				out.Messages = append(out.Messages, "group "+string(g.Name)+" is offline: no other node can run it now")
-			}
+	return out, err
+}
+
+// groupsOn are the groups that run on the nodes.
+func groupsOn(v view, nodes []cluster.NodeName) []cluster.GroupName {
+	var out []cluster.GroupName
+	for _, g := range v.state.Groups {
+		if slices.ContainsFunc(v.runsOn(g.Name), func(n cluster.NodeName) bool { return slices.Contains(nodes, n) }) {
+			out = append(out, g.Name)
 		}
 	}
-	return out, err
+	return out
+}
+
+// settled waits until groups that had to leave a node are online elsewhere, and says which of them can not be.
+func (c *Control) settled(ctx context.Context, r *Running, groups []cluster.GroupName) []string {
+	var messages []string
+	for _, g := range groups {
+		seq := c.look(r).seqOf(g)
+		err := c.await(ctx, r, waiting{limit: patience}, "group "+string(g)+" is online elsewhere", func(v view) error {
+			if v.assignment(g).Off {
+				return nil
+			}
+			return online(g, seq, nil)(v)
+		})
+		if err != nil {
+			messages = append(messages, "warning: "+err.Error())
+		}
+	}
+	return messages
 }
 
 // empty is nil when no group runs, or is ordered to run, on the nodes.

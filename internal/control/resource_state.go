@@ -230,10 +230,12 @@ func (c *Control) clear(ctx context.Context, r *Running, i model.Instance, res m
 	return c.await(ctx, r, w, "resource "+string(res.Name)+" is no longer "+string(flag), func(v view) error {
 		now, ok := v.instance(res.Group, i.Node)
 		ri := resourceIn(now, res.Name)
-		if ok && ri.State == flag && ri.Since.Equal(since) {
+		switch {
+		case ok && ri.State == flag && ri.Since.Equal(since):
 			return errNotYet
-		}
-		if ri.State == flag {
+		case flag == model.ResourceStartFailed:
+			return comesUp(v, res.Name, []cluster.NodeName{i.Node}) // it is started again
+		case ri.State == flag:
 			return fault.Errorf(fault.Precondition, "resource %s is %s on node %s again: %s", res.Name, flag, i.Node, ri.Message)
 		}
 		return nil
