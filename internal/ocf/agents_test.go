@@ -10,6 +10,7 @@ import (
 
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
+	"redoubt/internal/ocf"
 	"redoubt/internal/rgm/model"
 )
 
@@ -83,6 +84,7 @@ func openDir(t *testing.T) string {
 }
 
 func TestEveryInstalledAgentIsAType(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil)
 	paths, err := filepath.Glob("/usr/lib/ocf/resource.d/*/*")
 	if err != nil {
@@ -116,6 +118,7 @@ func TestEveryInstalledAgentIsAType(t *testing.T) {
 }
 
 func TestDummy(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil)
 	one, two := h.call(t, "ocf:heartbeat:Dummy", "one"), h.call(t, "ocf:heartbeat:Dummy", "two")
 	life(t, h, one, "")
@@ -127,6 +130,7 @@ func TestDummy(t *testing.T) {
 }
 
 func TestApache(t *testing.T) {
+	t.Parallel()
 	dir := openDir(t)
 	conf := write(t, filepath.Join(dir, "apache.conf"), `ServerRoot `+dir+`
 ServerName ocftest
@@ -149,6 +153,7 @@ DocumentRoot `+dir+`
 }
 
 func TestNginx(t *testing.T) {
+	t.Parallel()
 	conf := write(t, filepath.Join(t.TempDir(), "nginx.conf"), `error_log /var/log/nginx/e.log;
 events{}
 pid /run/nginx-test.pid;
@@ -160,6 +165,7 @@ http{ access_log off; server{ listen 127.0.0.1:8081; location / { return 200 "ok
 
 // TestHangingStart is nginx as the agent hangs with it: the daemon inherits the pipe that the agent reads to its end.
 func TestHangingStart(t *testing.T) {
+	t.Parallel()
 	conf := write(t, filepath.Join(t.TempDir(), "nginx.conf"), "events{}\npid /run/nginx-hang.pid;\nhttp{ access_log off; server{ listen 127.0.0.1:8083; } }\n")
 	h := newHost(t, nil)
 	c := h.call(t, "ocf:heartbeat:nginx", "hang", "configfile", conf, "httpd", "/usr/sbin/nginx")
@@ -176,12 +182,24 @@ func TestHangingStart(t *testing.T) {
 }
 
 func TestRedis(t *testing.T) {
+	t.Parallel()
 	conf := write(t, filepath.Join(openDir(t), "redis.conf"), "bind 127.0.0.1\nport 6399\ndir /run/redis-test\ndaemonize yes\npidfile /run/redis-test/redis.pid\nunixsocket /run/redis-test/redis.sock\nlogfile /run/redis-test/log\nsave \"\"\n")
-	h := newHost(t, nil)
-	life(t, h, h.call(t, "ocf:heartbeat:redis", "cache", "config", conf, "rundir", "/run/redis-test", "pidfile_name", "redis.pid", "socket_name", "redis.sock", "port", "6399"), "redis-server")
+	tools := toolDir(t)
+	h := newHost(t, func(c *ocf.Config) { c.ToolDir = tools })
+	c := h.call(t, "ocf:heartbeat:redis", "cache", "config", conf, "rundir", "/run/redis-test", "pidfile_name", "redis.pid", "socket_name", "redis.sock", "port", "6399")
+	life(t, h, c, "redis-server")
+	// The agent asks for the node's name and keeps a score, and complains where it can not.
+	r := h.do(t.Context(), c, start)
+	if !r.OK() || strings.Contains(r.Output, "No such file") || strings.Contains(r.Output, "CIB") {
+		t.Errorf("%+v", r)
+	}
+	if r := h.do(t.Context(), c, stop); !r.OK() || !strings.Contains(r.Output, "Deleted status attribute: name=master-cache") {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil || len(bins) == 0 {
 		t.Fatal("PostgreSQL is not installed; run make install-deps")

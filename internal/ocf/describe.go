@@ -52,7 +52,10 @@ func agentName(name cluster.TypeName) string { return strings.SplitN(string(name
 
 // locate finds the agent of a type. What runs as root must be what root has put there.
 func (d *Driver) locate(name cluster.TypeName) (string, error) {
-	if err := cluster.CheckTypeName(string(name)); err != nil || !strings.HasPrefix(string(name), "ocf:") {
+	if !strings.HasPrefix(string(name), "ocf:") {
+		return "", fault.Errorf(fault.NotFound, "resource type %q is not an OCF agent; those are named ocf:PROVIDER:NAME", name)
+	}
+	if err := cluster.CheckTypeName(string(name)); err != nil {
 		return "", fault.Errorf(fault.Invalid, "resource type %q: an OCF agent is named ocf:PROVIDER:NAME", name)
 	}
 	path := filepath.Join(d.cfg.Root, "resource.d", provider(name), agentName(name))

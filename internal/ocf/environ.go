@@ -71,7 +71,7 @@ func (d *Driver) parameters(call agent.Call) []parameter {
 	}
 	var out []parameter
 	for _, s := range call.Type.Properties {
-		if driverProperty(s.Name) {
+		if slices.Contains(driverProperties, s.Name) {
 			continue
 		}
 		def := strings.Join(s.Default, " ")
@@ -90,10 +90,6 @@ func (d *Driver) parameters(call agent.Call) []parameter {
 		out = append(out, parameter{s.Name, v})
 	}
 	return out
-}
-
-func driverProperty(name string) bool {
-	return slices.Contains([]string{propCheckLevel, propProbeTimeout, propInterval}, name)
 }
 
 // value is what the call says of a property: what changes before what is, and what is for this node before what is for all.

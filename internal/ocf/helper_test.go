@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/agent"
+	"redoubt/internal/cli/ocftools"
 	"redoubt/internal/cluster"
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
@@ -29,11 +31,16 @@ import (
 
 const inside = "REDOUBT_TEST_INSIDE"
 
-// TestMain runs the tests in network and mount namespaces of their own, with fresh /run and /var/log; the same binary plays the guard.
+// TestMain runs the tests in network and mount namespaces of their own, with fresh /run and /var/log; the same binary plays the guard
+// and the tools of Pacemaker.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "guard":
 		os.Exit(guard.Main(os.Args[2:]))
+	case slices.Contains(ocftools.Names(), filepath.Base(os.Args[0])):
+		os.Exit(ocftools.Run(context.Background(), filepath.Base(os.Args[0]), os.Args[1:], ocftools.Env{
+			Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Client: files(filepath.Dir(os.Args[0])),
+		}))
 	case os.Getenv(inside) == "":
 		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 		cmd.Env = append(os.Environ(), inside+"=1")

@@ -33,6 +33,8 @@ const (
 	propInterval     = "Thorough_probe_interval" // standard; the type sets its default
 )
 
+var driverProperties = []string{propCheckLevel, propProbeTimeout, propInterval}
+
 // instanceMark stands for the name of the resource while an agent describes itself: a default that has it in it is different for each resource.
 const instanceMark = "RESOURCE_ID"
 
@@ -202,12 +204,15 @@ func properties(m metadata) ([]model.PropertySpec, error) {
 	}
 	var out []model.PropertySpec
 	seen := map[string]bool{}
+	for _, own := range driverProperties {
+		seen[strings.ToLower(own)] = true
+	}
 	for _, p := range m.Parameters {
 		if !parameterName.MatchString(p.Name) {
 			return nil, fmt.Errorf("line %d: parameter name %.40q is not allowed", p.line, p.Name)
 		}
 		if key := strings.ToLower(p.Name); seen[key] {
-			continue // the first one counts, as it does for Pacemaker's shells
+			continue // of two that differ in case only, the first counts; the driver's own go before all
 		} else {
 			seen[key] = true
 		}

@@ -53,8 +53,9 @@ type Config struct {
 type Driver struct {
 	cfg Config
 
-	mu    sync.Mutex
-	owing map[cluster.ResourceName]agent.Obligation // since Start, until Stop has succeeded
+	mu      sync.Mutex
+	owing   map[cluster.ResourceName]agent.Obligation // since Start, until Stop has succeeded
+	started map[cluster.ResourceName][]leader         // those that the last Start left behind
 }
 
 var _ agent.Driver = (*Driver)(nil)
@@ -81,7 +82,7 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.ToolDir != "" && !filepath.IsAbs(cfg.ToolDir) {
 		return nil, fault.Errorf(fault.Invalid, "OCF driver: ToolDir %q is not an absolute path", cfg.ToolDir)
 	}
-	return &Driver{cfg: cfg, owing: map[cluster.ResourceName]agent.Obligation{}}, nil
+	return &Driver{cfg: cfg, owing: map[cluster.ResourceName]agent.Obligation{}, started: map[cluster.ResourceName][]leader{}}, nil
 }
 
 // End implements agent.Driver.

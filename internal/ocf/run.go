@@ -60,10 +60,26 @@ func (d *Driver) Run(ctx context.Context, call agent.Call) agent.Result {
 		owed, owing = d.owes(call)
 	}
 	r, _ := d.action(ctx, call, spec.Program, d.environment(call))
-	if call.Method == model.MethodStop && r.OK() && owing {
-		d.settle(ctx, call, owed)
+	switch {
+	case call.Method == model.MethodStart && r.OK():
+		d.remember(call, d.leaders(call))
+	case call.Method == model.MethodStop:
+		d.remember(call, nil)
+		if r.OK() && owing {
+			d.settle(ctx, call, owed)
+		}
 	}
 	return r
+}
+
+// remember notes what a start left running, for a watch that begins later.
+func (d *Driver) remember(call agent.Call, l []leader) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.started, call.Resource.Name)
+	if len(l) > 0 {
+		d.started[call.Resource.Name] = l
+	}
 }
 
 // prepare does what has to be done before an action.

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"redoubt/internal/agent"
+	"redoubt/internal/agent/agenttest"
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/ocf"
 	"redoubt/internal/rgm/model"
@@ -237,7 +239,7 @@ func TestDescribeRefuses(t *testing.T) {
 		{model.Type{Name: "ocf:test:somethingelse"}, fault.NotFound, "see the names in"},
 		{model.Type{Name: "ocf:test"}, fault.Invalid, "ocf:PROVIDER:NAME"},
 		{model.Type{Name: "ocf:..:x"}, fault.Invalid, "ocf:PROVIDER:NAME"},
-		{model.Type{Name: "redoubt.gds"}, fault.Invalid, "ocf:PROVIDER:NAME"},
+		{model.Type{Name: "redoubt.gds"}, fault.NotFound, "ocf:PROVIDER:NAME"},
 		{model.Type{Name: "ocf:test:plain"}, fault.Precondition, "chmod 755"},
 		{model.Type{Name: "ocf:test:open"}, fault.Precondition, "others than root may write"},
 		{model.Type{Name: "ocf:test:broken"}, fault.Invalid, "line 2"},
@@ -328,7 +330,60 @@ esac`,
 	kill(t, h.pidOf(t, c, "sh"))
 	o := w.expect(t, 5*time.Second, agent.Dead)
 	t.Logf("%v after the kill: %s", time.Since(began).Round(time.Millisecond), o.Message)
-	if took := time.Since(began); took > 900*time.Millisecond || !strings.Contains(o.Message, "(sh) has ended; monitor: exit status 7") {
+	if took := time.Since(began); took > 900*time.Millisecond || !strings.Contains(o.Message, "has ended; monitor: exit status 7") {
 		t.Errorf("%+v", o)
 	}
+}
+
+// TestContract is the test that all drivers pass.
+func TestContract(t *testing.T) {
+	const service = `pid=$OCF_RESKEY_file
+running() { [ -s $pid ] && kill -0 $(cat $pid) 2>/dev/null; }
+case $1 in
+start) running && exit 0
+	rm -f $pid; [ $OCF_RESKEY_plain != floods ] || head -c 100000000 /dev/zero | tr '\0' x
+	setsid sh -c 'echo $$ >'$pid'.new; mv '$pid'.new '$pid'; [ '$OCF_RESKEY_plain' != stubborn ] || trap "" TERM INT HUP; while :; do echo tick; sleep 0.5; done' &
+	while ! running; do sleep 0.01; done;;
+stop) running || exit 0
+	kill -9 -$(cat $pid); while running; do sleep 0.01; done;;
+monitor) running || exit 7;;
+esac`
+	scripts := map[string]string{
+		"service": service,
+		"hang":    `trap "" TERM INT; setsid sh -c 'trap "" TERM INT; while :; do sleep 100; done' & while :; do sleep 100; done`,
+		"fail":    `[ $1 = stop ] && exit 0; echo "ocf-exit-reason:` + agenttest.FailWord + `" >&2; exit 1`,
+	}
+	agenttest.Run(t, func(t *testing.T) (agent.Driver, agenttest.Env) {
+		h := scripted(t, scripts)
+		file := filepath.Join(openDir(t), "pid")
+		make := func(agentName, how string) func(*testing.T) agent.Call {
+			return func(t *testing.T) agent.Call {
+				typ, err := h.Describe(t.Context(), cluster.TypeName("ocf:test:"+agentName))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return agenttest.Resource(typ, "rs", model.Property{Name: "file", Values: []string{file}}, model.Property{Name: "plain", Values: []string{how}})
+			}
+		}
+		pids := func(c agent.Call) []int {
+			p, err := h.launcher.Processes(agent.Ref{Group: "g", Resource: c.Resource.Name})
+			if err != nil {
+				t.Error(err)
+			}
+			return p
+		}
+		return h.Driver, agenttest.Env{
+			Calls: map[agenttest.Behaviour]func(*testing.T) agent.Call{
+				agenttest.Serves: make("service", "serves"), agenttest.Stubborn: make("service", "stubborn"), agenttest.Floods: make("service", "floods"),
+				agenttest.StartHang: make("hang", "x"), agenttest.StartFail: make("fail", "x"),
+			},
+			Processes: func(c agent.Call) int { return len(pids(c)) },
+			Kill: func(c agent.Call) {
+				for _, pid := range pids(c) {
+					kill(t, pid)
+				}
+			},
+			Undeclared: model.MethodPrenetStart,
+		}
+	})
 }

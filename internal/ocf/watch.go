@@ -37,7 +37,6 @@ type watcher struct {
 type leader struct {
 	pid  int
 	name string
-	stop context.CancelFunc
 }
 
 // Watch implements agent.Driver: the agent's monitor at the resource's intervals (the thorough one at OCF_CHECK_LEVEL, the cheap one at level 0), and
@@ -67,15 +66,18 @@ func (w *watcher) run(ctx context.Context) {
 	var gone leader
 	var asked time.Time
 	fresh := false // gone has not been asked about yet
+	if l, ok := w.missed(); ok {
+		w.ended <- l
+	}
 	for ctx.Err() == nil {
 		w.follow(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-thorough.C:
-			w.tell(w.probe(ctx, level, every))
+			w.poll(ctx, level, every)
 		case <-cheap.C:
-			w.tell(w.probe(ctx, 0, cheapEvery))
+			w.poll(ctx, 0, cheapEvery)
 		case gone = <-w.ended:
 			delete(w.leaders, gone.pid)
 			fresh, ask = true, time.After(spacing-time.Since(asked))
@@ -105,10 +107,39 @@ func (w *watcher) atEnd(ctx context.Context, l leader, every time.Duration) bool
 	if o.Kind != agent.Failed {
 		return true
 	}
-	o.Kind = agent.Dead
-	o.Message = fmt.Sprintf("process %d (%s) has ended; %s", l.pid, l.name, o.Message)
-	w.tell(o)
+	if later, ok := w.newest(); ok {
+		l = later
+	}
+	w.tell(died(o, l))
 	return false
+}
+
+// newest is the last of the leaders whose ends were not looked at yet.
+func (w *watcher) newest() (l leader, ok bool) {
+	for {
+		select {
+		case l = <-w.ended:
+			delete(w.leaders, l.pid)
+			ok = true
+		default:
+			return l, ok
+		}
+	}
+}
+
+// poll asks the agent because it is time to. When a process has ended meanwhile, that is why it failed.
+func (w *watcher) poll(ctx context.Context, level int, every time.Duration) {
+	o := w.probe(ctx, level, every)
+	if l, ok := w.newest(); ok && o.Kind == agent.Failed {
+		o = died(o, l)
+	} else if ok {
+		w.ended <- l // there is room: it was just taken out
+	}
+	w.tell(o)
+}
+
+func died(o agent.Observation, l leader) agent.Observation {
+	return agent.Observation{Kind: agent.Dead, Message: fmt.Sprintf("process %d (%s) has ended; %s", l.pid, l.name, o.Message)}
 }
 
 // tell reports what was seen: trouble each time, all else when it changes.
@@ -142,12 +173,44 @@ func (w *watcher) probe(ctx context.Context, level int, every time.Duration) age
 	return agent.Observation{Kind: agent.Failed, Message: r.Message}
 }
 
-// follow waits for the end of the resource's leading processes, those that no other process of the resource is the parent of.
+// follow waits for the end of the resource's leading processes.
 func (w *watcher) follow(ctx context.Context) {
-	pids, err := w.d.cfg.Processes.Processes(refOf(w.call))
+	for _, l := range w.d.leaders(w.call) {
+		if _, known := w.leaders[l.pid]; known || len(w.leaders) >= maxLeaders {
+			continue
+		}
+		w.leaders[l.pid] = l
+		go func() {
+			if w.d.cfg.Launcher.Await(ctx, refOf(w.call), l.pid) != nil {
+				return
+			}
+			select {
+			case w.ended <- l:
+			case <-ctx.Done():
+			}
+		}()
+	}
+}
+
+// missed is a leader of the start that had ended before anybody watched.
+func (w *watcher) missed() (leader, bool) {
+	now := w.d.leaders(w.call)
+	w.d.mu.Lock()
+	defer w.d.mu.Unlock()
+	for _, l := range w.d.started[w.call.Resource.Name] {
+		if !slices.ContainsFunc(now, func(n leader) bool { return n.pid == l.pid }) {
+			return l, true
+		}
+	}
+	return leader{}, false
+}
+
+// leaders are the processes of a resource that no other process of it is the parent of, the oldest numbers first.
+func (d *Driver) leaders(call agent.Call) []leader {
+	pids, err := d.cfg.Processes.Processes(refOf(call))
 	if err != nil {
-		w.d.cfg.Log.Warn("processes can not be watched; only the monitor is left", "resource", string(w.call.Resource.Name), "cause", err.Error())
-		return
+		d.cfg.Log.Warn("processes can not be watched; only the monitor is left", "resource", string(call.Resource.Name), "cause", err.Error())
+		return nil
 	}
 	parents := map[int]int{}
 	names := map[int]string{}
@@ -156,26 +219,13 @@ func (w *watcher) follow(ctx context.Context) {
 			parents[pid], names[pid] = parent, name
 		}
 	}
+	var out []leader
 	for _, pid := range slices.Sorted(maps.Keys(parents)) {
-		_, child := parents[parents[pid]]
-		_, known := w.leaders[pid]
-		if child || known || len(w.leaders) >= maxLeaders {
-			continue
+		if _, child := parents[parents[pid]]; !child {
+			out = append(out, leader{pid, names[pid]})
 		}
-		waitCtx, stop := context.WithCancel(ctx)
-		l := leader{pid, names[pid], stop}
-		w.leaders[pid] = l
-		go func() {
-			defer stop()
-			if w.d.cfg.Launcher.Await(waitCtx, refOf(w.call), pid) != nil {
-				return
-			}
-			select {
-			case w.ended <- l:
-			case <-waitCtx.Done():
-			}
-		}()
 	}
+	return out
 }
 
 // stat reads a process's parent and name.
