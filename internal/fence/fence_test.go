@@ -188,9 +188,19 @@ func testCgroup(t *testing.T) string {
 			dir, err := os.MkdirTemp(f[1], "rdt-fence-*")
 			must(t, err)
 			t.Cleanup(func() {
-				if err := os.Remove(dir); err != nil {
-					t.Error("something is left in the cgroup:", err)
+				err := os.Remove(dir)
+				if err == nil {
+					return
 				}
+				t.Error("something is left in the cgroup:", err)
+				must(t, os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0))
+				until(t, "what was left is gone", func() bool {
+					left, _ := filepath.Glob(filepath.Join(dir, "fence-*"))
+					for _, l := range left {
+						os.Remove(l)
+					}
+					return os.Remove(dir) == nil
+				})
 			})
 			return dir
 		}
