@@ -124,6 +124,9 @@ func (c *MemberConfig) fill() {
 	if c.Quota == 0 {
 		c.Quota = defaultQuota
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 }
 
 func (c *MemberConfig) check() error {
@@ -145,7 +148,7 @@ func (c *MemberConfig) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return fault.Errorf(fault.Unavailable, "data directory of the repository: %w", err)
 	}
-	found := wal.Exist(walDir(c.Dir))
+	found := HasData(c.Dir)
 	switch {
 	case found && c.Mode == ModeNew:
 		return fault.Errorf(fault.Exists, "data directory %s holds a repository already: start it as it is, or move the directory away", c.Dir)
@@ -160,6 +163,9 @@ func (c *MemberConfig) prepare(ctx context.Context) error {
 	}
 	return nil
 }
+
+// HasData reports whether dir holds a member's data, so that ModeRestart is right. A directory in which a member died before it had begun has none.
+func HasData(dir string) bool { return wal.Exist(walDir(dir)) }
 
 func walDir(dir string) string { return filepath.Join(dir, "member", "wal") }
 func dbFile(dir string) string { return filepath.Join(dir, "member", "snap", "db") }

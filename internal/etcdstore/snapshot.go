@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -227,6 +228,10 @@ func RestoreSnapshot(ctx context.Context, path string, cfg MemberConfig, progres
 // build makes the data directory in dir.
 func build(path, dir string, cfg MemberConfig) error {
 	tune()
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	token := make([]byte, 8)
 	if _, err := rand.Read(token); err != nil {
 		return fault.Errorf(fault.Internal, "draw the name of a repository: %w", err)
@@ -238,7 +243,7 @@ func build(path, dir string, cfg MemberConfig) error {
 		err := errors.New("it ended in between")
 		defer func() { done <- err }()
 		defer rescue(&err)
-		err = snapshot.NewV3(newZap(cfg.Log, func(why string) { words = why }, nil)).Restore(snapshot.RestoreConfig{
+		err = snapshot.NewV3(newZap(log, func(why string) { words = why }, nil)).Restore(snapshot.RestoreConfig{
 			SnapshotPath: path, Name: string(cfg.Node), OutputDataDir: dir,
 			PeerURLs: []string{peer.String()}, InitialCluster: initialCluster(map[cluster.NodeName]string{cfg.Node: cfg.Address}, cfg.PeerPort),
 			InitialClusterToken: fmt.Sprintf("redoubt-%s-%x", cfg.Cluster, token),

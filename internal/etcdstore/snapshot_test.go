@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
 )
 
@@ -63,8 +62,15 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := int64(0)
+	cfg.Log = nil
+	if HasData(cfg.Dir) {
+		t.Fatal("a directory that is gone has data")
+	}
 	if _, err := RestoreSnapshot(t.Context(), path, cfg, func(done, total int64) { told = 100 * done / total }); err != nil || told != 100 {
 		t.Fatalf("restore at %d%%: %v", told, err)
+	}
+	if !HasData(cfg.Dir) {
+		t.Fatal("the restored directory has no data")
 	}
 	m.start(1, ModeRestart, nil)
 	c := next(t, changes)
@@ -133,5 +139,3 @@ func TestSnapshotIsNotOld(t *testing.T) {
 		}
 	}
 }
-
-var _ confdb.Store = (*Store)(nil)

@@ -59,6 +59,9 @@ func Dial(cfg ClientConfig) (*Store, error) {
 	if cfg.Attempt == 0 {
 		cfg.Attempt = defaultAttempt
 	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	s := &Store{cfg: cfg, changed: make(chan struct{})}
 	if err := s.SetEndpoints(cfg.Endpoints); err != nil {
 		return nil, err
