@@ -43,8 +43,8 @@ fuzz: ## each fuzz target for a minute
 bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the same run (root, about an hour)
 	$(GO) run ./bench
 
-docs: build ## man pages and the command reference
-	bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference
+docs: build ## man pages, the command reference, shell completion
+	bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion docs/completion
 
 install-deps: ## Debian packages that the lab and the tests use
 	@scripts/install-deps

@@ -53,7 +53,7 @@ type SchaResourceSetstatusCall struct {
 	Message  string   `json:"message,omitempty"`
 }
 
-// Attributes are values that OCF agents keep for a node. Transient ones end with the node's incarnation.
+// Attributes are values that OCF agents keep for a node, or under the node "global" for the whole cluster. Transient ones end with the node's incarnation.
 
 // AttributeGet asks for one attribute of a node; the answer is an Attribute.
 type AttributeGet struct {

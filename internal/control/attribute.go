@@ -42,10 +42,16 @@ func (a attribute) lives(v view) bool {
 	return ok && n.Member && n.Incarnation == a.Incarnation
 }
 
+// wholeCluster stands in the place of a node for attributes that belong to none in particular. No node can have that name.
+const wholeCluster = "global"
+
 // nodeOr is the node named, or this one.
 func (c *Control) nodeOr(r *Running, name string) (cluster.NodeName, error) {
-	if name == "" {
+	switch name {
+	case "":
 		return r.Node, nil
+	case wholeCluster:
+		return wholeCluster, nil
 	}
 	n, err := c.look(r).node(cluster.NodeName(name))
 	return n.Name, err
@@ -130,9 +136,12 @@ func (c *Control) AttributeSet(ctx context.Context, who Caller, in v1.AttributeS
 	if err != nil {
 		return v1.Result{}, err
 	}
+	if node == wholeCluster && in.Transient {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "attribute %s: one of the whole cluster can not end with the presence of a node; leave transient out", in.Name)
+	}
 	return c.change(ctx, r, who, func(d *draft) error {
 		n, err := d.node(node)
-		if err != nil {
+		if err != nil && node != wholeCluster {
 			return err
 		}
 		a := attribute{Node: node, Name: in.Name, Value: in.Value}
