@@ -126,10 +126,8 @@ func atRest(v view, g cluster.GroupName) error {
 		return errNotYet
 	}
 	for _, i := range check.Instances(v.state, g) {
-		for _, r := range i.Resources {
-			if r.State == model.ResourceStarting || r.State == model.ResourceStopping {
-				return errNotYet
-			}
+		if i.State == model.GroupPendingOnline || i.State == model.GroupPendingOffline {
+			return errNotYet
 		}
 	}
 	return nil

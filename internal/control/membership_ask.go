@@ -33,10 +33,12 @@ func (c *Control) askPresident(ctx context.Context, r *Running, who Caller, ask 
 	}
 	gone := false
 	return c.await(ctx, r, waiting{limit: askLimit}, what, func(v view) error {
-		rec := v.snap.Record
+		read, known := v.snap.Record, v.member.Record // both: what is decided next may rest on either
 		switch {
-		case rec != nil && done(rec):
+		case read != nil && known != nil && done(read) && done(known):
 			return nil
+		case read != nil && done(read):
+			return errNotYet
 		case v.snap.Revision(key) != 0:
 			return errNotYet
 		case !gone:

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"slices"
+	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
@@ -28,39 +29,48 @@ func resourceIn(i model.Instance, name cluster.ResourceName) model.ResourceInsta
 func (c *Control) awaitUp(ctx context.Context, r *Running, w waiting, names []cluster.ResourceName, nodes []cluster.NodeName) error {
 	var errs []error
 	for _, n := range names {
-		errs = append(errs, c.await(ctx, r, w, "resource "+string(n)+" is online", func(v view) error { return comesUp(v, n, nodes) }))
+		errs = append(errs, c.await(ctx, r, w, "resource "+string(n)+" is online", comesUp(n, nodes)))
 	}
 	return together(errs)
 }
 
-func comesUp(v view, name cluster.ResourceName, nodes []cluster.NodeName) error {
-	res, ok := check.Resource(v.state, name)
-	if !ok {
-		return fault.Errorf(fault.NotFound, "resource %s was deleted meanwhile", name)
+// comesUp is the effect of enabling a resource: it runs wherever its group is ordered online. One that waits for something that is not this command's
+// business, another group or a resource that failed earlier, counts as done after a moment.
+func comesUp(name cluster.ResourceName, nodes []cluster.NodeName) func(view) error {
+	var waitsSince time.Time
+	return func(v view) error {
+		res, ok := check.Resource(v.state, name)
+		if !ok {
+			return fault.Errorf(fault.NotFound, "resource %s was deleted meanwhile", name)
+		}
+		a := v.assignment(res.Group)
+		for _, t := range a.Targets {
+			if len(nodes) > 0 && !slices.Contains(nodes, t.Node) || !res.EnabledOn(t.Node) || !v.isMember(t.Node) {
+				continue
+			}
+			i, ok := v.instance(res.Group, t.Node)
+			if !ok || i.Version < a.Version {
+				return errNotYet
+			}
+			ri := resourceIn(i, name)
+			switch {
+			case isUp(ri.State):
+			case ri.State == model.ResourceStartFailed || ri.State == model.ResourceStopFailed:
+				return fault.Errorf(fault.Precondition, "resource %s is %s on node %s: %s", name, ri.State, t.Node, ri.Message)
+			case i.State == model.GroupPendingOnlineBlocked || i.State == model.GroupErrorStopFailed || i.State == model.GroupOnlineFaulted:
+				if waitsSince.IsZero() {
+					waitsSince = time.Now()
+				}
+				if time.Since(waitsSince) < blockedIn {
+					return errNotYet
+				}
+			default:
+				waitsSince = time.Time{}
+				return errNotYet
+			}
+		}
+		return nil
 	}
-	a := v.assignment(res.Group)
-	for _, t := range a.Targets {
-		if len(nodes) > 0 && !slices.Contains(nodes, t.Node) || !res.EnabledOn(t.Node) || !v.isMember(t.Node) {
-			continue
-		}
-		i, ok := v.instance(res.Group, t.Node)
-		if !ok || i.Version < a.Version {
-			return errNotYet
-		}
-		ri := resourceIn(i, name)
-		switch {
-		case isUp(ri.State):
-		case ri.State == model.ResourceStartFailed || ri.State == model.ResourceStopFailed:
-			return fault.Errorf(fault.Precondition, "resource %s is %s on node %s: %s", name, ri.State, t.Node, ri.Message)
-		case i.State == model.GroupPendingOnlineBlocked:
-			return nil // it waits for another group: that is not this command's failure
-		case i.State == model.GroupErrorStopFailed, i.State == model.GroupOnlineFaulted:
-			return nil // it waits for a resource that failed earlier
-		default:
-			return errNotYet
-		}
-	}
-	return nil
 }
 
 // awaitDown waits until resources run nowhere, or on none of the nodes if any are named.

@@ -227,6 +227,7 @@ func (c *Control) clear(ctx context.Context, r *Running, i model.Instance, res m
 	if err := c.ask(ctx, r, i.Node, res.Group, life.Asked{Kind: life.AskClear, Resource: res.Name}); err != nil {
 		return err
 	}
+	up := comesUp(res.Name, []cluster.NodeName{i.Node})
 	return c.await(ctx, r, w, "resource "+string(res.Name)+" is no longer "+string(flag), func(v view) error {
 		now, ok := v.instance(res.Group, i.Node)
 		ri := resourceIn(now, res.Name)
@@ -234,7 +235,7 @@ func (c *Control) clear(ctx context.Context, r *Running, i model.Instance, res m
 		case ok && ri.State == flag && ri.Since.Equal(since):
 			return errNotYet
 		case flag == model.ResourceStartFailed:
-			return comesUp(v, res.Name, []cluster.NodeName{i.Node}) // it is started again
+			return up(v) // it is started again
 		case ri.State == flag:
 			return fault.Errorf(fault.Precondition, "resource %s is %s on node %s again: %s", res.Name, flag, i.Node, ri.Message)
 		}
