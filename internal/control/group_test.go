@@ -29,7 +29,7 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("messages: %v", out.Messages)
 		}
 		w.is("web-rg", "n1:ONLINE n2:OFFLINE n3:OFFLINE")
-		res(w.c().GroupOnline(w.ctx, root, v1.GroupOnline{All: true}))                                                // again
+		res(w.c().GroupOnline(w.ctx, root, v1.GroupOnline{All: true}))                                        // again
 		res(w.nodes["n3"].control.GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: web, Node: []string{"n2"}})) // from any node
 		w.is("web-rg", "n1:OFFLINE n2:ONLINE n3:OFFLINE")
 		w.acts.ran()
