@@ -57,6 +57,27 @@ func TestTimingChangeWaitsForEverybody(t *testing.T) {
 	r.until("the end of the old timing", 3*time.Second, func() bool { return r.rec.PrevTiming == nil })
 }
 
+// A node that is the first to hear of a slower timing goes on at the old pace: the others still give short promises.
+func TestFirstToHearOfASlowerTiming(t *testing.T) {
+	r := formed(t, 3)
+	r.ask(r.president(), membership.AskTiming{Timing: profile("fast")})
+	r.until("the fast timing", 3*time.Second, func() bool { return r.rec.Timing.Profile == "fast" && r.rec.PrevTiming == nil })
+	r.blind["n1"], r.blind["n2"] = true, true // it reaches them a second late
+	r.ask(r.president(), membership.AskTiming{Timing: profile("wan")})
+	r.until("the slow timing", time.Second, func() bool { return r.rec.Timing.Profile == "wan" })
+	for i := range 400 {
+		if i == 200 {
+			r.heal()
+		}
+		r.run(5 * time.Millisecond)
+		for _, n := range r.order {
+			if !r.leased(n) {
+				t.Fatalf("%s lost its lease", n)
+			}
+		}
+	}
+}
+
 // While a timing changes, a lost node is suspected and released by the longer of the two.
 func TestLossWhileTimingChanges(t *testing.T) {
 	r := formed(t, 3)

@@ -34,8 +34,10 @@ type Machine struct {
 	incarnation cluster.Incarnation
 	nodes       []Configured
 
-	rec   *Record
-	ready bool // a linearizable read has succeeded since the start
+	rec        *Record
+	votersNow  []cluster.NodeName // of rec
+	votersNext []cluster.NodeName
+	ready      bool // a linearizable read has succeeded since the start
 
 	now      Instant
 	nextBeat Instant
@@ -203,15 +205,14 @@ func (m *Machine) peer(n cluster.NodeName) *peer {
 	return p
 }
 
-// voterSets are the sets that leases and releases need a majority of; the second is nil while the voters are settled.
-func (m *Machine) voterSets() (now, next []cluster.NodeName) {
-	for _, v := range m.rec.Voters {
-		now = append(now, v.Node)
+// voterSets are the sets that leases and releases need a majority of; the second is nil while the voters are settled. They are shared: not to be changed.
+func (m *Machine) voterSets() (now, next []cluster.NodeName) { return m.votersNow, m.votersNext }
+
+func names(voters []Voter) (out []cluster.NodeName) {
+	for _, v := range voters {
+		out = append(out, v.Node)
 	}
-	for _, v := range m.rec.NextVoters {
-		next = append(next, v.Node)
-	}
-	return now, next
+	return out
 }
 
 // holdOf is the longest hold that may have been promised to an incarnation.

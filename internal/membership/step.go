@@ -46,7 +46,7 @@ func (m *Machine) settle() {
 	beat := m.now >= m.nextBeat
 	if beat {
 		m.paths()
-		m.nextBeat = m.now.Add(int64(m.rec.Timing.Quantum))
+		m.nextBeat = m.now.Add(int64(m.quantum()))
 		m.heartbeat()
 	}
 	m.renew()
@@ -68,6 +68,7 @@ func (m *Machine) applied(a Applied) {
 	}
 	old := m.rec
 	m.rec = a.Record.Clone()
+	m.votersNow, m.votersNext = names(m.rec.Voters), names(m.rec.NextVoters)
 	m.changed = true
 	m.proposing = false
 	if old == nil || old.VoterEpoch != m.rec.VoterEpoch {
@@ -165,12 +166,13 @@ func (m *Machine) heartbeat() {
 // voters lists both sets without repetition, in order.
 func (m *Machine) voters() []cluster.NodeName {
 	now, next := m.voterSets()
+	all := slices.Clone(now)
 	for _, v := range next {
-		if !slices.Contains(now, v) {
-			now = append(now, v)
+		if !slices.Contains(all, v) {
+			all = append(all, v)
 		}
 	}
-	return now
+	return all
 }
 
 func (m *Machine) send(to cluster.NodeName, seq uint64, msg Message) {
@@ -201,6 +203,15 @@ func (m *Machine) run(hold time.Duration) time.Duration {
 	return cluster.Run(hold)
 }
 
+// quantum is how often heartbeats are sent. While the timing changes it is the shorter of the two: voters that have not heard of the change still
+// give the old, perhaps short, promises.
+func (m *Machine) quantum() time.Duration {
+	if p := m.rec.PrevTiming; p != nil {
+		return min(p.Quantum, m.rec.Timing.Quantum)
+	}
+	return m.rec.Timing.Quantum
+}
+
 // renew extends the lease as far as a majority of every set of voters has promised. A lease that has ended is not renewed: the guard has fired by then, and
 // only another incarnation begins anew.
 func (m *Machine) renew() {
@@ -220,6 +231,9 @@ func (m *Machine) renew() {
 // paths judges every interconnect path to every peer that is heard at all.
 func (m *Machine) paths() {
 	timeout := m.rec.Timing.Timeout
+	if p := m.rec.PrevTiming; p != nil {
+		timeout = max(timeout, p.Timeout)
+	}
 	for _, n := range m.peerNames() {
 		p := m.peers[n]
 		if p.heard == 0 && p.epoch == 0 {

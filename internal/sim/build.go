@@ -45,7 +45,7 @@ func (w *World) build() {
 		w.after(w.between(0, 300*time.Millisecond), n.powerOn)
 	}
 	w.every(50*time.Millisecond, w.store.tend)
-	w.op.begin(w)
+	w.op.w, w.op.acked = w, map[string]acked{}
 }
 
 func (w *World) every(span time.Duration, fn func()) {

@@ -27,20 +27,30 @@ type operator struct {
 	groups    []model.Group
 	resources []model.Resource
 	seq       uint64
-	acked     map[string]string // key -> the newest value that was acknowledged, as text
+	acked     map[string]acked // by key, the newest
 	done      bool
 	calmAt    int64
 	restSince int64
 }
 
+// acked is a write that was acknowledged.
+type acked struct {
+	rev  cluster.Revision
+	text string
+}
+
 // begin plans the run: everything online, faults for a while, then peace.
-func (o *operator) begin(w *World) {
-	o.w, o.acked = w, map[string]string{}
+func (o *operator) begin() {
+	o.online()
+	o.w.after(chaosAt, o.w.chaos)
+	o.w.after(chaosAt+o.w.between(4*time.Second, 9*time.Second), o.calm)
+}
+
+// online asks for every group to be brought online.
+func (o *operator) online() {
 	for i, g := range o.groups {
-		w.after(startAt+time.Duration(i)*10*time.Millisecond, func() { o.want(g.Name, model.Want{Online: true}) })
+		o.w.after(startAt+time.Duration(i)*10*time.Millisecond, func() { o.want(g.Name, model.Want{Online: true}) })
 	}
-	w.after(chaosAt, func() { w.chaos() })
-	w.after(chaosAt+w.between(4*time.Second, 9*time.Second), o.calm)
 }
 
 // calm ends every fault and repairs what is broken; then the cluster has to come to rest.
@@ -130,9 +140,10 @@ func (o *operator) rest() {
 
 // remembered is invariant I6: what was acknowledged is there, or something that came after it.
 func (o *operator) remembered() {
-	for key, text := range o.acked {
-		if got := fmt.Sprintf("%+v", o.w.store.keys[key].value); got != text {
-			o.w.violated("I6", "%s was acknowledged as %s and is %s", key, text, got)
+	for key, ack := range o.acked {
+		got := o.w.store.keys[key]
+		if got.rev < ack.rev || got.rev == ack.rev && fmt.Sprintf("%+v", got.value) != ack.text {
+			o.w.violated("I6", "%s was acknowledged at revision %d as %s and is, of revision %d, %+v", key, ack.rev, ack.text, got.rev, got.value)
 		}
 	}
 }
@@ -155,13 +166,13 @@ func (o *operator) write(key string, change func(any) any) {
 	now := o.w.store.keys[key]
 	next := change(now.value)
 	text := fmt.Sprintf("%+v", next)
-	delete(o.acked, key) // until it is known which of the two stands
 	o.w.store.do(d, &txn{
 		compares: map[string]cluster.Revision{key: now.rev}, writes: map[string]any{key: next},
-		result: func(_ cluster.Revision, err error) {
+		result: func(rev cluster.Revision, err error) {
 			switch {
-			case err == nil && o.w.store.keys[key].rev != 0:
-				o.acked[key] = text
+			case err == nil && rev > o.acked[key].rev:
+				o.acked[key] = acked{rev, text}
+			case err == nil:
 			case o.w.calm && !d.dead:
 				o.w.after(50*time.Millisecond, func() { o.write(key, change) })
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -12,10 +13,16 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 1200, "how many seeds TestSeeds runs")
+	seeds = flag.Int("sim.seeds", 2000, "how many seeds TestSeeds runs")
 	first = flag.Uint64("sim.first", 1, "the first of them")
 	one   = flag.Uint64("sim.seed", 0, "run this seed alone; with -v its whole trace is printed")
 )
+
+// The simulation makes much garbage and keeps little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // report is what is printed of a seed that broke an invariant.
 func report(r sim.Result) string {

@@ -78,26 +78,35 @@ type World struct {
 	calm   bool // faults have stopped
 	mood   mood
 	stats  Stats
+	events int
 }
 
 // Run simulates one seed to its end.
 func Run(opt Options) Result {
+	w := newWorld(opt)
+	w.op.begin()
+	w.run(func() bool { return w.op.done })
+	return Result{
+		Seed: opt.Seed, Digest: w.trace.hash.Sum64(), Events: w.events, Broken: w.broken, At: time.Duration(w.now), Trace: w.trace.lines(), Stats: w.stats,
+	}
+}
+
+// newWorld is a configured cluster whose nodes are about to boot.
+func newWorld(opt Options) *World {
 	w := &World{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)), byName: map[cluster.NodeName]*node{}}
 	w.trace = tracer{w: w, hash: fnv.New64a(), log: opt.Log}
 	w.build()
-	events := 0
-	for w.broken == "" && len(w.heap) > 0 {
+	return w
+}
+
+// run lets everything happen, one event after the other, until done or until an invariant is broken.
+func (w *World) run(done func() bool) {
+	for w.broken == "" && len(w.heap) > 0 && !done() {
 		e := w.pop()
 		w.now = e.at
-		events++
+		w.events++
 		e.fn()
 		w.checkLeases()
-		if w.op.done {
-			break
-		}
-	}
-	return Result{
-		Seed: opt.Seed, Digest: w.trace.hash.Sum64(), Events: events, Broken: w.broken, At: time.Duration(w.now), Trace: w.trace.lines(), Stats: w.stats,
 	}
 }
 
