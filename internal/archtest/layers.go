@@ -65,5 +65,5 @@ var exceptions = [][2]string{
 // pureStdlib is what a decision package may import beside the project's own.
 var pureStdlib = []string{
 	"bytes", "cmp", "crypto/sha256", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash/fnv", "iter", "maps",
-	"math", "math/big", "math/bits", "math/rand/v2", "net/netip", "path", "regexp", "slices", "sort", "strconv", "strings", "text/tabwriter", "time", "unicode", "unicode/utf8",
+	"math", "math/big", "math/bits", "math/rand/v2", "net/netip", "path", "reflect", "regexp", "slices", "sort", "strconv", "strings", "text/tabwriter", "time", "unicode", "unicode/utf8",
 }

@@ -15,6 +15,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/proc"
 )
 
 // Config is the node's own configuration, read from a file; everything about the cluster is in the repository.
@@ -26,7 +27,7 @@ type Config struct {
 	Logs   string           `yaml:"logDir"`
 	Etc    string           `yaml:"etcDir"` // resource types of this site, secrets of fence agents
 	Types  []string         `yaml:"typeDirs"`
-	Cgroup string           `yaml:"cgroup"` // absolute; the service cgroup is made in it; default: the daemon's own
+	Cgroup string           `yaml:"cgroup"` // absolute; the service cgroup is made in it; default: "redoubt" where cgroup2 is mounted
 	Listen Listen           `yaml:"listen"`
 	Log    LogConfig        `yaml:"log"`
 
@@ -103,6 +104,17 @@ func (c *Config) fill() error {
 	def(&c.Listen.API, fmt.Sprintf(":%d", PortAPI))
 	def(&c.Log.Level, "info")
 	def(&c.OnUnkillable, "watchdog")
+	if c.Cgroup == "" {
+		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil {
+			return fault.Errorf(fault.Internal, "find the cgroup file system: %w", err)
+		}
+		mount, err := proc.Mountpoint(string(mounts))
+		if err != nil {
+			return err
+		}
+		c.Cgroup = filepath.Join(mount, "redoubt")
+	}
 	if c.Types == nil {
 		c.Types = []string{filepath.Join(c.Etc, "types"), "/usr/lib/redoubt/types"}
 	}
@@ -138,3 +150,6 @@ func (c *Config) check() error {
 
 // Socket is where the API listens for local callers.
 func (c *Config) Socket() string { return filepath.Join(c.Run, "api.sock") }
+
+// services is the cgroup of everything that ends with this node's lease.
+func (c *Config) services() string { return filepath.Join(c.Cgroup, "services") }

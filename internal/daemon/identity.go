@@ -21,6 +21,9 @@ type identity struct {
 	Node    cluster.NodeName   `json:"node"`
 	Nodes   []model.Node       `json:"nodes"`
 	Voters  []cluster.NodeName `json:"voters"`
+	// Restored says that the repository comes from a snapshot and its membership record is still that of the cluster before.
+	Restored bool   `json:"restored,omitempty"`
+	Profile  string `json:"profile,omitempty"` // of the first record of a cluster that this node creates
 }
 
 // The files of a node's identity below its data directory.

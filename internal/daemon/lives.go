@@ -26,6 +26,10 @@ type lives struct {
 	// identify tells the membership machine its incarnation; it runs in the machine's loop.
 	identify func(cluster.Incarnation)
 	slot     *slot
+	// fencing counts that the guard ended the services, by why.
+	fencing func(why string)
+	// leaving reports that this node goes in good order: no further life begins.
+	leaving func() bool
 	// work runs the services of an incarnation until ctx ends; adopted says that an earlier daemon began it.
 	work func(ctx context.Context, link *guardlink.Link, inc cluster.Incarnation, adopted bool) error
 }
@@ -33,6 +37,10 @@ type lives struct {
 // run lives until ctx ends. The guard of the last incarnation is then still alive: whoever ends ctx has to hand it over, or to let it fence.
 func (l *lives) run(ctx context.Context) error {
 	for {
+		if l.leaving() {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
 		link, inc, adopted, err := l.begin(ctx)
 		if err != nil {
 			return err
@@ -58,8 +66,10 @@ func (l *lives) live(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 	case <-link.Done():
 		l.slot.set(nil)
 		if r, ok := link.Report(); ok {
+			l.fencing(r.Reason)
 			l.log.Error("the guard has ended the services of this node", "incarnation", inc, "reason", r.Reason, "took", time.Duration(r.Took), "clean", r.Clean)
 		} else {
+			l.fencing("guard died")
 			l.log.Error("the guard was killed; the kernel has ended the services of this node", "incarnation", inc)
 		}
 		return link.Close()
@@ -123,9 +133,6 @@ func (l *lives) begin(ctx context.Context) (link *guardlink.Link, inc cluster.In
 	link, err = guardlink.Start(ctx, cfg)
 	if err != nil {
 		return nil, inc, false, err
-	}
-	for _, w := range link.State().Warnings {
-		l.log.Warn("the guard works without: "+w, "incarnation", inc)
 	}
 	l.log.Info("a new incarnation of this node begins", "incarnation", inc)
 	return link, inc, false, nil

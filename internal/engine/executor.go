@@ -257,6 +257,12 @@ func (x *Executor) log(old, now model.Instance) {
 	if old.State != now.State {
 		x.cfg.Log.Info("group state", "group", now.Group, "state", now.State, "was", old.State, "version", now.Version)
 	}
+	for _, r := range now.Resources {
+		i := slices.IndexFunc(old.Resources, func(o model.ResourceInstance) bool { return o.Name == r.Name })
+		if i >= 0 && r.RestartCount > old.Resources[i].RestartCount {
+			x.cfg.meter().Restart(string(now.Group), string(r.Name))
+		}
+	}
 }
 
 // call collects what a driver needs for one method. The string says what is missing.
@@ -294,6 +300,7 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 		began := x.cfg.Clock.Boot()
 		r := driver.Run(runCtx, c)
 		took := time.Duration(x.cfg.Clock.Boot() - began)
+		x.cfg.meter().Method(string(c.Type.Name), string(a.Method), outcome(r), took)
 		if !r.OK() {
 			x.cfg.Log.Warn("method failed", "resource", a.Resource, "method", a.Method, "exit", r.Exit, "timedOut", r.TimedOut, "message", r.Message, "took", took)
 		} else {
@@ -301,6 +308,19 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 		}
 		done(life.Outcome{OK: r.OK(), TimedOut: r.TimedOut, Aborted: r.Aborted, Exit: r.Exit, Message: strings.TrimSpace(r.Message), Status: r.Status})
 	}()
+}
+
+// outcome is how a method ended, in the words of the Meter.
+func outcome(r agent.Result) string {
+	switch {
+	case r.TimedOut:
+		return "timeout"
+	case r.Aborted:
+		return "aborted"
+	case r.OK():
+		return "ok"
+	}
+	return "failed"
 }
 
 // end makes sure that nothing of a resource is left running.

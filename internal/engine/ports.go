@@ -39,11 +39,35 @@ type Halter interface {
 	Halt(why string)
 }
 
-// Config is what all loops share.
+// Meter counts what happens, for whoever monitors the cluster. Its methods do not block.
+type Meter interface {
+	// Method is told how a callback method ended: ok, failed, timeout or aborted.
+	Method(typeName, method, outcome string, took time.Duration)
+	// Restart is told of a resource that was restarted after a failure.
+	Restart(group, resource string)
+	// Failover is told of a group that the president moved without being asked: node-lost, start-failed or giveover.
+	Failover(group, why string)
+}
+
+// Config is what all loops share. Without a Meter nothing is counted.
 type Config struct {
 	Node  cluster.NodeName
 	Clock Clock
 	Log   *slog.Logger
+	Meter Meter
+}
+
+type noMeter struct{}
+
+func (noMeter) Method(string, string, string, time.Duration) {}
+func (noMeter) Restart(string, string)                       {}
+func (noMeter) Failover(string, string)                      {}
+
+func (c Config) meter() Meter {
+	if c.Meter == nil {
+		return noMeter{}
+	}
+	return c.Meter
 }
 
 // Snapshot is one reading of the repository, decoded, as the loops use it. Its slices are shared and never changed.

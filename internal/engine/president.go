@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -112,11 +113,32 @@ func (p *President) write(ctx context.Context, snap Snapshot, steps []order.Step
 		return err
 	}
 	for _, s := range steps {
+		if why := unasked(snap, s.Assignment); why != "" {
+			p.cfg.meter().Failover(string(s.Assignment.Group), why)
+		}
 		if s.Why != "" {
 			p.cfg.Log.Info("group assigned", "group", s.Assignment.Group, "targets", s.Assignment.Targets, "version", s.Assignment.Version, "why", s.Why)
 		}
 	}
 	return nil
+}
+
+// unasked says why an assignment takes a group off a node that nobody asked it to leave; "" when it does not.
+func unasked(snap Snapshot, next model.Assignment) string {
+	for _, old := range snap.State.Assignments {
+		if old.Group != next.Group || slices.Equal(old.Targets, next.Targets) {
+			continue
+		}
+		if len(next.Failures) > len(old.Failures) {
+			return next.Failures[len(next.Failures)-1].Kind
+		}
+		for _, t := range old.Targets {
+			if m, ok := snap.Record.Member(t.Node); !ok || m.Incarnation != t.Incarnation {
+				return "node-lost"
+			}
+		}
+	}
+	return ""
 }
 
 // BuildState completes what the repository says with what the membership knows: who is a member, which removed incarnations may still run something.

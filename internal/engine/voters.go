@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -49,6 +50,7 @@ type Voters struct {
 	electorate Electorate
 	away       map[cluster.NodeName]time.Time // since when a configured node is not heard
 	here       map[cluster.NodeName]time.Time
+	told       VoterStep
 }
 
 // NewVoters returns the loop; Run starts it.
@@ -185,7 +187,10 @@ func changing(now, next []cluster.NodeName, seats []Seat) VoterStep {
 }
 
 func (v *Voters) do(ctx context.Context, step VoterStep, snap Snapshot) error {
-	if step.Kind != StepNone && step.Kind != StepSettle && step.Kind != StepPromote {
+	told := step
+	told.Next = nil
+	if step.Kind != StepNone && !reflect.DeepEqual(told, v.told) {
+		v.told = told // a step that has to wait is tried again and again, and told once
 		v.cfg.Log.Info("changing the voters", "step", step.Kind, "node", step.Node, "next", step.Next)
 	}
 	switch step.Kind {

@@ -1,0 +1,226 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"redoubt/internal/control"
+	"redoubt/internal/fault"
+	"redoubt/internal/metrics"
+	"redoubt/internal/realtime"
+	"redoubt/internal/server"
+	"redoubt/internal/version"
+)
+
+// Stop says how a daemon ends.
+type Stop int
+
+// The ways to end.
+const (
+	// Restart leaves the services running for the daemon that follows; where that can not be, it is Leave.
+	Restart Stop = iota
+	// Leave stops every service in order and takes the node out of the membership.
+	Leave
+)
+
+// Daemon is redoubtd.
+type Daemon struct {
+	cfg     Config
+	book    *Logbook
+	log     *slog.Logger
+	control *control.Control
+	server  *server.Server
+	meter   *metrics.Metrics
+
+	node    atomic.Pointer[node] // nil: in no cluster, or not yet up
+	changed chan struct{}        // an identity was written
+	down    chan struct{}        // the cluster is shut down: this daemon ends
+	joining atomic.Bool
+}
+
+// New prepares a daemon; Run starts it. stderr gets the log beside the file.
+func New(cfg Config, stderr io.Writer) (*Daemon, error) {
+	for dir, mode := range map[string]os.FileMode{cfg.Data: 0o700, cfg.Run: 0o755, cfg.Etc: 0o755} {
+		if err := os.MkdirAll(dir, mode); err != nil {
+			return nil, fault.Errorf(fault.Invalid, "directory of the configuration: %w", err)
+		}
+	}
+	book, err := OpenLogbook(cfg, stderr)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{cfg: cfg, book: book, log: book.Logger(), changed: make(chan struct{}, 1), down: make(chan struct{}, 1)}
+	d.control = control.New(control.Config{Clock: clock{}, Log: d.log, Local: d})
+	d.meter = metrics.New(metrics.Sources{Membership: d.membershipNow, State: d.stateNow, Beats: d.beats, CertificateDays: d.certificateDays})
+	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Revoked: d.revoked, Metrics: d.meter, Healthy: d.healthy})
+	return d, nil
+}
+
+// Reopen opens the log file anew, after a rotation.
+func (d *Daemon) Reopen() { d.book.Reopen() }
+
+// Run works until stop says how to end, or until something fails that this daemon can not go on without.
+func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
+	defer d.book.Flush()
+	d.log.Info("redoubtd begins", "version", version.Version, "node", d.cfg.Node)
+	for _, w := range realtime.Process(realtime.Options{LockMemory: false}) {
+		d.log.Warn("this daemon works without: " + w)
+	}
+	if err := d.installTools(); err != nil {
+		d.log.Warn("agents will not find the commands that they call", "err", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.server.ServeUnix(ctx, d.cfg.Socket()) })
+	g.Go(func() error { return d.live(ctx) })
+	g.Go(func() error {
+		select {
+		case how := <-stop:
+			d.conclude(ctx, how)
+			cancel(errStopped)
+		case <-d.down:
+			// The answer to whoever asked is still on its way.
+			_ = wait(ctx, 500*time.Millisecond)
+			cancel(errStopped)
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	err := g.Wait()
+	if errors.Is(context.Cause(ctx), errStopped) {
+		d.log.Info("redoubtd ends")
+		return nil
+	}
+	return err
+}
+
+var errStopped = errors.New("told to stop")
+
+// conclude prepares the end.
+func (d *Daemon) conclude(ctx context.Context, how Stop) {
+	n := d.node.Load()
+	if n == nil || d.cfg.QuorumServer {
+		return
+	}
+	if how == Restart {
+		err := n.handOver(ctx)
+		if err == nil {
+			d.log.Info("the services run on for the next daemon", "for", restartHold)
+			return
+		}
+		if fault.Is(err, fault.Precondition) {
+			return
+		}
+		d.log.Warn("the services can not be handed to the next daemon; they are stopped", "err", err)
+	}
+	if err := n.drain(ctx); err != nil {
+		d.log.Error("this node does not leave in good order; the guard ends what is left", "err", err)
+	}
+}
+
+// live is in a cluster whenever there is an identity.
+func (d *Daemon) live(ctx context.Context) error {
+	for {
+		id, err := loadIdentity(d.cfg)
+		if err != nil {
+			return err
+		}
+		if id == nil {
+			d.log.Info("this node is in no cluster: create one with `redoubt cluster create` or join one with `redoubt node join`")
+			select {
+			case <-d.changed:
+				continue
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if err := d.belong(ctx, id); !errors.Is(err, errRemoved) {
+			return err
+		}
+		if err := d.forget(); err != nil {
+			return err
+		}
+	}
+}
+
+// belong is one membership of a cluster, from its identity to its end.
+func (d *Daemon) belong(ctx context.Context, id *identity) error {
+	cred, err := loadCredentials(d.cfg)
+	if err != nil {
+		return err
+	}
+	if days := cred.expiry(d.clock()); days < 30 {
+		d.log.Warn("the certificate of this node ends soon; let the node be removed and join again before", "days", days)
+	}
+	n, err := newNode(d.cfg, d.log, d.meter, id, cred)
+	if err != nil {
+		return err
+	}
+	defer d.node.Store(nil)
+	defer d.control.Exit()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return n.run(ctx, func() {
+			d.node.Store(n)
+			d.control.Enter(n.running())
+		})
+	})
+	g.Go(func() error { return d.server.ServeTLS(ctx, d.cfg.Listen.API) })
+	return g.Wait()
+}
+
+func (d *Daemon) clock() time.Time { return clock{}.Wall() }
+
+// forget sets aside what a node that was removed knew of its cluster. The keys are of no use to anybody any more, and go.
+func (d *Daemon) forget() error {
+	d.log.Warn("this node was removed from its cluster; it forgets it")
+	aside := d.cfg.path("removed")
+	if err := os.RemoveAll(aside); err != nil {
+		return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
+	}
+	if err := os.Mkdir(aside, 0o700); err != nil {
+		return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
+	}
+	for _, key := range []string{fileCAKey, fileKey, fileHeartbeat} {
+		if err := os.Remove(d.cfg.path(key)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
+		}
+	}
+	// The identity last: until it is gone the next start tries again.
+	for _, name := range []string{dirEtcd, dirEtcd + ".old", fileCert, fileCACert, fileIdentity} {
+		if err := os.Rename(d.cfg.path(name), filepath.Join(aside, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
+		}
+	}
+	return nil
+}
+
+// installTools fills the directory that agents have first on their PATH: the scha_ commands and what OCF agents call.
+func (d *Daemon) installTools() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(d.cfg.Run, "bin")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "redoubt"), "links", "install", "--agents", dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("install links in %s: %w: %s", dir, err, out)
+	}
+	return nil
+}

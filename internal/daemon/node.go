@@ -1,0 +1,225 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/binary"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"redoubt/internal/beat"
+	"redoubt/internal/cluster"
+	"redoubt/internal/engine"
+	"redoubt/internal/etcdstore"
+	"redoubt/internal/fault"
+	"redoubt/internal/fence"
+	"redoubt/internal/guardlink"
+	"redoubt/internal/membership"
+	"redoubt/internal/metrics"
+	"redoubt/internal/pki"
+	"redoubt/internal/privnet"
+	"redoubt/internal/realtime"
+)
+
+// node is this machine as a node of its cluster: everything that exists between joining and leaving.
+type node struct {
+	cfg   Config
+	log   *slog.Logger
+	clock clock
+	meter *metrics.Metrics
+	cred  *credentials
+
+	mu sync.Mutex
+	id *identity // replaced as a whole; see topology.go
+
+	// Owned by follow: what was last made of the membership.
+	ends     []string
+	routed   privnet.Desired
+	routedAt time.Time
+
+	transport *beat.Transport
+	private   *privnet.Net
+	store     *etcdstore.Store
+	seat      *seat
+	machine   *membership.Machine
+	member    *engine.Member
+	mirror    *engine.Mirror
+	slot      *slot
+	lives     *lives
+
+	work atomic.Pointer[work] // the present incarnation's executor and drivers; nil: none
+
+	leaving atomic.Bool // this node stops its services and goes: see leave.go
+}
+
+// firstTry is how long a voter of the repository may take to answer before another is asked: less than an election takes.
+const firstTry = 100 * time.Millisecond
+
+// newNode prepares the parts of a node; nothing runs and nothing is sent before run.
+func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity, cred *credentials) (*node, error) {
+	n := &node{cfg: cfg, log: log, meter: meter, id: id, cred: cred, slot: &slot{}}
+	n.private = privnet.New(log)
+	session, err := newSession()
+	if err != nil {
+		return nil, err
+	}
+	n.machine = membership.New(membership.Config{
+		Self: cfg.Node, Session: session, QuorumServer: cfg.QuorumServer, Paths: max(1, len(id.Cluster.Interconnects)), Started: n.clock.Boot(),
+	})
+	n.store, err = etcdstore.Dial(etcdstore.ClientConfig{Name: string(cfg.Node), Endpoints: n.endpoints(nil), TLS: cfg.tlsFiles(), Attempt: firstTry, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	n.mirror = engine.NewMirror(n.store, log)
+	n.seat = &seat{cfg: cfg, log: log}
+	return n, nil
+}
+
+func newSession() (membership.Session, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fault.Errorf(fault.Internal, "random numbers: %w", err)
+	}
+	return membership.Session(binary.NativeEndian.Uint64(b[:]) | 1), nil
+}
+
+// identity returns what this node knows of its cluster. It is shared: do not change it.
+func (n *node) identity() *identity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.id
+}
+
+// errRemoved ends a node that is not configured any more.
+var errRemoved = fault.Errorf(fault.Precondition, "this node was removed from the cluster")
+
+// run is the node's life in its cluster, until ctx ends, the node leaves, or something fails that it can not go on without. ready is called when the
+// node may be asked about the cluster.
+func (n *node) run(ctx context.Context, ready func()) error {
+	if err := n.connect(ctx); err != nil {
+		return err
+	}
+	defer n.disconnect()
+	if err := n.seat.startIfThere(ctx, n); err != nil {
+		return err
+	}
+	defer n.seat.stop()
+	if err := n.store.SetEndpoints(n.endpoints(nil)); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	econf := n.engineConfig()
+	n.member = engine.NewMember(econf, n.machine, n.transport, n.slot, n.store)
+	g.Go(func() error { return n.bootstrap(ctx) })
+	g.Go(func() error { return n.mirror.Run(ctx) })
+	g.Go(func() error {
+		if err := realtime.Thread(realtime.Priority); err != nil {
+			n.log.Warn("heartbeats have no real-time priority: under full load this node may lose its lease", "err", err)
+		}
+		return n.member.Run(ctx)
+	})
+	g.Go(func() error { return n.follow(ctx) })
+	if n.cfg.QuorumServer {
+		ready()
+		return n.end(g.Wait())
+	}
+	n.lives = n.newLives()
+	g.Go(func() error {
+		select {
+		case <-n.mirror.Filled():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		return n.lives.run(ctx)
+	})
+	fencer := fence.New(fence.Config{SecretDir: filepath.Join(n.cfg.Etc, "fence"), Cgroup: filepath.Join(n.cfg.Cgroup, "fence"), Log: n.log})
+	g.Go(func() error { return engine.NewPresident(econf, n.member, n.mirror, n.store, fencer).Run(ctx) })
+	g.Go(func() error { return engine.NewAsks(econf, n.member, n.mirror, n.store).Run(ctx) })
+	g.Go(func() error {
+		return engine.NewVoters(econf, n.member, n.mirror, n.store, n.electorate()).Run(ctx)
+	})
+	ready()
+	return n.end(g.Wait())
+}
+
+func (n *node) engineConfig() engine.Config {
+	return engine.Config{Node: n.cfg.Node, Clock: n.clock, Log: n.log, Meter: n.meter}
+}
+
+// end closes what outlives the loops. The guard's connection stays: who ended the node decides what becomes of the services.
+func (n *node) end(err error) error {
+	n.store.Close()
+	return err
+}
+
+func (n *node) newLives() *lives {
+	return &lives{
+		guard: guardlink.Config{
+			RunDir: n.cfg.Run + "/guard", Cgroup: n.cfg.services(), OnUnkillable: n.cfg.OnUnkillable, ShareMounts: true, Log: n.log,
+		},
+		log: n.log, node: n.cfg.Node, store: n.store, member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, leaving: n.leaving.Load, work: n.serve,
+	}
+}
+
+// connect brings the private network and the heartbeats up, from what the node remembers.
+func (n *node) connect(ctx context.Context) error {
+	if err := n.private.Apply(ctx, n.routes(membership.View{})); err != nil {
+		return err
+	}
+	id := n.identity()
+	own, err := id.paths(id.self())
+	if err != nil {
+		return err
+	}
+	n.transport, err = beat.Listen(beat.Config{
+		Node: n.cfg.Node, ID: uint32(id.self().ID), ClusterID: id.Cluster.ID, Key: n.cred.heartbeat, Addresses: own, Port: PortHeartbeat, Log: n.log,
+		Deliver: func(path int, msg membership.Message, at membership.Instant) {
+			if n.member != nil {
+				n.member.Deliver(at, membership.Received{Path: path, Msg: msg})
+			}
+		},
+		Realtime: func() error { return realtime.Thread(realtime.Priority) },
+	})
+	if err != nil {
+		return err
+	}
+	return n.transport.SetPeers(n.peers())
+}
+
+func (n *node) disconnect() {
+	_ = n.transport.Close()
+	bounded, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if n.leaving.Load() {
+		if err := n.private.Close(bounded); err != nil {
+			n.log.Warn("taking the private network down", "err", err)
+		}
+	}
+}
+
+// electorate is the repository's members as the nodes that they are on.
+func (n *node) electorate() *etcdstore.Electorate {
+	return etcdstore.NewElectorate(n.store, func() map[cluster.NodeName]string {
+		out := map[cluster.NodeName]string{}
+		for _, r := range n.identity().Nodes {
+			out[r.Name] = r.PrivateAddress
+		}
+		return out
+	}, PortPeer)
+}
+
+// admit says whether the holder of a certificate may use this node's member of the repository: a node that is configured and whose certificate is not revoked.
+func (n *node) admit(cert *x509.Certificate) error {
+	fp := pki.Fingerprint(cert)
+	if slices.Contains(n.mirror.Snapshot().Revoked, fp) {
+		return fault.Errorf(fault.Denied, "the certificate of %s was revoked", cert.Subject.CommonName)
+	}
+	return nil
+}

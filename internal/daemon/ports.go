@@ -1,0 +1,265 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"redoubt/api/client"
+	v1 "redoubt/api/v1"
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
+	"redoubt/internal/control"
+	"redoubt/internal/etcdstore"
+	"redoubt/internal/fault"
+	"redoubt/internal/membership"
+	"redoubt/internal/metrics"
+	"redoubt/internal/pki"
+	"redoubt/internal/privnet"
+	"redoubt/internal/rgm/life"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/version"
+)
+
+// running is what the control layer gets while this node is in a cluster.
+func (n *node) running() *control.Running {
+	return &control.Running{
+		Node: n.cfg.Node, Fingerprint: pki.Fingerprint(n.cred.authority), Store: n.store, Source: n.mirror, Membership: n.member,
+		Executor: executorOf{n}, Types: typesOf{n}, Peers: &peers{node: n, clients: map[cluster.NodeName]*client.Client{}}, Snapshotter: snapshotOf{n},
+	}
+}
+
+// executorOf hands requests to the executor of the present incarnation.
+type executorOf struct{ *node }
+
+// Ask implements control.Executor.
+func (e executorOf) Ask(ctx context.Context, group cluster.GroupName, ask life.Asked) error {
+	w := e.work.Load()
+	if w == nil {
+		return fault.Errorf(fault.Unavailable, "node %s runs no services at this moment; try again", e.cfg.Node)
+	}
+	return w.executor.Ask(ctx, group, ask)
+}
+
+// typesOf finds resource types by asking the drivers of the present incarnation.
+type typesOf struct{ *node }
+
+// Describe implements control.Types: the type's own folder if one is given, otherwise the first driver that knows the name.
+func (t typesOf) Describe(ctx context.Context, name cluster.TypeName, file string) (model.Type, error) {
+	w := t.work.Load()
+	if w == nil {
+		return model.Type{}, fault.Errorf(fault.Unavailable, "resource type %s: node %s runs no services at this moment; try again", name, t.cfg.Node)
+	}
+	if file != "" {
+		return w.exec.DescribeFolder(ctx, name, file)
+	}
+	var last error
+	for _, d := range w.drivers.order() {
+		if strings.HasPrefix(string(name), "ocf:") != (d == "ocf") {
+			continue
+		}
+		typ, err := w.drivers[d].Describe(ctx, name)
+		if err == nil {
+			return typ, nil
+		}
+		if last = err; !fault.Is(err, fault.NotFound) {
+			break
+		}
+	}
+	return model.Type{}, last
+}
+
+// Run implements control.Types.
+func (t typesOf) Run(ctx context.Context, call agent.Call) agent.Result {
+	w := t.work.Load()
+	if w == nil {
+		return agent.Result{Exit: 1, Message: "node " + string(t.cfg.Node) + " runs no services at this moment; try again"}
+	}
+	d, ok := w.drivers.Driver(call.Type.Driver)
+	if !ok {
+		return agent.Result{Exit: 1, Message: "this build has no driver " + call.Type.Driver}
+	}
+	return d.Run(ctx, call)
+}
+
+// peers calls the API of other nodes over the private network.
+type peers struct {
+	node    *node
+	mu      sync.Mutex
+	clients map[cluster.NodeName]*client.Client
+}
+
+// Call implements control.Peers.
+func (p *peers) Call(ctx context.Context, name cluster.NodeName, noun, verb string, in, out any) error {
+	r, ok := p.node.identity().find(name)
+	if !ok {
+		return fault.Errorf(fault.NotFound, "node %s is not in the cluster", name)
+	}
+	p.mu.Lock()
+	c, ok := p.clients[name]
+	if !ok {
+		c = client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), p.node.cred.client(string(name)))
+		p.clients[name] = c
+	}
+	p.mu.Unlock()
+	return c.Do(ctx, noun, verb, in, out)
+}
+
+func (n *node) apiPort() int {
+	if _, port, err := net.SplitHostPort(n.cfg.Listen.API); err == nil {
+		if p, err := strconv.Atoi(port); err == nil {
+			return p
+		}
+	}
+	return PortAPI
+}
+
+// snapshotOf copies the repository.
+type snapshotOf struct{ *node }
+
+// Snapshot implements control.Snapshotter: the copy is made and verified in a file of its own before the first byte is handed out.
+func (s snapshotOf) Snapshot(ctx context.Context) (io.ReadCloser, int64, error) {
+	f, err := os.CreateTemp(s.cfg.Data, ".snapshot-*")
+	if err != nil {
+		return nil, 0, fault.Errorf(fault.Internal, "make a snapshot: %w", err)
+	}
+	path := f.Name()
+	_ = f.Close()
+	_ = os.Remove(path)
+	info, err := etcdstore.SaveSnapshot(ctx, s.store, path, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err = os.Open(path)
+	_ = os.Remove(path) // the open file stays readable, and goes with its last reader
+	if err != nil {
+		return nil, 0, fault.Errorf(fault.Internal, "make a snapshot: %w", err)
+	}
+	return f, info.Size, nil
+}
+
+// tls is the configuration of the next connection to this node; nil while it is in no cluster.
+func (d *Daemon) tls() *tls.Config {
+	if n := d.node.Load(); n != nil {
+		return n.cred.server()
+	}
+	return nil
+}
+
+// revoked gives the fingerprints of certificates that no longer count.
+func (d *Daemon) revoked() []string {
+	if n := d.node.Load(); n != nil {
+		return n.mirror.Snapshot().Revoked
+	}
+	return nil
+}
+
+// healthy says why this daemon does not do its work.
+func (d *Daemon) healthy() error {
+	n := d.node.Load()
+	switch {
+	case n == nil:
+		return fault.Errorf(fault.Precondition, "this node is in no cluster, or not up yet")
+	case !d.cfg.QuorumServer && !n.member.MayStart():
+		return fault.Errorf(fault.Unavailable, "node %s holds no lease: it runs no services", d.cfg.Node)
+	}
+	return nil
+}
+
+// Leave implements control.Local: in its own time, since the caller waits for an answer.
+func (d *Daemon) Leave(ctx context.Context, why string, shutdown bool) error {
+	n := d.node.Load()
+	if n == nil {
+		return fault.Errorf(fault.Precondition, "this node is in no cluster")
+	}
+	d.log.Warn("this node leaves", "why", why, "shutdown", shutdown)
+	if err := n.drain(ctx); err != nil {
+		return err
+	}
+	if shutdown {
+		d.down <- struct{}{}
+	}
+	return nil
+}
+
+// Facts implements control.Local.
+func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
+	f := v1.NodeFacts{Node: string(d.cfg.Node), Version: version.Version}
+	local, err := privnet.LocalPrefixes()
+	if err != nil {
+		return f, err
+	}
+	for _, p := range local {
+		f.Addresses = append(f.Addresses, p.String())
+	}
+	if agents, err := filepath.Glob("/usr/sbin/fence_*"); err == nil {
+		for _, a := range agents {
+			f.FenceAgents = append(f.FenceAgents, filepath.Base(a))
+		}
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(d.cfg.Data, &fs) == nil {
+		f.FreeBytes = int64(fs.Bavail) * fs.Bsize
+	}
+	n := d.node.Load()
+	if n == nil {
+		return f, nil
+	}
+	f.CertificateExpires, f.AuthorityExpires = n.cred.leaf.NotAfter, n.cred.authority.NotAfter
+	if link, err := n.slot.get(); err == nil {
+		f.GuardWarnings = link.State().Warnings
+	}
+	if w := n.work.Load(); w != nil {
+		f.Watchdog = w.watchdog
+	}
+	return f, nil
+}
+
+// membershipNow, stateNow, beats and certificateDays are what metrics read.
+func (d *Daemon) membershipNow() (membership.View, membership.Instant, bool) {
+	n := d.node.Load()
+	if n == nil {
+		return membership.View{}, 0, false
+	}
+	return n.member.View(), n.clock.Boot(), true
+}
+
+func (d *Daemon) stateNow() (model.State, bool) {
+	n := d.node.Load()
+	if n == nil {
+		return model.State{}, false
+	}
+	return n.mirror.Snapshot().State, true
+}
+
+func (d *Daemon) beats() metrics.Beats {
+	sum := metrics.Beats{Dropped: map[string]uint64{}}
+	n := d.node.Load()
+	if n == nil {
+		return sum
+	}
+	for _, c := range n.transport.Counts() {
+		sum.Sent += c.Sent
+		sum.Received += c.Received
+		for why, k := range c.Dropped {
+			sum.Dropped[why] += k
+		}
+	}
+	return sum
+}
+
+func (d *Daemon) certificateDays() (int, bool) {
+	n := d.node.Load()
+	if n == nil {
+		return 0, false
+	}
+	return n.cred.expiry(d.clock()), true
+}

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
+	"redoubt/internal/engine"
+	"redoubt/internal/exectype"
+	"redoubt/internal/fault"
+	"redoubt/internal/guardlink"
+	"redoubt/internal/native"
+	"redoubt/internal/ocf"
+	"redoubt/internal/proc"
+	"redoubt/internal/watchdog"
+)
+
+// work is what exists only during one incarnation: who runs methods, and who decides when.
+type work struct {
+	executor *engine.Executor
+	drivers  drivers
+	exec     *exectype.Driver // for types in folders that an administrator names
+	launcher *proc.Launcher
+	watchdog string // the device that the guard feeds; "": none
+	rearm    func() // gives the guard new datagrams: the peers have changed
+}
+
+// drivers implements engine.Drivers.
+type drivers map[string]agent.Driver
+
+// Driver implements engine.Drivers.
+func (d drivers) Driver(name string) (agent.Driver, bool) {
+	driver, ok := d[name]
+	return driver, ok
+}
+
+// order is in which the drivers are asked for a type.
+func (drivers) order() []string { return []string{"native", "exec", "ocf"} }
+
+// serve is lives.work: the services of one incarnation, until ctx ends.
+func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Incarnation, adopted bool) error {
+	pid, mnt := link.Namespaces()
+	launcher, err := proc.New(proc.Config{Cgroup: n.cfg.services(), RunDir: filepath.Join(n.cfg.Run, "out"), PIDNamespace: pid, MountNamespace: mnt, Log: n.log})
+	if err != nil {
+		return err
+	}
+	defer launcher.Close()
+	if adopted {
+		if err := launcher.Resume(); err != nil {
+			return err
+		}
+		go n.endExtension(ctx)
+	}
+	w := &work{launcher: launcher, watchdog: n.feedWatchdog(ctx, link)}
+	w.exec = exectype.New(exectype.Config{Launcher: launcher, TypeDirs: n.cfg.Types, Log: n.log, Socket: n.cfg.Socket(), ToolDir: n.tools()})
+	agents, err := ocf.New(ocf.Config{
+		Launcher: launcher, Processes: launcher, Obligations: n.slot, Log: n.log, ToolDir: n.tools(), Node: n.cfg.Node, RunDir: filepath.Join(n.cfg.Run, "resource-agents"),
+	})
+	if err != nil {
+		return err
+	}
+	records := filepath.Join(n.cfg.Run, "records")
+	if !adopted {
+		// They are about processes of an earlier life, none of which is left.
+		if err := os.RemoveAll(records); err != nil {
+			return fault.Errorf(fault.Internal, "begin a new life: %w", err)
+		}
+	}
+	w.drivers = drivers{
+		"native": native.New(native.Config{
+			Launcher: launcher, Obligations: n.slot, Log: n.log, Resolve: resolve, RunDir: records, Socket: n.cfg.Socket(), ToolDir: n.tools(),
+		}),
+		"exec": w.exec,
+		"ocf":  agents,
+	}
+	w.rearm = func() { n.arm(ctx, link, inc) }
+	w.rearm()
+	w.executor = engine.NewExecutor(n.engineConfig(), inc, n.member, n.mirror, n.store, w.drivers, n.slot)
+	n.work.Store(w)
+	defer n.work.CompareAndSwap(w, nil)
+	return w.executor.Run(ctx)
+}
+
+// tools is the directory that agents have first on their PATH.
+func (n *node) tools() string { return filepath.Join(n.cfg.Run, "bin") }
+
+// resolve gives the addresses of a host name as this machine sees them.
+func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// arm gives the guard what it says to the others once it has fenced.
+func (n *node) arm(ctx context.Context, link *guardlink.Link, inc cluster.Incarnation) {
+	sealed, err := n.transport.FencedDatagrams(inc)
+	if err == nil {
+		var out []guardlink.Datagram
+		for _, d := range sealed {
+			out = append(out, guardlink.Datagram{Socket: d.Socket, Payload: d.Payload})
+			defer d.Socket.Close()
+		}
+		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err = link.Arm(bounded, out)
+	}
+	if err != nil && ctx.Err() == nil {
+		n.log.Warn("the guard can not announce its fencing; the others will wait for the end of this node's lease", "err", err)
+	}
+}
+
+// feedWatchdog hands the hardware watchdog, where there is one, to the guard, and names it.
+func (n *node) feedWatchdog(ctx context.Context, link *guardlink.Link) string {
+	dev, err := watchdog.Open(n.cfg.Watchdog, 10*time.Second)
+	if err != nil {
+		if !fault.Is(err, fault.NotFound) || n.cfg.Watchdog != "" {
+			n.log.Warn("no hardware watchdog: nothing ends this machine when its kernel hangs, unless a fence agent does", "err", err)
+		}
+		return ""
+	}
+	defer dev.File().Close() // the guard has its own; without magic close the timer runs on
+	if err := link.Watchdog(ctx, dev.File(), dev.Interval()); err != nil {
+		n.log.Warn("the guard did not take the watchdog", "err", err)
+		return ""
+	}
+	return dev.Identity()
+}

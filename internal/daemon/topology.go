@@ -1,0 +1,306 @@
+package daemon
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"redoubt/internal/beat"
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/engine"
+	"redoubt/internal/fault"
+	"redoubt/internal/membership"
+	"redoubt/internal/privnet"
+	"redoubt/internal/rgm/model"
+)
+
+// follow keeps everything that depends on who is configured, who votes and which paths are up in step with the repository and the membership: the peers
+// of the heartbeats, the routes of the private network, the endpoints of the repository, this node's seat in it, and what the node remembers.
+func (n *node) follow(ctx context.Context) error {
+	views, news := n.member.Subscribe(ctx), n.mirror.Subscribe(ctx)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := n.adjust(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-views:
+		case <-news:
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *node) adjust(ctx context.Context) error {
+	snap, view := n.mirror.Snapshot(), n.member.View()
+	if snap.State.Cluster.ID != "" {
+		if gone := n.learn(snap); gone {
+			return errRemoved
+		}
+	}
+	if ends := n.endpoints(&view); !slices.Equal(ends, n.ends) {
+		if err := n.store.SetEndpoints(ends); err != nil {
+			n.log.Warn("the repository can not be reached", "err", err)
+		}
+		n.ends = ends
+	}
+	n.reroute(ctx, view)
+	if snap.Record != nil {
+		n.seat.adjust(ctx, n, snap)
+	}
+	return nil
+}
+
+// settledFor is how often the private network is looked after when nothing has changed: somebody may have removed a route.
+const settledFor = 10 * time.Second
+
+// reroute brings the private network in step with the paths that are up.
+func (n *node) reroute(ctx context.Context, view membership.View) {
+	want := n.routes(view)
+	if reflect.DeepEqual(want, n.routed) && time.Since(n.routedAt) < settledFor {
+		return
+	}
+	changed := !reflect.DeepEqual(want, n.routed)
+	n.routed, n.routedAt = want, time.Now()
+	if err := n.private.Apply(ctx, want); err != nil {
+		n.log.Warn("the private network could not be set up; trying again", "err", err)
+		n.routed = privnet.Desired{}
+		return
+	}
+	if w := n.work.Load(); w != nil && changed {
+		w.rearm() // the guard's last words take the paths that are there now
+	}
+}
+
+// learn takes over what the repository says about the cluster; true: this node is not in it any more.
+func (n *node) learn(snap engine.Snapshot) (gone bool) {
+	old := n.identity()
+	if snap.State.Cluster.ID != old.Cluster.ID {
+		n.log.Error("the repository is that of another cluster; it is not followed", "cluster", snap.State.Cluster.Name)
+		return false
+	}
+	next := &identity{Cluster: snap.State.Cluster, Node: old.Node, Profile: old.Profile, Restored: old.Restored}
+	for _, s := range snap.State.Nodes {
+		next.Nodes = append(next.Nodes, s.Node)
+	}
+	if snap.Record != nil {
+		for _, v := range slices.Concat(snap.Record.Voters, snap.Record.NextVoters) {
+			if !slices.Contains(next.Voters, v.Node) {
+				next.Voters = append(next.Voters, v.Node)
+			}
+		}
+	}
+	if _, ok := next.find(next.Node); !ok {
+		return len(next.Nodes) > 0
+	}
+	if reflect.DeepEqual(old, next) {
+		return false
+	}
+	n.mu.Lock()
+	next.Restored = n.id.Restored
+	n.id = next
+	n.mu.Unlock()
+	if err := next.save(n.cfg); err != nil {
+		n.log.Error("what this node knows of its cluster could not be saved; after a restart it may not find the others", "err", err)
+	}
+	if err := n.transport.SetPeers(n.peers()); err != nil {
+		n.log.Error("not every node can be heard", "err", err)
+	}
+	own, err := next.paths(next.self())
+	if err == nil {
+		err = n.transport.SetAddresses(own)
+	}
+	if err != nil {
+		n.log.Error("not every interconnect can be used", "err", err)
+	}
+	var configured []membership.Configured
+	for _, r := range next.Nodes {
+		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer})
+	}
+	go func() {
+		// The loop may be busy; it takes this between two steps.
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = n.member.Do(ctx, func() {
+			n.machine.SetNodes(configured)
+			n.machine.SetPaths(len(own))
+		})
+	}()
+	if w := n.work.Load(); w != nil {
+		w.rearm()
+	}
+	return false
+}
+
+// bootstrap tells the machine who is configured, and writes the first records of a cluster that this node has just created.
+func (n *node) bootstrap(ctx context.Context) error {
+	id := n.identity()
+	var configured []membership.Configured
+	for _, r := range id.Nodes {
+		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer})
+	}
+	if err := n.member.Do(ctx, func() { n.machine.SetNodes(configured) }); err != nil {
+		return err
+	}
+	if id.Restored {
+		return n.renew(ctx)
+	}
+	if len(id.Nodes) != 1 || len(id.Voters) != 1 || id.Voters[0] != id.Node {
+		return nil
+	}
+	for {
+		err := n.firstRecords(ctx, id)
+		if err == nil || fault.Is(err, fault.Conflict) {
+			return nil
+		}
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// firstRecords writes the cluster, its first node and the first membership record, if they are not there.
+func (n *node) firstRecords(ctx context.Context, id *identity) error {
+	timing, ok := cluster.ProfileTiming(id.Profile)
+	if !ok {
+		timing, _ = cluster.ProfileTiming("default")
+	}
+	rec := membership.Record{Epoch: 1, Voters: []membership.Voter{{Node: id.Node}}, VoterEpoch: 1, Timing: timing}
+	var ops []confdb.Op
+	for _, r := range []struct {
+		key  string
+		kind confdb.Kind
+		spec any
+	}{
+		{confdb.KeyCluster, confdb.KindCluster, id.Cluster},
+		{confdb.KeyNode(id.Node), confdb.KindNode, id.self()},
+		{confdb.KeyMembership, confdb.KindMembership, rec},
+	} {
+		value, err := confdb.Encode(r.kind, r.spec)
+		if err != nil {
+			return err
+		}
+		ops = append(ops, confdb.Op{Key: r.key, Value: value})
+	}
+	attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	_, err := n.store.Txn(attempt, []confdb.Compare{{Key: confdb.KeyCluster}, {Key: confdb.KeyMembership}}, ops)
+	return err
+}
+
+// peers are the other nodes as the heartbeats know them.
+func (n *node) peers() []beat.Peer {
+	id := n.identity()
+	var out []beat.Peer
+	for _, r := range id.Nodes {
+		if r.Name == id.Node {
+			continue
+		}
+		addrs, err := id.paths(r)
+		if err != nil {
+			n.log.Error("a node's record is damaged; it is not heard", "node", r.Name, "err", err)
+			continue
+		}
+		out = append(out, beat.Peer{Node: r.Name, ID: uint32(r.ID), Key: r.HeartbeatKey, Addresses: addrs})
+	}
+	return out
+}
+
+// routes are the ways to the other nodes' private addresses, over paths that are up before others.
+func (n *node) routes(view membership.View) privnet.Desired {
+	id := n.identity()
+	down := func(name cluster.NodeName, path int) bool {
+		for _, p := range view.Paths {
+			if p.Node == name && p.Path == path {
+				return !p.Up
+			}
+		}
+		return false
+	}
+	var d privnet.Desired
+	for _, r := range id.Nodes {
+		private, err := netip.ParseAddr(r.PrivateAddress)
+		if err != nil {
+			continue
+		}
+		if r.Name == id.Node {
+			d.Self = private
+			continue
+		}
+		addrs, err := id.paths(r)
+		if err != nil {
+			continue
+		}
+		p := privnet.Peer{Private: private}
+		for _, want := range []bool{false, true} {
+			for i, a := range addrs {
+				if a.IsValid() && down(r.Name, i) == want {
+					p.Via = append(p.Via, a)
+				}
+			}
+		}
+		d.Peers = append(d.Peers, p)
+	}
+	return d
+}
+
+// endpoints are where the repository is reached: this node's own member first, then voters that are heard, then the others.
+func (n *node) endpoints(view *membership.View) []string {
+	id := n.identity()
+	heard := func(name cluster.NodeName) bool {
+		if view == nil || view.Record == nil {
+			return true
+		}
+		for _, p := range view.Peers {
+			if p.Node == name {
+				return p.LastHeard != 0 && n.clock.Boot()-p.LastHeard < membership.Instant(view.Record.Timing.Timeout)
+			}
+		}
+		return false
+	}
+	var own, alive, silent []string
+	for _, v := range id.Voters {
+		r, ok := id.find(v)
+		if !ok {
+			continue
+		}
+		e := net.JoinHostPort(r.PrivateAddress, strconv.Itoa(PortClient))
+		switch {
+		case v == id.Node:
+			own = append(own, e)
+		case heard(v):
+			alive = append(alive, e)
+		default:
+			silent = append(silent, e)
+		}
+	}
+	out := append(own, alive...)
+	if len(out) == 0 {
+		out = silent
+	}
+	return out
+}
+
+// paths are a node's addresses by interconnect; the zero address where the interconnect is not in use or the node has none there.
+func (id *identity) paths(r model.Node) ([]netip.Addr, error) {
+	out := make([]netip.Addr, len(id.Cluster.Interconnects))
+	for i, c := range id.Cluster.Interconnects {
+		if c.Disabled || i >= len(r.Addresses) || r.Addresses[i] == "" {
+			continue
+		}
+		a, err := netip.ParseAddr(r.Addresses[i])
+		if err != nil {
+			return nil, fault.Errorf(fault.Internal, "address %q in the record of node %s: %w", r.Addresses[i], r.Name, err)
+		}
+		out[i] = a
+	}
+	return out, nil
+}
