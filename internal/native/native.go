@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -19,18 +20,19 @@ import (
 	"redoubt/internal/native/gds"
 	"redoubt/internal/native/logicalhost"
 	"redoubt/internal/native/record"
+	"redoubt/internal/native/storage"
 	"redoubt/internal/rgm/model"
 )
 
 // DriverName is the name of the driver in types.
 const DriverName = "native"
 
-// Config is what the driver needs. Every field but RunDir, ToolDir, Socket and AddressLife must be set.
+// Config is what the driver needs. Launcher, Obligations and Log must be set.
 type Config struct {
 	Launcher    agent.Launcher
 	Obligations agent.Obligations
 	Log         *slog.Logger
-	// Resolve gives the addresses of a host name as this node sees them.
+	// Resolve gives the addresses of a host name as this node sees them; nil asks the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// RunDir is where the driver keeps what it has to know after a planned restart of the daemon; it is made when it is missing. Empty: in
 	// memory only.
@@ -55,6 +57,11 @@ type driver struct {
 
 // New returns the driver.
 func New(cfg Config) agent.Driver {
+	if cfg.Resolve == nil {
+		cfg.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
 	records := &record.Store{Dir: cfg.RunDir}
 	return &driver{log: cfg.Log, types: map[cluster.TypeName]builtin{
 		logicalhost.TypeName: logicalhost.New(logicalhost.Config{
@@ -63,6 +70,7 @@ func New(cfg Config) agent.Driver {
 		gds.TypeName: gds.New(gds.Config{
 			Launcher: cfg.Launcher, Log: cfg.Log, Records: records, Resolve: cfg.Resolve, ToolDir: cfg.ToolDir, Socket: cfg.Socket,
 		}),
+		storage.TypeName: storage.New(storage.Config{Launcher: cfg.Launcher, Obligations: cfg.Obligations, Log: cfg.Log}),
 	}}
 }
 
