@@ -14,7 +14,9 @@ func (w *World) chaos() {
 	if w.calm {
 		return
 	}
-	w.fault()
+	if w.now >= w.pause {
+		w.fault()
+	}
 	w.after(w.between(20*time.Millisecond, 500*time.Millisecond), w.chaos)
 }
 
@@ -120,12 +122,55 @@ func (w *World) biased() {
 			w.remove(w.busy())
 		}
 		w.isolate(w.busy(), w.between(450*time.Millisecond, 1500*time.Millisecond))
+	case BiasRotate:
+		w.rotate(w.busy())
+		w.pause = w.now + int64(1800*time.Millisecond)
 	case BiasDelay:
 		n := w.busy()
+		w.pause = w.now + int64(1500*time.Millisecond)
 		n.inbound = w.between(200*time.Millisecond, 400*time.Millisecond)
 		w.after(500*time.Millisecond, func() { w.cutOff(n, 2, -1, time.Second) })
 		w.after(1500*time.Millisecond, func() { n.inbound = 0 })
 	}
+}
+
+// rotate takes a node out of the cluster by force without its hearing of it, and lets one half of the others hear it first, then the other half, which by then
+// does not hear the first.
+func (w *World) rotate(n *node) {
+	var a, b []*node
+	for i, k := range w.rng.Perm(len(w.nodes)) {
+		switch o := w.nodes[k]; {
+		case o == n:
+		case i%2 == 0:
+			a = append(a, o)
+		default:
+			b = append(b, o)
+		}
+	}
+	n.lag = 5 * time.Second
+	w.after(2*time.Second, func() { n.lag = 0 })
+	w.remove(n)
+	hold := w.store.log[len(w.store.log)-1].snap.Record.Timing.Timeout + 30*time.Millisecond
+	w.after(0, func() { w.apart([]*node{n}, b, hold) })
+	w.after(hold-time.Millisecond, func() { w.apart(a, b, time.Second) })
+	w.after(hold+w.between(100*time.Millisecond, 200*time.Millisecond), func() { w.apart([]*node{n}, a, time.Second) })
+}
+
+// apart cuts two sets of nodes off from each other.
+func (w *World) apart(as, bs []*node, span time.Duration) {
+	if w.calm {
+		return
+	}
+	var links []link
+	for _, a := range as {
+		for _, b := range bs {
+			for p := range paths {
+				links = append(links, link{a.index, b.index, p}, link{b.index, a.index, p})
+			}
+		}
+	}
+	w.trace.note("", fmt.Sprintf("%d nodes are cut off from %d others for %v", len(as), len(bs), span))
+	w.after(span, w.sever(links))
 }
 
 // isolate cuts one node off: in both directions or one, on one path or all.

@@ -17,7 +17,7 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 	}{
 		{"takeover without waiting for the release", 100, sim.Options{Faults: membership.Faults{NoReleaseWait: true}, Bias: sim.BiasCuts}},
 		{"a restarted voter that releases at once", 300, sim.Options{Faults: membership.Faults{ForgetfulVoter: true}, Bias: sim.BiasRestarts}},
-		{"a voter that answers a removed incarnation", 300, sim.Options{Faults: membership.Faults{AnswerRemoved: true}, Bias: sim.BiasLate}},
+		{"a voter that answers a removed incarnation", 300, sim.Options{Faults: membership.Faults{AnswerRemoved: true}, Bias: sim.BiasRotate}},
 		{"run beyond hold", 100, sim.Options{Faults: membership.Faults{RunBeyondHold: true}, Bias: sim.BiasCuts}},
 		{"lease counted from the answer", 300, sim.Options{Faults: membership.Faults{LeaseFromAnswer: true}, Bias: sim.BiasDelay}},
 		{"a late commit of the removal, released early", 300, sim.Options{Faults: membership.Faults{ReleaseEarly: true}, Bias: sim.BiasLate}},
@@ -43,7 +43,7 @@ func TestBiasesAloneFindNothing(t *testing.T) {
 	if testing.Short() {
 		n = 5
 	}
-	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay} {
+	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay, sim.BiasRotate} {
 		t.Run(string(b), func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(n) {

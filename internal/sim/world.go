@@ -36,6 +36,7 @@ const (
 	BiasLate     Bias = "late"     // commits and watches lag behind
 	BiasCuts     Bias = "cuts"     // short cuts of single nodes
 	BiasDelay    Bias = "delay"    // messages are long on their way
+	BiasRotate   Bias = "rotate"   // a removed node that does not know it is heard by one half of the others, then by the other half
 )
 
 // Result is how a run ended.
@@ -79,6 +80,7 @@ type World struct {
 	mood   mood
 	stats  Stats
 	events int
+	pause  int64 // true time before which no further fault is drawn: one that takes its time is under way
 }
 
 // Run simulates one seed to its end.
