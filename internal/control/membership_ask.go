@@ -16,14 +16,14 @@ import (
 // askLimit is how long the president gets to change the membership record; an unanswered request ends by itself after a minute.
 const askLimit = 65 * time.Second
 
-// askPresident writes a request for a change of the membership record and waits until it is carried out: until done holds of the record, or the request is gone.
+// askPresident writes a request for a change of the membership record and waits until it is gone; done says of the record whether it was carried out.
 func (c *Control) askPresident(ctx context.Context, r *Running, who Caller, ask engine.Ask, what string, done func(*membership.Record) bool) error {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return fault.Errorf(fault.Internal, "draw a name for the request: %w", err)
 	}
 	key := confdb.PrefixAsk + hex.EncodeToString(random[:])
-	_, err := c.change(ctx, r, who, func(d *draft) error {
+	asked, err := c.change(ctx, r, who, func(d *draft) error {
 		ask.By, ask.At = who.String(), d.now.UTC()
 		d.put(key, confdb.KindAsk, ask)
 		return nil
@@ -35,11 +35,11 @@ func (c *Control) askPresident(ctx context.Context, r *Running, who Caller, ask 
 	return c.await(ctx, r, waiting{limit: askLimit}, what, func(v view) error {
 		read, known := v.snap.Record, v.member.Record // both: what is decided next may rest on either
 		switch {
+		case int64(v.snap.State.Basis.Revision) < asked.Revision || v.snap.Revision(key) != 0:
+			return errNotYet // also when the record shows it: a request that is left would be carried out again after the next one
 		case read != nil && known != nil && done(read) && done(known):
 			return nil
 		case read != nil && done(read):
-			return errNotYet
-		case v.snap.Revision(key) != 0:
 			return errNotYet
 		case !gone:
 			gone = true // the record may be the one from before by a moment
