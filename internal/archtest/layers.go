@@ -40,8 +40,6 @@ var layers = map[string]int{
 	"internal/native":     layerAdapter,
 	"internal/exectype":   layerAdapter,
 	"internal/ocf":        layerAdapter,
-	"internal/netlink":    layerAdapter,
-	"internal/mount":      layerAdapter,
 	"internal/pki":        layerAdapter,
 	"agents":              layerVocabulary,
 	"api/client":          layerFace,
