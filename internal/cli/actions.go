@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,8 +59,8 @@ func document(source []byte) (any, error) {
 	if err := dec.Decode(&node); err != nil {
 		return nil, err
 	}
-	if err := dec.Decode(new(yaml.Node)); err != io.EOF {
-		return nil, fmt.Errorf("there is more than one document in it")
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one document in it")
 	}
 	return fit(node.Content[0], reflect.TypeFor[v1.Document](), "")
 }

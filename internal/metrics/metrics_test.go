@@ -35,7 +35,9 @@ func TestNodeInACluster(t *testing.T) {
 				}}},
 			}, true
 		},
-		Beats:           func() metrics.Beats { return metrics.Beats{Sent: 5, Received: 4, Dropped: map[string]uint64{"replay": 2}} },
+		Beats: func() metrics.Beats {
+			return metrics.Beats{Sent: 5, Received: 4, Dropped: map[string]uint64{"replay": 2}}
+		},
 		CertificateDays: func() (int, bool) { return 300, true },
 	})
 	m.Method("redoubt.gds", "Start", "failed", 30*time.Millisecond)

@@ -26,7 +26,6 @@ var ours = sync.OnceFunc(func() {
 type registrar struct {
 	server *Server
 	api    huma.API
-	ops    map[string]v1.Operation
 }
 
 type body[T any] struct{ Body T }

@@ -183,17 +183,14 @@ func (s *Server) listenUnix(path string) (net.Listener, error) {
 	}
 	l.SetUnlinkOnClose(false)
 	if err := os.Chmod(made, s.cfg.SocketMode); err != nil {
-		l.Close()
-		return nil, failed(err)
+		return nil, failed(errors.Join(err, l.Close()))
 	}
 	if err := os.Rename(made, path); err != nil {
-		l.Close()
-		return nil, failed(err)
+		return nil, failed(errors.Join(err, l.Close()))
 	}
 	info, err := os.Lstat(path)
 	if err != nil {
-		l.Close()
-		return nil, failed(err)
+		return nil, failed(errors.Join(err, l.Close()))
 	}
 	return unixSocket{l, path, info}, nil
 }

@@ -13,6 +13,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
+	"redoubt/internal/server/servertest"
 )
 
 // feed makes a server whose watch gives what the test sends, to each watcher.
@@ -157,4 +158,36 @@ func TestGracefulEnd(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// The watch of the real control layer: the state at once, and again after a change made through the same socket.
+func TestWatchOfACluster(t *testing.T) {
+	c, _ := servertest.Cluster(t)
+	s, _ := start(t, func(cfg *Config) { cfg.Control = c })
+	api := client.Unix(onSocket(t, s))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	made := false
+	for e, err := range api.Watch(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Status == nil {
+			continue
+		}
+		if !made {
+			made = true
+			if e.Status.Cluster.Name != "demo" || len(e.Status.Nodes) != 3 || len(e.Status.Groups) != 0 {
+				t.Errorf("first status: %+v", e.Status)
+			}
+			var r v1.Result
+			if err := api.Do(ctx, "group", "create", v1.GroupCreate{Names: []string{"web-rg"}, Node: []string{"n1", "n2"}}, &r); err != nil || r.Revision == 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
+		if len(e.Status.Groups) == 1 {
+			return
+		}
+	}
+	t.Error("the change was not seen")
 }
