@@ -217,6 +217,8 @@ func TestAddressInUse(t *testing.T) {
 	for _, cidr := range []string{"10.9.8.77/24", "fd00:9::77/64"} {
 		ok(t, p.peer.AddrAdd(p.link, addr(t, cidr)))
 		n := newNode(t)
+		n.cfg.AddressLife = time.Second // so long the address of a node that died may still answer
+		n.driver = native.New(n.cfg)
 		call := n.call(t, lh, "ip", set("Address", "10.9.8.100/24", cidr))
 		n.refuse(t, call, model.MethodStart, strings.Split(cidr, "/")[0], p.link.Attrs().HardwareAddr.String(), "pub0")
 		if present(t, cidr) || present(t, "10.9.8.100/24") {
