@@ -86,6 +86,7 @@ func TestRemovingNodes(t *testing.T) {
 		default:
 			t.Error("n3 was not told to leave")
 		}
+		synctest.Wait() // until the news has reached n2 too
 		if w.nodes["n2"].machine.View().Record.Epoch != 6 {
 			t.Error("n3 was not taken out of the membership")
 		}

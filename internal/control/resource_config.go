@@ -66,6 +66,13 @@ func (c *Control) ResourceCreateLogicalhostname(ctx context.Context, who Caller,
 	}
 	changes.Any = slices.Concat(settings, changes.Any)
 	q := check.ResourceRequest{Group: cluster.GroupName(in.Group), Type: logicalHostname, Disabled: in.Disabled, Changes: changes}
+	if _, there := check.Type(c.look(r).state, logicalHostname); !there {
+		// Every cluster has the type, as in Solaris Cluster; it is registered when it is first used.
+		_, err := c.TypeRegister(ctx, who, v1.TypeRegister{Names: []string{string(logicalHostname)}})
+		if err != nil && !fault.Is(err, fault.Exists) {
+			return v1.Result{}, err
+		}
+	}
 	return c.createResources(ctx, r, who, in.Names, in.All, q, wait(in.NoWait, in.Timeout))
 }
 

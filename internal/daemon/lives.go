@@ -72,7 +72,8 @@ func (l *lives) live(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 			l.fencing("guard died")
 			l.log.Error("the guard was killed; the kernel has ended the services of this node", "incarnation", inc)
 		}
-		return link.Close()
+		_ = link.Close() // its end is the guard's, and has been seen
+		return nil
 	case err := <-ended:
 		ended <- err
 		if ctx.Err() == nil {
@@ -81,7 +82,8 @@ func (l *lives) live(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 			l.slot.fence(link)
 			<-link.Done()
 			l.slot.set(nil)
-			return link.Close()
+			_ = link.Close()
+			return nil
 		}
 		return context.Cause(ctx)
 	}

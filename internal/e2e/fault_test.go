@@ -66,14 +66,14 @@ func TestGuardDies(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
 	p := w.watch(t, "n1")
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	if _, err := w.Daemon("n1", lab.DaemonKillGuard); err != nil {
 		t.Fatal(err)
 	}
 	// The kernel ends what the guard guarded. Where the group comes up again is the planner's affair: the node is back at once.
 	eventually(t, func() string {
 		at := w.whereWeb(t, "n2")
-		if now := w.webPID(t); at == "" || now == "" || at == "n1" && now == before {
+		if now := w.webProcess(t); at == "" || now == "" || at == "n1" && now == before {
 			return "web-rg is online on " + at
 		}
 		return ""
@@ -136,7 +136,7 @@ func TestOneInterconnectIsLost(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
 	p := w.watch(t)
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	for _, net := range []string{"ic1", "ic2"} {
 		if err := w.Cut(lab.Fault{Machine: "n1", Networks: []string{net}}); err != nil {
 			t.Fatal(err)
@@ -167,8 +167,8 @@ func TestOneInterconnectIsLost(t *testing.T) {
 			return ""
 		})
 	}
-	if now := w.webPID(t); now != before {
-		t.Errorf("the server was restarted: process %s, now %s", before, now)
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
 	}
 	if r := p.stop(t); len(r.Answerers) != 1 {
 		t.Errorf("the service moved: %+v", r.Answerers)
@@ -219,7 +219,7 @@ func TestTwoNodesWithQuorumServer(t *testing.T) {
 	w.mend(t)
 	// Now without the quorum server: nothing stops, since two of three votes are left.
 	p = w.watch(t)
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	if _, err := w.Kill(lab.QuorumServer); err != nil {
 		t.Fatal(err)
 	}
@@ -229,8 +229,8 @@ func TestTwoNodesWithQuorumServer(t *testing.T) {
 		}
 		return ""
 	})
-	if now := w.webPID(t); now != before {
-		t.Errorf("the server was restarted: process %s, now %s", before, now)
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
 	}
 	p.stop(t)
 }

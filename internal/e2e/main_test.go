@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +55,7 @@ func run(m *testing.M) int {
 // serve is the service of the tests: an HTTP server that answers with its node's name, and that must exist only once.
 func serve(address, lock string) {
 	host, _ := os.Hostname()
+	self := fmt.Sprintf("%s/%d", host, time.Now().UnixNano()) // every process is an answerer of its own; process ids are used again
 	f, err := os.OpenFile(lock, os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -72,7 +74,7 @@ func serve(address, lock string) {
 	}
 	err = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
-		fmt.Fprintf(w, "%s/%d\n", host, os.Getpid()) // one word: every process is an answerer of its own
+		fmt.Fprintln(w, self)
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)

@@ -38,22 +38,21 @@ func TestProcessDies(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
 	p := w.watch(t)
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	if _, err := w.Output(t.Context(), "n1", "sh", "-c", "for f in /proc/[0-9]*; do tr '\\0' ' ' <$f/cmdline 2>/dev/null | grep -q ' [s]erve 10.77.0.100:8080' && kill -9 ${f#/proc/}; done; true"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() string {
-		for _, r := range w.status(t, "n1").Resources {
-			for _, n := range r.Nodes {
-				if r.Name == "web" && n.Node == "n1" && n.Restarts == 1 && n.State == "ONLINE" {
-					return ""
-				}
-			}
+		if now := w.webProcess(t); now == "" || now == before {
+			return "the death of the process was not repaired"
 		}
-		return "the death of the process was not repaired"
+		return ""
 	})
+	if at := w.whereWeb(t, "n1"); at != "n1" {
+		t.Errorf("web-rg is online on %q: it should have been restarted in place", at)
+	}
 	r := p.stop(t)
-	if len(r.Answerers) < 2 || w.webPID(t) == before {
+	if len(r.Answerers) < 2 || w.webProcess(t) == before {
 		t.Errorf("the server was not restarted: %+v", r.Answerers)
 	}
 }
@@ -62,7 +61,7 @@ func TestRollingRestartOfDaemons(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
 	p := w.watch(t)
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	for _, n := range w.Nodes() {
 		if _, err := w.Daemon(n, lab.DaemonRestart); err != nil {
 			t.Fatal(err)
@@ -71,8 +70,8 @@ func TestRollingRestartOfDaemons(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if now := w.webPID(t); now != before {
-		t.Errorf("the server was restarted: process %s, now %s", before, now)
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
 	}
 	if r := p.stop(t); len(r.Answerers) != 1 {
 		t.Errorf("the service was restarted: %+v", r.Answerers)
@@ -95,15 +94,15 @@ func TestTimingChangesInARunningCluster(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
 	p := w.watch(t)
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	for _, profile := range []string{"fast", "wan", "fast", "default"} {
 		w.do(t, "n2", "cluster", "set", "-p", "heartbeat_profile="+profile)
 		if got := w.status(t, "n3").Cluster.Timing.Profile; got != profile {
 			t.Errorf("the profile is %s, not %s", got, profile)
 		}
 	}
-	if now := w.webPID(t); now != before {
-		t.Errorf("the server was restarted: process %s, now %s", before, now)
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
 	}
 	p.stop(t)
 }
@@ -112,7 +111,7 @@ func TestFullDiskUnderTheRepository(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
 	p := w.watch(t)
-	before := w.webPID(t)
+	before := w.webProcess(t)
 	// A small file system takes the place of n1's data while its daemon is down, and is then filled to the brim.
 	data := "/var/lib/redoubt"
 	sh := func(script string) string {
@@ -138,8 +137,8 @@ func TestFullDiskUnderTheRepository(t *testing.T) {
 	for range 5 {
 		w.do(t, "n2", "group", "set", "-p", "RG_description=written while n1's disk is full", "web-rg")
 	}
-	if now := w.webPID(t); now != before {
-		t.Errorf("the server was restarted: process %s, now %s", before, now)
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
 	}
 	sh("rm " + data + "/ballast " + data + "/ballast2")
 	if _, err := w.Daemon("n1", lab.DaemonRestart); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -181,7 +180,7 @@ func (w *world) web(t *testing.T, node string) {
 	t.Helper()
 	if !strings.Contains(w.do(t, node, "group", "list"), "web-rg") {
 		nodes := strings.Join(w.Nodes(), ",")
-		w.do(t, node, "type", "register", "redoubt.gds", "redoubt.logicalhostname")
+		w.do(t, node, "type", "register", "redoubt.gds")
 		w.do(t, node, "group", "create", "-n", nodes, "-p", "Pingpong_interval=1", "web-rg")
 		w.do(t, node, "resource", "create-logicalhostname", "-g", "web-rg", "--address", "10.77.0.100/24", "web-ip")
 		self, err := os.Executable()
@@ -234,7 +233,7 @@ type watching struct {
 	err    error
 }
 
-// watch asks the service from the client, and from the machines named, until stop. Its answers are the node's name and the server's process id.
+// watch asks the service from the client, and from the machines named, until stop. Its answers name the node and the process.
 func (w *world) watch(t *testing.T, from ...string) *watching {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -337,16 +336,16 @@ func (w *world) president(t *testing.T, ask string) string {
 	return s.Cluster.President
 }
 
-// webPID is the process id of the server, in the namespace of the machine's services, as it says itself; "" while nobody answers.
-func (w *world) webPID(t *testing.T) string {
+// webProcess names the process that serves, as it says itself; "" while nobody answers.
+func (w *world) webProcess(t *testing.T) string {
 	t.Helper()
 	out, err := w.Output(t.Context(), lab.Client, "wget", "-qO-", "-T", "5", "-t", "1", "http://"+webAddress+"/")
 	if err != nil {
 		return ""
 	}
-	_, pid, ok := strings.Cut(strings.TrimSpace(out), "/")
-	if _, err := strconv.Atoi(pid); !ok || err != nil {
+	out = strings.TrimSpace(out)
+	if !strings.Contains(out, "/") {
 		t.Fatalf("the server says %q", out)
 	}
-	return pid
+	return out
 }

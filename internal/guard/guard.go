@@ -32,7 +32,7 @@ const (
 
 // AddressLife is how long the kernel keeps an owed address that is not renewed, unless the option -address-life says something else. The guard
 // renews five times in that time.
-const AddressLife = 5 * time.Second
+const AddressLife = 2 * time.Second
 
 // What to do when a process survives SIGKILL.
 const (

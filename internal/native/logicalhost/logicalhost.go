@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ type Config struct {
 }
 
 // defaultLife is the guard's own span.
-const defaultLife = 5 * time.Second
+const defaultLife = 2 * time.Second
 
 // repeats are the moments, after the first, at which an address is announced again: a switch may learn late, and frames may be lost.
 var repeats = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second}
@@ -141,7 +142,8 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 	return nil
 }
 
-// checkDuplicates asks for all addresses at the same time.
+// checkDuplicates asks for all addresses at the same time. An address that somebody has is asked for again for somewhat longer than the kernel of a node
+// keeps one whose daemon and guard have both died: that node serves nothing any more, but still answers for the address.
 func (t *Type) checkDuplicates(ctx context.Context, call agent.Call, host *host, places []place) error {
 	d := property.Milliseconds(call, "Duplicate_check_ms", 60)
 	if d <= 0 {
@@ -154,9 +156,18 @@ func (t *Type) checkDuplicates(ctx context.Context, call agent.Call, host *host,
 			continue
 		}
 		g.Go(func() error {
-			holder, err := neighbour.Probe(ctx, link, p.prefix.Addr(), d)
-			if err != nil {
-				return err
+			var holder net.HardwareAddr
+			for end := time.Now().Add(t.cfg.AddressLife + lifeSlack); ; {
+				var err error
+				if holder, err = neighbour.Probe(ctx, link, p.prefix.Addr(), d); err != nil {
+					return err
+				}
+				if holder == nil || time.Now().After(end) {
+					break
+				}
+				if err := pause(ctx, againAfter); err != nil {
+					return err
+				}
 			}
 			if holder != nil {
 				return fault.Errorf(fault.Exists, "address %s is in use already: the machine with hardware address %s answered for it on %s; take the address from that machine or give the resource another one", p.prefix.Addr(), holder, p.link)
@@ -165,6 +176,23 @@ func (t *Type) checkDuplicates(ctx context.Context, call agent.Call, host *host,
 		})
 	}
 	return g.Wait()
+}
+
+// The kernel ends the life of an address up to a second late.
+const (
+	lifeSlack  = 1500 * time.Millisecond
+	againAfter = 20 * time.Millisecond
+)
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // announce tells the network at once, and again a few times while the address is still here.
