@@ -168,8 +168,8 @@ func (s *store) found(rec membership.Record, conf map[string]any) {
 
 // mood is how methods behave at the moment.
 type mood struct {
-	fail, hang, leave int           // per mille
-	slow              time.Duration // a method takes up to this long
+	fail, hang int           // per mille
+	slow       time.Duration // a method takes up to this long
 }
 
 // outcome is how long a method takes and how it ends.

@@ -26,7 +26,6 @@ type operator struct {
 	w         *World
 	groups    []model.Group
 	resources []model.Resource
-	seq       uint64
 	acked     map[string]acked // by key, the newest
 	done      bool
 	calmAt    int64

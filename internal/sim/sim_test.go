@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 2000, "how many seeds TestSeeds runs")
+	seeds = flag.Int("sim.seeds", 1500, "how many seeds TestSeeds runs")
 	first = flag.Uint64("sim.first", 1, "the first of them")
 	one   = flag.Uint64("sim.seed", 0, "run this seed alone; with -v its whole trace is printed")
 )

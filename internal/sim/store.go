@@ -24,7 +24,6 @@ type store struct {
 	slow     time.Duration
 	lost     int // per mille: answers lost after the write
 	late     int // per mille: writes that come long after
-	acked    map[string]cluster.Revision
 }
 
 type entry struct {

@@ -39,8 +39,8 @@ func (t *tracer) tick(kind uint64) {
 // note writes down what happened at a node ("": in the world).
 func (t *tracer) note(n cluster.NodeName, text string) {
 	t.tick(uint64(len(text)))
-	io.WriteString(t.hash, string(n))
-	io.WriteString(t.hash, text)
+	t.hash.Write([]byte(n))
+	t.hash.Write([]byte(text))
 	l := line{t.w.now, n, text}
 	t.ring[t.n%kept] = l
 	t.n++

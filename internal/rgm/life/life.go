@@ -238,7 +238,8 @@ func (g *Group) sync() {
 		g.remember(r)
 	}
 	g.res = slices.DeleteFunc(g.res, func(r *resource) bool {
-		return r.idle() && r.stage == down && g.spec(r) == nil && !(r.ri.Inited && g.has(r, model.MethodFini))
+		owesFini := r.ri.Inited && g.has(r, model.MethodFini)
+		return r.idle() && r.stage == down && g.spec(r) == nil && !owesFini
 	})
 	slices.SortFunc(g.res, func(a, b *resource) int { return strings.Compare(string(a.ri.Name), string(b.ri.Name)) })
 }
