@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"time"
 
-	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/engine"
 	"redoubt/internal/fault"
@@ -126,7 +125,7 @@ func (n *node) drain(ctx context.Context) error {
 	w.executor.Drain()
 	bounded, cancel := context.WithTimeout(ctx, drainPatient)
 	defer cancel()
-	for n.runsSomething() {
+	for !w.executor.Drained(bounded) {
 		if err := wait(bounded, 50*time.Millisecond); err != nil {
 			return fault.Errorf(fault.Timeout, "stop the services of this node: some have not stopped: %w", err)
 		}
@@ -147,22 +146,4 @@ func (n *node) drain(ctx context.Context) error {
 		_ = wait(ctx, 2*view.Record.Timing.Quantum)
 	}
 	return nil
-}
-
-// runsSomething reports whether an instance of this life is anything but offline.
-func (n *node) runsSomething() bool {
-	link, err := n.slot.get()
-	if err != nil {
-		return false
-	}
-	inc, err := cluster.ParseIncarnation(link.Incarnation())
-	if err != nil {
-		return false
-	}
-	for _, i := range n.mirror.Snapshot().State.Instances {
-		if i.Node == n.cfg.Node && i.Incarnation == inc && i.MayRun() {
-			return true
-		}
-	}
-	return false
 }

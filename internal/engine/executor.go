@@ -9,6 +9,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/membership"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 )
@@ -29,7 +30,8 @@ type Executor struct {
 	events   chan groupEvent
 	incarn   cluster.Incarnation
 	draining bool
-	idle     chan chan bool
+	calls    chan func()
+	held     membership.Instant // no method begins before: the daemon is about to be restarted on purpose
 	drain    chan struct{}
 }
 
@@ -39,6 +41,7 @@ type groupRun struct {
 	running map[cluster.ResourceName]context.CancelFunc
 	watches map[cluster.ResourceName]context.CancelFunc
 	last    model.Instance
+	ending  int // ends in flight
 }
 
 type groupEvent struct {
@@ -50,7 +53,7 @@ type groupEvent struct {
 func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, source Source, store confdb.Store, drivers Drivers, halter Halter) *Executor {
 	return &Executor{
 		cfg: cfg, member: member, source: source, drivers: drivers, halter: halter, incarn: incarnation,
-		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, events: make(chan groupEvent, 4096), idle: make(chan chan bool), drain: make(chan struct{}, 1),
+		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan struct{}, 1),
 	}
 }
 
@@ -75,8 +78,8 @@ func (x *Executor) Run(ctx context.Context) error {
 			}
 		case e := <-x.events:
 			x.step(ctx, e.group, e.ev)
-		case reply := <-x.idle:
-			reply <- x.quiet()
+		case f := <-x.calls:
+			f()
 		case <-x.drain:
 			x.draining = true
 			x.changed(ctx)
@@ -102,11 +105,38 @@ func (x *Executor) Drain() {
 	}
 }
 
-// Quiet reports whether no method is running at this moment: the time to restart the daemon on purpose.
+// holdFor is how long nothing begins after Quiet has said yes. A daemon that has not ended by then goes on.
+const holdFor = 5 * time.Second
+
+// Quiet reports whether this is the time to restart the daemon on purpose: no method is running and everything is reported. After a yes nothing
+// begins for some seconds, so that it stays true until the daemon has ended.
 func (x *Executor) Quiet(ctx context.Context) bool {
+	return x.ask(ctx, func() bool {
+		if !x.quiet() {
+			return false
+		}
+		x.held = x.cfg.Clock.Boot().Add(int64(holdFor))
+		return true
+	})
+}
+
+// Drained reports whether Drain has done its work: nothing of any group is up, and nothing will be any more.
+func (x *Executor) Drained(ctx context.Context) bool {
+	return x.ask(ctx, func() bool {
+		for _, g := range x.groups {
+			if !g.life.Down() {
+				return false
+			}
+		}
+		return x.draining
+	})
+}
+
+// ask puts a question to the loop; no answer is a no.
+func (x *Executor) ask(ctx context.Context, question func() bool) bool {
 	reply := make(chan bool, 1)
 	select {
-	case x.idle <- reply:
+	case x.calls <- func() { reply <- question() }:
 		return <-reply
 	case <-ctx.Done():
 		return false
@@ -115,11 +145,11 @@ func (x *Executor) Quiet(ctx context.Context) bool {
 
 func (x *Executor) quiet() bool {
 	for _, g := range x.groups {
-		if len(g.running) > 0 {
+		if len(g.running) > 0 || g.ending > 0 {
 			return false
 		}
 	}
-	return true
+	return x.report.idle()
 }
 
 // changed tells every group that the configuration, an assignment or the lease is different.
@@ -194,8 +224,14 @@ func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Ev
 	if !ok {
 		return
 	}
-	if d, ok := ev.(life.Done); ok {
-		delete(g.running, d.Resource)
+	switch e := ev.(type) {
+	case life.Done:
+		delete(g.running, e.Resource)
+	case life.EndDone:
+		g.ending--
+	}
+	if x.cfg.Clock.Boot() < x.held {
+		return
 	}
 	in, exists := x.input(group)
 	in.Group.Name = group
@@ -231,6 +267,7 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 			stop()
 		}
 	case life.End:
+		g.ending++
 		x.end(ctx, group, in, a)
 	case life.Watch:
 		x.watch(ctx, group, g, in, a)

@@ -21,6 +21,7 @@ type reporter struct {
 	pending map[string]*model.Instance // nil: delete the key
 	wake    chan struct{}
 	known   map[string]cluster.Revision // ModRevision of our keys; absent: not known
+	writing bool
 }
 
 func newReporter(cfg Config, store confdb.Store) *reporter {
@@ -51,7 +52,15 @@ func (r *reporter) take() map[string]*model.Instance {
 		batch[k] = v
 		delete(r.pending, k)
 	}
+	r.writing = len(batch) > 0
 	return batch
+}
+
+// idle reports whether the repository has everything.
+func (r *reporter) idle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending) == 0 && !r.writing
 }
 
 // restore puts back what could not be written, unless something newer has come.
