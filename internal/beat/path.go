@@ -5,8 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"runtime"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -15,7 +16,7 @@ import (
 	"redoubt/internal/fault"
 )
 
-// path is one interconnect path of this node: an address, its socket, the thread that receives on it and the goroutine that keeps the socket on the
+// path is one interconnect path of this node: an address, its socket, the goroutine that receives on it and the one that keeps the socket on the
 // interface that has the address.
 type path struct {
 	t     *Transport
@@ -23,17 +24,17 @@ type path struct {
 	addr  netip.Addr
 	count pathCount
 
-	// Of the receiving thread alone.
+	// Of the receiving goroutine alone.
 	buf, plain []byte
 	names      interner
 
 	trouble chan struct{} // sending failed: has the interface changed?
 	stopped chan struct{}
-	stopFD  int // an eventfd that wakes the receiving thread for its end
 	tasks   sync.WaitGroup
 
 	mu     sync.RWMutex // held for reading while the descriptor is used to send
 	fd     int          // -1: not open
+	file   *os.File     // the same socket as the runtime waits for it
 	device int          // the interface that sending is pinned to; 0: none
 }
 
@@ -48,18 +49,13 @@ const (
 
 // openPath starts a path. Only a port that another program has is an error: everything else may pass, and is tried again.
 func openPath(t *Transport, index int, addr netip.Addr) (*path, error) {
-	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, fault.Errorf(fault.Internal, "interconnect path %d (%s): %w", index, addr, err)
-	}
 	p := &path{
-		t: t, index: index, addr: addr, fd: -1, stopFD: stop,
+		t: t, index: index, addr: addr, fd: -1,
 		buf: make([]byte, maxDatagram+1), plain: make([]byte, 0, maxDatagram),
 		trouble: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
-	err = p.open()
+	err := p.open()
 	if errors.Is(err, unix.EADDRINUSE) {
-		unix.Close(stop)
 		return nil, fault.Errorf(fault.Precondition, "interconnect path %d: port %d of %s is taken; is another daemon running? %w", index, t.cfg.Port, addr, err)
 	}
 	p.tasks.Go(func() { p.keep(err) })
@@ -69,9 +65,11 @@ func openPath(t *Transport, index int, addr netip.Addr) (*path, error) {
 // close ends the path; nothing is delivered afterwards.
 func (p *path) close() {
 	close(p.stopped)
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(p.stopFD, one[:])
+	p.mu.Lock()
+	if p.file != nil {
+		p.file.Close() // ends listen
+	}
+	p.mu.Unlock()
 	p.tasks.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +77,6 @@ func (p *path) close() {
 		unix.Close(p.fd)
 		p.fd = -1
 	}
-	unix.Close(p.stopFD)
 }
 
 // open makes the socket and starts to receive.
@@ -100,11 +97,31 @@ func (p *path) open() error {
 		unix.Close(fd)
 		return err
 	}
+	// The runtime gets a descriptor of its own: closing it ends the wait, and nobody can be sending on it.
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	file := os.NewFile(uintptr(own), "heartbeats of "+p.addr.String())
+	wait, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		unix.Close(fd)
+		return err
+	}
 	p.mu.Lock()
-	p.fd = fd
-	p.mu.Unlock()
-	p.steer()
-	p.tasks.Go(func() { p.listen(fd) })
+	defer p.mu.Unlock()
+	select {
+	case <-p.stopped:
+		file.Close()
+		unix.Close(fd)
+		return nil
+	default:
+	}
+	p.fd, p.file = fd, file
+	p.steerLocked()
+	p.tasks.Go(func() { p.listen(wait, fd) })
 	return nil
 }
 
@@ -177,9 +194,13 @@ func (p *path) pause(d time.Duration) bool {
 // steer pins sending to the interface that has the address, so that a path that is lost is not carried by another network unnoticed. An
 // interface that was made anew has another number.
 func (p *path) steer() {
-	device := deviceOf(p.addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.steerLocked()
+}
+
+func (p *path) steerLocked() {
+	device := deviceOf(p.addr)
 	if device == 0 || device == p.device || p.fd < 0 {
 		return
 	}
@@ -229,25 +250,15 @@ func (p *path) write(datagram []byte, to unix.Sockaddr) {
 	}
 }
 
-// listen receives on a thread of its own, which waits in the kernel and is woken by it directly.
-func (p *path) listen(fd int) {
-	runtime.LockOSThread() // never unlocked: the thread ends with its priority
-	if p.t.cfg.Realtime != nil {
-		if err := p.t.cfg.Realtime(); err != nil {
-			p.t.cfg.Log.Warn("heartbeats are received without real-time priority", "path", p.index, "err", err)
-		}
-	}
-	fds := [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(p.stopFD), Events: unix.POLLIN}}
-	for {
-		_, err := unix.Poll(fds[:], -1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			p.t.cfg.Log.Error("interconnect path does not receive any more", "path", p.index, "address", p.addr, "err", err)
-			return
-		}
-		if fds[1].Revents != 0 {
-			return
-		}
+// listen receives until the path is closed. The runtime waits for all sockets of the process together, so that a round of heartbeats that arrives at once wakes
+// the process once.
+func (p *path) listen(wait syscall.RawConn, fd int) {
+	err := wait.Read(func(uintptr) bool {
 		p.drain(fd)
+		return false // wait for more
+	})
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		p.t.cfg.Log.Error("interconnect path does not receive any more", "path", p.index, "address", p.addr, "err", err)
 	}
 }
 
@@ -256,9 +267,11 @@ func (p *path) drain(fd int) {
 	for range batch {
 		n, from, err := unix.Recvfrom(fd, p.buf, unix.MSG_DONTWAIT)
 		now := at()
-		if err != nil {
+		switch {
+		case err == nil:
+			p.t.receive(p, p.buf[:n], from, now)
+		case errors.Is(err, unix.EAGAIN):
 			return
 		}
-		p.t.receive(p, p.buf[:n], from, now)
 	}
 }

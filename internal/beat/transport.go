@@ -35,8 +35,6 @@ type Config struct {
 	// Deliver takes a message in as it arrives; at is CLOCK_BOOTTIME right after the datagram was read. It must not block, and is called from several
 	// goroutines.
 	Deliver func(path int, msg membership.Message, at membership.Instant)
-	// Realtime gives the calling thread real-time priority. It is called on the thread that receives on a path; nil: not wanted.
-	Realtime func() error
 }
 
 // Peer is another node.

@@ -343,24 +343,6 @@ func TestCloseEndsEverything(t *testing.T) {
 	again.next(t)
 }
 
-func TestReceivingThreads(t *testing.T) {
-	var threads atomic.Int32
-	n1 := listen(t, "n1", 1, addrs("127.0.1.1", "127.0.2.1"), nil)
-	n2 := listen(t, "n2", 2, addrs("127.0.1.2", "127.0.2.2"), func(c *Config) {
-		c.Realtime = func() error { threads.Add(1); return errors.New("not allowed here") }
-	})
-	introduce(t, n1, n2)
-	n1.Send("n2", full())
-	n2.next(t)
-	n2.next(t)
-	if n := threads.Load(); n != 2 {
-		t.Errorf("real-time priority was asked for %d times, want once for each path", n)
-	}
-	if n := strings.Count(n2.log.String(), "not allowed here"); n != 2 {
-		t.Errorf("the log says %d times why there is none, want 2", n)
-	}
-}
-
 func TestReceivingMakesLittleGarbage(t *testing.T) {
 	n1, n2 := listen(t, "n1", 1, addrs("127.0.1.1"), nil), listen(t, "n2", 2, addrs("127.0.1.2"), nil)
 	introduce(t, n1, n2)

@@ -73,11 +73,12 @@ func (d *Daemon) Reopen() { d.book.Reopen() }
 func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	defer d.book.Flush()
 	d.log.Info("redoubtd begins", "version", version.Version, "node", d.cfg.Node)
-	for _, w := range realtime.Process(realtime.Options{LockMemory: false}) {
-		d.log.Warn("this daemon works without: " + w)
-	}
 	if err := d.installTools(); err != nil {
 		d.log.Warn("agents will not find the commands that they call", "err", err)
+	}
+	// After the last program that would inherit it.
+	for _, w := range realtime.Process(realtime.Options{Priority: realtime.Priority, LockMemory: true}) {
+		d.log.Warn("this daemon is weaker than it should be", "cause", w)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

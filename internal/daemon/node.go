@@ -25,7 +25,6 @@ import (
 	"redoubt/internal/metrics"
 	"redoubt/internal/pki"
 	"redoubt/internal/privnet"
-	"redoubt/internal/realtime"
 )
 
 // node is this machine as a node of its cluster: everything that exists between joining and leaving.
@@ -119,12 +118,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	n.member = engine.NewMember(econf, n.machine, n.transport, n.slot, n.store)
 	g.Go(func() error { return n.bootstrap(ctx) })
 	g.Go(func() error { return n.mirror.Run(ctx) })
-	g.Go(func() error {
-		if err := realtime.Thread(realtime.Priority); err != nil {
-			n.log.Warn("heartbeats have no real-time priority: under full load this node may lose its lease", "err", err)
-		}
-		return n.member.Run(ctx)
-	})
+	g.Go(func() error { return n.member.Run(ctx) })
 	g.Go(func() error { return n.follow(ctx) })
 	if n.cfg.QuorumServer {
 		ready()
@@ -185,7 +179,6 @@ func (n *node) connect(ctx context.Context) error {
 				n.member.Deliver(at, membership.Received{Path: path, Msg: msg})
 			}
 		},
-		Realtime: func() error { return realtime.Thread(realtime.Priority) },
 	})
 	if err != nil {
 		return err

@@ -34,6 +34,49 @@ func TestSwitchAndEvacuate(t *testing.T) {
 	}
 }
 
+func TestTimingChangesInARunningCluster(t *testing.T) {
+	w := use(t, "e2e")
+	w.web(t, "n1")
+	p := w.watch(t)
+	before := w.webProcess(t)
+	for _, profile := range []string{"fast", "wan", "fast", "default"} {
+		w.do(t, "n2", "cluster", "set", "-p", "heartbeat_profile="+profile)
+		if got := w.status(t, "n3").Cluster.Timing.Profile; got != profile {
+			t.Errorf("the profile is %s, not %s", got, profile)
+		}
+	}
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
+	}
+	p.stop(t)
+}
+
+// TestFullLoad: a node whose processors, memory and disk are all at their limit keeps its lease, and its service.
+func TestFullLoad(t *testing.T) {
+	w := use(t, "e2e")
+	w.web(t, "n1")
+	before, life := w.webProcess(t), w.life(t, "n2", "n1")
+	p := w.watch(t)
+	// Twenty busy loops, a gigabyte and a half that is written again and again, and two writers that sync each block, for fifteen seconds.
+	const script = `
+		for i in $(seq 20); do timeout 15 sh -c 'while :; do :; done' & done
+		for i in 1 2 3; do timeout 15 python3 -c 'b = bytearray(500 << 20)
+while True:
+    for i in range(0, len(b), 4096): b[i] = (b[i] + 1) & 255' & done
+		for i in 1 2; do timeout 15 sh -c 'while :; do dd if=/dev/zero of=/var/lib/redoubt/load'$i' bs=1M count=64 oflag=dsync 2>/dev/null; done' & done
+		wait; rm -f /var/lib/redoubt/load*`
+	if out, err := w.Output(t.Context(), "n1", "sh", "-c", script); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if now := w.life(t, "n2", "n1"); now != life {
+		t.Errorf("n1 lost its lease under load: it was %s, now it is %s", life, now)
+	}
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
+	}
+	p.stop(t)
+}
+
 func TestProcessDies(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n1")
@@ -88,23 +131,6 @@ func TestDaemonThatDoesNotComeBackIsReplaced(t *testing.T) {
 func TestDaemonLeaves(t *testing.T) {
 	w := use(t, "e2e")
 	movesAway(t, w, []string{"n1"}, func(n string) error { _, err := w.Daemon(n, lab.DaemonLeave); return err })
-}
-
-func TestTimingChangesInARunningCluster(t *testing.T) {
-	w := use(t, "e2e")
-	w.web(t, "n1")
-	p := w.watch(t)
-	before := w.webProcess(t)
-	for _, profile := range []string{"fast", "wan", "fast", "default"} {
-		w.do(t, "n2", "cluster", "set", "-p", "heartbeat_profile="+profile)
-		if got := w.status(t, "n3").Cluster.Timing.Profile; got != profile {
-			t.Errorf("the profile is %s, not %s", got, profile)
-		}
-	}
-	if now := w.webProcess(t); now != before {
-		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
-	}
-	p.stop(t)
 }
 
 func TestFullDiskUnderTheRepository(t *testing.T) {
@@ -163,6 +189,14 @@ func TestFullDiskUnderTheRepository(t *testing.T) {
 
 func TestJoinIsDenied(t *testing.T) {
 	w := own(t, "e2ejoin", lab.Options{Nodes: 2, Bare: true})
+	for _, n := range w.Nodes() {
+		eventually(t, func() string {
+			if _, err := w.try(t.Context(), n, "status"); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	}
 	w.do(t, "n1", "cluster", "create", "--name", "demo", "--node", "n1", "--interconnect", "10.77.1.0/24", "--interconnect", "10.77.2.0/24")
 	fp := show[v1.Cluster](t, w, "n1", "cluster", "show").Fingerprint
 	if msg := w.refuse(t, "n2", "node", "join", "--sponsor", "n1", "--fingerprint", fp); !strings.Contains(msg, "access allow -h n2") {
@@ -177,7 +211,7 @@ func TestJoinIsDenied(t *testing.T) {
 	if left := w.do(t, "n1", "access", "list"); strings.Contains(left, "n2") {
 		t.Errorf("the permission was not used up: %s", left)
 	}
-	if msg := w.refuse(t, "n2", "cluster", "create", "--name", "other", "--node", "n2", "--interconnect", "10.77.1.0/24"); !strings.Contains(msg, "demo") {
+	if msg := w.refuse(t, "n2", "cluster", "create", "--name", "other", "--node", "n2", "--interconnect", "10.77.1.0/24"); !strings.Contains(msg, "in a cluster already") {
 		t.Errorf("a node in a cluster created another: %s", msg)
 	}
 	// Nobody but root, and nobody from the network without a certificate.

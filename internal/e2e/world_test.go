@@ -349,3 +349,15 @@ func (w *world) webProcess(t *testing.T) string {
 	}
 	return out
 }
+
+// life is the incarnation of a node, and the epoch that admitted it, as another node sees it.
+func (w *world) life(t *testing.T, ask, node string) string {
+	t.Helper()
+	for _, n := range w.status(t, ask).Nodes {
+		if n.Name == node {
+			return fmt.Sprintf("%s %s since epoch %d", n.State, n.Incarnation, n.Since)
+		}
+	}
+	t.Fatalf("%s is not in the status", node)
+	return ""
+}

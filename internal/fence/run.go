@@ -105,7 +105,8 @@ func (f *Fencer) exec(ctx context.Context, r run) (result, error) {
 	if err := cmd.Start(); err != nil {
 		return result{exit: -1}, fault.Errorf(fault.Precondition, "%s: can not be run: %w", what, err)
 	}
-	// The daemon's protection from the OOM killer is inherited; the process may have ended already.
+	// The daemon's real-time priority and its protection from the OOM killer are inherited; the process may have ended already.
+	_ = unix.SchedSetAttr(cmd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0)
 	_ = os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte("0"), 0)
 	done := make(chan struct{})
 	go func() {

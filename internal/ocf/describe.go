@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
@@ -163,6 +165,8 @@ func metaData(ctx context.Context, path string, env []string) ([]byte, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fault.Errorf(fault.Precondition, "%w; is its interpreter installed?", err)
 	}
+	// The daemon's real-time priority is inherited; the process may have ended already.
+	_ = unix.SchedSetAttr(cmd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0)
 	out.follow()
 	complaint.follow()
 	ended := make(chan error, 1)

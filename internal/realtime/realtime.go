@@ -3,9 +3,10 @@
 package realtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -13,21 +14,40 @@ import (
 )
 
 // Priority is the real-time priority for the daemon's threads: below the guard's, above everything that has none.
-const Priority = 50
+const Priority = 10
 
-// Thread ties the calling goroutine to its thread and gives the thread the real-time priority under SCHED_RR. Programs and threads that it starts do
-// not inherit it. The goroutine stays tied also if the priority is refused; a goroutine that ends while it is tied takes its thread with it.
-func Thread(priority int) error {
-	runtime.LockOSThread()
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: uint32(priority), Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
-		return fault.Errorf(fault.Unsupported, "real-time priority %d: %w; it needs CAP_SYS_NICE and, in a cgroup with its own real-time share, a share greater than zero", priority, err)
+// Threads gives every thread of the process the real-time priority under SCHED_RR. Threads that it makes later inherit it, and so do programs that it starts: who
+// starts one gives it back. All threads, because under full load a single one would wait for those of the runtime that hand it its work.
+func Threads(priority int) error {
+	done := map[string]bool{}
+	for range 5 { // until no thread was made meanwhile
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return fault.Errorf(fault.Internal, "real-time priority: %w", err)
+		}
+		fresh := false
+		for _, t := range tasks {
+			tid, err := strconv.Atoi(t.Name())
+			if done[t.Name()] || err != nil {
+				continue
+			}
+			attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: uint32(priority)}
+			if err := unix.SchedSetAttr(tid, &attr, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fault.Errorf(fault.Unsupported, "real-time priority %d: %w; it needs CAP_SYS_NICE and, in a cgroup with its own real-time share, a share greater than zero", priority, err)
+			}
+			done[t.Name()], fresh = true, true
+		}
+		if !fresh {
+			return nil
+		}
 	}
 	return nil
 }
 
 // Options say what Process asks for.
 type Options struct {
+	// Priority is for Threads; 0: not wanted.
+	Priority int
 	// LockMemory keeps every page that was touched in memory. Pages are not filled in beforehand, so the process does not grow by it.
 	LockMemory bool
 }
@@ -37,6 +57,11 @@ func Process(o Options) (missing []string) {
 	// Programs that the process starts inherit this; whoever starts services resets it for them.
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0); err != nil {
 		missing = append(missing, "the daemon is within reach of the OOM killer: "+err.Error())
+	}
+	if o.Priority > 0 {
+		if err := Threads(o.Priority); err != nil {
+			missing = append(missing, "under full load this node may lose its lease: "+err.Error())
+		}
 	}
 	if o.LockMemory {
 		if err := lockMemory(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,49 +30,55 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) == 3 && os.Args[1] == "threads" {
+		fmt.Println(threads(os.Args[2]))
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
-// onThread runs f on a thread that ends with it.
-func onThread(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
+// TestThreads: every thread of the process, those made later too.
+func TestThreads(t *testing.T) {
+	out, err := exec.Command("/proc/self/exe", "threads", strconv.Itoa(realtime.Priority)).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "all" {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
-func TestThread(t *testing.T) {
-	onThread(func() {
-		if err := realtime.Thread(realtime.Priority); err != nil {
-			t.Error(err)
-			return
-		}
-		a, err := unix.SchedGetAttr(0, 0)
-		if err != nil || a.Policy != unix.SCHED_RR || a.Priority != realtime.Priority || a.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0 {
-			t.Errorf("the thread has %+v, %v", a, err)
-		}
-		// Field 41 of stat is the policy: a child must not be in real time.
-		out, err := exec.Command("/bin/sh", "-c", "cut -d' ' -f41 /proc/$$/stat").Output()
-		if got := strings.TrimSpace(string(out)); err != nil || got != "0" {
-			t.Errorf("a child has the policy %q, %v: want 0", got, err)
-		}
-	})
-	onThread(func() {
-		a, err := unix.SchedGetAttr(0, 0)
-		if err != nil || a.Policy != unix.SCHED_NORMAL {
-			t.Errorf("the next goroutine has %+v, %v", a, err)
-		}
-	})
+func TestThreadsRefused(t *testing.T) {
+	if err := realtime.Threads(1000); !fault.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "CAP_SYS_NICE") {
+		t.Errorf("got %v, want an error that says what is needed", err)
+	}
 }
 
-func TestThreadRefused(t *testing.T) {
-	onThread(func() {
-		if err := realtime.Thread(1000); !fault.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "CAP_SYS_NICE") {
-			t.Errorf("got %v, want an error that says what is needed", err)
+// threads gives itself the priority and looks at every thread, after it has made some more.
+func threads(priority string) string {
+	n, _ := strconv.Atoi(priority)
+	if err := realtime.Threads(n); err != nil {
+		return err.Error()
+	}
+	hold, held := make(chan struct{}), make(chan struct{})
+	for range 8 {
+		go func() {
+			runtime.LockOSThread()
+			held <- struct{}{}
+			<-hold
+		}()
+	}
+	for range 8 {
+		<-held
+	}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(tasks) < 8 {
+		return fmt.Sprint(len(tasks), err)
+	}
+	for _, task := range tasks {
+		tid, _ := strconv.Atoi(task.Name())
+		if a, err := unix.SchedGetAttr(tid, 0); err != nil || a.Policy != unix.SCHED_RR || int(a.Priority) != n {
+			return fmt.Sprintf("thread %d has %+v, %v", tid, a, err)
 		}
-	})
+	}
+	return "all"
 }
 
 // protected runs the process that protects itself, under a limit of locked memory, as root or as nobody.
