@@ -145,7 +145,6 @@ type stage struct {
 	scripts map[string]func(agent.Call) agent.Result // "RESOURCE METHOD" or "RESOURCE METHOD NODE"
 	log     []string
 	calls   []agent.Call
-	ends    int
 }
 
 // script says what a method does; nil is success again.

@@ -159,7 +159,7 @@ func (d *Daemon) awaitMember(ctx context.Context, id *identity) error {
 	for {
 		if n := d.node.Load(); n != nil {
 			snap, view := n.mirror.Snapshot(), n.member.View()
-			if snap.Record != nil && (view.IsMember && view.LeaseEnd > membership.Instant(n.clock.Boot()) || d.cfg.QuorumServer) {
+			if snap.Record != nil && (view.IsMember && view.LeaseEnd > n.clock.Boot() || d.cfg.QuorumServer) {
 				return nil
 			}
 		}

@@ -89,7 +89,7 @@ func (w *world) mend(t *testing.T) {
 	if err := w.Heal(); err != nil {
 		t.Fatal(err)
 	}
-	st, err := w.Lab.Status()
+	st, err := w.Status()
 	if err != nil {
 		t.Fatal(err)
 	}

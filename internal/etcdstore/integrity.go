@@ -83,7 +83,7 @@ func readLog(dir string) (last, commit uint64, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("log: %w", err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	_, state, entries, err := w.ReadAll()
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return 0, 0, fmt.Errorf("log: %w", err)

@@ -347,7 +347,7 @@ func (m *Member) shutDown() {
 	case <-time.After(closePatience):
 	}
 	for _, p := range m.etcd.Peers {
-		p.Listener.Close()
+		p.Close()
 	}
 	m.cfg.Log.Warn("the repository's member did not end in time and is left behind", "node", m.cfg.Node)
 }

@@ -91,7 +91,7 @@ func (s *Store) SetEndpoints(addresses []string) error {
 		e, err := newEndpoint(a, s.cfg.TLS)
 		if err != nil {
 			for _, f := range fresh {
-				f.conn.Close()
+				_ = f.conn.Close()
 			}
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *Store) SetEndpoints(addresses []string) error {
 	}
 	for _, e := range s.endpoints {
 		if !slices.Contains(next, e) {
-			e.conn.Close()
+			_ = e.conn.Close()
 		}
 	}
 	same := slices.Equal(s.endpoints, next)
@@ -131,7 +131,7 @@ func (s *Store) Close() {
 	}
 	s.closed = true
 	for _, e := range s.endpoints {
-		e.conn.Close()
+		_ = e.conn.Close()
 	}
 	s.endpoints = nil
 	close(s.changed)

@@ -44,9 +44,9 @@ func dependsRightly(s model.State, g model.Group, r model.Resource) Problems {
 func qualified(s model.State, g model.Group, on model.Resource, d model.Dependency, path string) Problems {
 	var ps Problems
 	og, _ := Group(s, on.Group)
-	switch {
-	case d.Qualifier == "" || d.Qualifier == "ANY_NODE":
-	case d.Qualifier == "LOCAL_NODE":
+	switch d.Qualifier {
+	case "", "ANY_NODE":
+	case "LOCAL_NODE":
 		if on.Group != g.Name && !slices.ContainsFunc(g.Nodelist, func(n cluster.NodeName) bool { return slices.Contains(og.Nodelist, n) }) {
 			ps.add(fault.Invalid, path, "%s{LOCAL_NODE} can never be met: groups %s and %s have no node in common", d.On, g.Name, og.Name)
 		}

@@ -109,7 +109,7 @@ func values(s model.State, t model.Type, r model.Resource) Problems {
 // hasValue reports whether a required property has a value that says something, for all nodes or for single ones.
 func hasValue(r model.Resource, spec model.PropertySpec) bool {
 	return slices.ContainsFunc(r.Properties, func(p model.Property) bool {
-		return strings.EqualFold(p.Name, spec.Name) && len(p.Values) > 0 && !(len(p.Values) == 1 && p.Values[0] == "")
+		return strings.EqualFold(p.Name, spec.Name) && len(p.Values) > 0 && (len(p.Values) != 1 || p.Values[0] != "")
 	})
 }
 
@@ -128,7 +128,7 @@ func unique(s model.State, t model.Type, r model.Resource) Problems {
 			}
 			for _, os := range ot.Properties {
 				same := ot.Name == t.Name && strings.EqualFold(os.Name, spec.Name)
-				if !os.Unique || !same && !(t.NetworkAddress && ot.NetworkAddress) {
+				if !os.Unique || !same && (!t.NetworkAddress || !ot.NetworkAddress) {
 					continue
 				}
 				for _, v := range uniqueValues(o, os.Name) {
