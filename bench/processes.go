@@ -68,7 +68,7 @@ func signalAll(labName, machine string, sig syscall.Signal, match func(process) 
 	}
 	at := time.Now()
 	for _, p := range found {
-		if err := syscall.Kill(p.pid, sig); err != nil && err != syscall.ESRCH { //nolint:errorlint // a bare errno
+		if err := syscall.Kill(p.pid, sig); err != nil && err != syscall.ESRCH {
 			return at, fault.Errorf(fault.Internal, "signal %v to %s on %s: %w", sig, p.name, machine, err)
 		}
 	}

@@ -115,7 +115,11 @@ func (r *rig) trial(ctx context.Context, t trial, rep int) Sample {
 	if err == nil {
 		s, err = t.make(limited, r, active)
 	}
-	if _, e := r.mend(ctx); err == nil {
+	_, e := r.mend(ctx)
+	if e == nil {
+		s.Stale, e = r.reachable(ctx)
+	}
+	if err == nil {
 		err = e
 	}
 	s.Trial, s.Rep = t.name, rep

@@ -16,6 +16,7 @@ type Sample struct {
 	Watched bool               `json:"watched,omitempty"` // somebody on the node's own side asked too
 	Double  bool               `json:"double,omitempty"`  // two nodes served at once
 	Lost    bool               `json:"lost,omitempty"`    // the client got no steady answer until the end
+	Stale   bool               `json:"stale,omitempty"`   // after the mending the client found the service only when its neighbour table was emptied
 	Error   string             `json:"error,omitempty"`   // the repetition could not be made, or the cluster was not whole again after it
 }
 

@@ -124,6 +124,32 @@ func (r *rig) mendNode(ctx context.Context, node string) error {
 	return nil
 }
 
+// reachable makes sure that the client gets an answer. After two had the same address its neighbour table may name the wrong one for long; then it
+// is emptied, and reachable says so.
+func (r *rig) reachable(ctx context.Context) (stale bool, err error) {
+	const patience = 5 * time.Second
+	for _, stale := range []bool{false, true} {
+		if stale {
+			if _, err := r.lab.Output(ctx, lab.Client, "ip", "neigh", "flush", "all"); err != nil {
+				return stale, err
+			}
+		}
+		for began := time.Now(); time.Since(began) < patience; {
+			limited, cancel := context.WithTimeout(ctx, time.Second)
+			c, err := r.lab.Dial(limited, lab.Client, "tcp", service)
+			cancel()
+			if err == nil {
+				c.Close()
+				return stale, nil
+			}
+			if err := pause(ctx, lookAgain); err != nil {
+				return stale, err
+			}
+		}
+	}
+	return true, fault.Errorf(fault.Timeout, "the client can not reach the service, although the cluster says that it runs")
+}
+
 // restart takes the power from a machine and starts it again: what an administrator does with a node whose software was killed.
 func (r *rig) restart(ctx context.Context, node string) error {
 	if _, err := r.lab.Kill(node); err != nil {
