@@ -15,7 +15,6 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
-	"redoubt/internal/membership"
 	"redoubt/internal/pki"
 	"redoubt/internal/privnet"
 	"redoubt/internal/rgm/model"
