@@ -52,6 +52,7 @@ var layers = map[string]int{
 	"internal/lab":        layerSupport,
 	"internal/e2e":        layerSupport,
 	"internal/archtest":   layerSupport,
+	"internal/tools":      layerSupport,
 }
 
 // exceptions are imports that the rules would refuse, each with its reason.
