@@ -24,8 +24,11 @@ const (
 
 const planFile = "plan.json"
 
-// simulateTimeout bounds one run of crm_simulate.
-const simulateTimeout = 2 * time.Minute
+// simulateTimeout bounds one run of crm_simulate; after one that took longer than simulatePatience there is no further.
+const (
+	simulateTimeout  = 4 * time.Minute
+	simulatePatience = time.Minute
+)
 
 // planSection compares what it costs to decide where the services of a lost node go.
 func (r *run) planSection(ctx context.Context) error {
@@ -89,6 +92,7 @@ func (r *run) simulate(ctx context.Context, p *Plan, reps int) error {
 		return fault.Errorf(fault.Internal, "write %s: %w", cib, err)
 	}
 	for range reps {
+		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, simulateTimeout)
 		cmd := exec.CommandContext(limited, "crm_simulate", "-R", "-Q", "-x", cib, "-G", graph)
 		out, err := cmd.CombinedOutput()
@@ -97,6 +101,9 @@ func (r *run) simulate(ctx context.Context, p *Plan, reps int) error {
 			return fault.Errorf(fault.Internal, "crm_simulate: %w: %s", err, lastLines(string(out)))
 		}
 		p.Simulate = append(p.Simulate, ms(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()))
+		if time.Since(began) > simulatePatience {
+			break
+		}
 	}
 	b, err := os.ReadFile(graph)
 	if err != nil {
@@ -153,10 +160,21 @@ func cibNode(b *bytes.Buffer, n int) {
 	b.WriteString("</lrm_resources></lrm></node_state>\n")
 }
 
+// Pacemaker compares an operation's parameters with the current ones by a digest; where it differs or is missing, it would start the resource anew.
+// These are of an operation without parameters, and of a monitor whose only one is its timeout of 20 s.
+const (
+	digestPlain   = "f2317cad3d54cec5d7d7aa7d0bf35cf8"
+	digestMonitor = "4811cef7f7f94e3a35a70be7916cb2fd"
+)
+
 func cibOp(b *bytes.Buffer, n int, id, suffix, operation string, interval, code, call int) {
+	digest := digestPlain
+	if interval > 0 {
+		digest = digestMonitor
+	}
 	key := fmt.Sprintf("%d:1:%d:b0000000-0000-0000-0000-000000000000", call, code)
-	fmt.Fprintf(b, `<lrm_rsc_op id="%s_%s" operation_key="%s_%s_%d" operation="%s" crm_feature_set="3.16.1" transition-key="%s" transition-magic="0:%d;%s" on_node="n%d" call-id="%d" rc-code="%d" op-status="0" interval="%d" last-rc-change="1700000000" exec-time="10" queue-time="0"/>`,
-		id, suffix, id, operation, interval, operation, key, code, key, n, call, code, interval)
+	fmt.Fprintf(b, `<lrm_rsc_op id="%s_%s" operation_key="%s_%s_%d" operation="%s" crm_feature_set="3.16.1" transition-key="%s" transition-magic="0:%d;%s" on_node="n%d" call-id="%d" rc-code="%d" op-status="0" interval="%d" last-rc-change="1700000000" exec-time="10" queue-time="0" op-digest="%s"/>`,
+		id, suffix, id, operation, interval, operation, key, code, key, n, call, code, interval, digest)
 }
 
 // serverStarts measures how long the server itself takes from its start until it answers: the part of every recovery that no cluster can save.
