@@ -15,10 +15,15 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := cli.Main(ctx, os.Args, environment())
+	stop()
+	os.Exit(status)
+}
+
+// environment is this process, with the commands that are not those of a cluster.
+func environment() cli.Env {
 	env := cli.OS()
 	env.LabSockets = lab.Sockets
 	env.Extra = []func(cli.Env) *cobra.Command{lab.Command}
-	status := cli.Main(ctx, os.Args, env)
-	stop()
-	os.Exit(status)
+	return env
 }

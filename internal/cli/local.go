@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cli/ocftools"
@@ -93,56 +90,6 @@ func install(target, dir string, names []string) error {
 		if err := os.Symlink(target, path); err != nil {
 			return fault.Errorf(fault.Internal, "make link: %w", err)
 		}
-	}
-	return nil
-}
-
-// docsCommand writes the reference from the command tree itself, so that the two can not differ.
-func docsCommand() *cobra.Command {
-	c := &cobra.Command{Use: "docs", Short: "Write the command reference", Example: "redoubt docs man docs/man", Hidden: true, Args: unknown, RunE: func(*cobra.Command, []string) error {
-		return usageError{errors.New("redoubt docs needs man, markdown or completion"), ""}
-	}}
-	for name, generate := range map[string]func(*cobra.Command, string) error{
-		"man": func(root *cobra.Command, dir string) error {
-			return doc.GenManTree(root, &doc.GenManHeader{Section: "8", Source: "Redoubt", Manual: "Redoubt"}, dir)
-		},
-		"markdown":   doc.GenMarkdownTree,
-		"completion": completions,
-	} {
-		c.AddCommand(&cobra.Command{
-			Use: name + " DIR", Short: "Write the files of kind " + name, Example: "redoubt docs " + name + " docs/" + name, Args: one("the directory"),
-			RunE: func(c *cobra.Command, args []string) error {
-				if err := os.MkdirAll(args[0], 0o755); err != nil {
-					return fault.Errorf(fault.Internal, "make the directory of the reference: %w", err)
-				}
-				root := c.Root()
-				root.DisableAutoGenTag = true // the same tree gives the same files on any day
-				return generate(root, args[0])
-			},
-		})
-	}
-	return c
-}
-
-// completions writes the completion of each shell under the name its package expects. That of bash and zsh is also for the old names.
-func completions(root *cobra.Command, dir string) error {
-	var bash, zsh bytes.Buffer
-	if err := root.GenBashCompletionV2(&bash, true); err != nil {
-		return fault.Errorf(fault.Internal, "write the completion for bash: %w", err)
-	}
-	if err := root.GenZshCompletion(&zsh); err != nil {
-		return fault.Errorf(fault.Internal, "write the completion for zsh: %w", err)
-	}
-	old := strings.Join(slices.Sorted(maps.Keys(oldNames())), " ")
-	fmt.Fprintf(&bash, "\ncomplete -o default -o nospace -F __start_redoubt %s\n", old)
-	fmt.Fprintf(&zsh, "\ncompdef _redoubt %s\n", old)
-	for name, text := range map[string][]byte{"redoubt": bash.Bytes(), "_redoubt": zsh.Bytes()} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-			return fault.Errorf(fault.Internal, "write the completion: %w", err)
-		}
-	}
-	if err := root.GenFishCompletionFile(filepath.Join(dir, "redoubt.fish"), true); err != nil {
-		return fault.Errorf(fault.Internal, "write the completion for fish: %w", err)
 	}
 	return nil
 }
