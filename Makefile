@@ -40,11 +40,11 @@ sim: ## long simulation: 100,000 seeds
 fuzz: ## each fuzz target for a minute
 	$(GO) run ./internal/tools/fuzzall -time 60s
 
-bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the same run (root, about an hour)
+bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the same run (root, 40 minutes at most)
 	$(GO) run ./bench
 
 docs: build ## man pages, the command reference, shell completion
-	bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion docs/completion
+	bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion packaging/completion
 
 install-deps: ## Debian packages that the lab and the tests use
 	@scripts/install-deps

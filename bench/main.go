@@ -60,7 +60,7 @@ func benchmarks(ctx context.Context, args []string) (err error) {
 	r := &run{began: time.Now()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&r.Only, "only", "redoubt,pacemaker,keepalived,plan", "what to measure")
-	f.IntVar(&r.Reps, "reps", 10, "repetitions of a trial; half of that for partitions and failing daemons")
+	f.IntVar(&r.Reps, "reps", 8, "repetitions of a trial; half of that for partitions and failing daemons")
 	f.BoolVar(&r.Quick, "quick", false, "one round of two repetitions, shorter looks")
 	f.StringVar(&r.dir, "o", "bench/results", "directory of the results")
 	f.StringVar(&r.bin, "bin", "bin", "directory of redoubt and redoubtd")

@@ -33,7 +33,11 @@ func (r *run) steps() []step {
 
 // cost is about how many seconds a section takes: its repetitions, and making and watching the cluster.
 func (r *run) cost(s step) float64 {
-	return s.weight*float64(r.share(full, s.round)) + 30 + r.window.Seconds()
+	c := s.weight*float64(r.share(full, s.round)) + 20
+	if s.round == 0 {
+		c += r.window.Seconds()
+	}
+	return c
 }
 
 // measure makes all sections. Each gets its part of the time that is left, and what one leaves the next ones have; a cost that was estimated too low
