@@ -41,8 +41,8 @@ type path struct {
 const (
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = time.Second
-	// batch is how many datagrams are read before the thread looks whether it has to end.
-	batch = 64
+	// maxErrors of the socket in a row are read; more are no errors of datagrams, and the next datagram shows whether it has recovered.
+	maxErrors = 64
 	// receiveBuffer holds a second of heartbeats of a large cluster, for when the thread can not run.
 	receiveBuffer = 1 << 20
 )
@@ -255,23 +255,26 @@ func (p *path) write(datagram []byte, to unix.Sockaddr) {
 func (p *path) listen(wait syscall.RawConn, fd int) {
 	err := wait.Read(func(uintptr) bool {
 		p.drain(fd)
-		return false // wait for more
+		return false // wait for more; the poller tells only of what comes after the socket was empty
 	})
 	if err != nil && !errors.Is(err, os.ErrClosed) {
 		p.t.cfg.Log.Error("interconnect path does not receive any more", "path", p.index, "address", p.addr, "err", err)
 	}
 }
 
-// drain reads what has arrived. An error of the socket is cleared by reading it.
+// drain reads until nothing is left. An error of the socket is cleared by reading it.
 func (p *path) drain(fd int) {
-	for range batch {
+	for errs := 0; errs < maxErrors; {
 		n, from, err := unix.Recvfrom(fd, p.buf, unix.MSG_DONTWAIT)
 		now := at()
 		switch {
 		case err == nil:
+			errs = 0
 			p.t.receive(p, p.buf[:n], from, now)
 		case errors.Is(err, unix.EAGAIN):
 			return
+		default:
+			errs++
 		}
 	}
 }

@@ -51,9 +51,7 @@ func TestEveryServiceDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			ns := namespaceOf(t, n.link.PID())
-			if got := members(t, ns, n.link.PID()); len(got) < 6 {
-				t.Fatalf("processes in the namespace: %v", got)
-			}
+			within(t, 10*time.Second, "six processes are in the namespace", func() bool { return len(members(t, ns, n.link.PID())) >= 6 })
 			if !hasAddress(t, vip) {
 				t.Fatal("no address")
 			}

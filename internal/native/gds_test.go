@@ -91,7 +91,7 @@ func TestStartFailsAtOnceWhenTheServiceDies(t *testing.T) {
 		"in the background":     {"(sleep 0.1; echo lost its data) & exit 0", []model.Property{set("Probe_command", "false")}, []string{"no process"}},
 		"leaving nothing":       {"true", nil, []string{"no process", "Child_policy=NONE"}},
 		"but policy MAIN":       {"sleep 1000 & exit 0", []model.Property{set("Child_policy", "MAIN")}, []string{"foreground"}},
-		"within its grace time": {"sleep 0.02; exit 5", nil, []string{"exit status 5"}},
+		"within its grace time": {"sleep 0.02; exit 5", []model.Property{set("Start_grace_ms", "2000")}, []string{"exit status 5"}},
 		"no such program":       {"exec /nonexistent/program", nil, []string{"/nonexistent/program", "127"}},
 	} {
 		t.Run(name, func(t *testing.T) {
