@@ -10,8 +10,12 @@ LINTVER  = v2.12.2
 build: ## bin/redoubt and bin/redoubtd
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
+# Packages whose tests run real daemons, agents and namespaces: one after the other, so that they wait for the machine and not for each other.
+REAL = etcdstore|exectype|fence|guardlink|lab|native|ocf|privnet|proc|cli
+
 test: install-deps build lint ## everything: what CI runs
-	$(GO) test -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -v -e /internal/e2e -e /internal/sim)
+	$(GO) test -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -Ev '/internal/(e2e|sim|$(REAL))(/|$$)')
+	$(GO) test -race -shuffle=on -p 1 -timeout 10m $$($(GO) list ./... | grep -E '/internal/($(REAL))(/|$$)')
 ifneq ($(wildcard internal/sim/*_test.go),)
 	$(GO) test -timeout 10m ./internal/sim/...
 endif
