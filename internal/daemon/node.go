@@ -49,6 +49,7 @@ type node struct {
 	seat      *seat
 	machine   *membership.Machine
 	member    *engine.Member
+	heard     atomic.Pointer[engine.Member] // member, once it is there: heartbeats may come before
 	mirror    *engine.Mirror
 	slot      *slot
 	lives     *lives
@@ -116,6 +117,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	econf := n.engineConfig()
 	n.member = engine.NewMember(econf, n.machine, n.transport, n.slot, n.store)
+	n.heard.Store(n.member)
 	g.Go(func() error { return n.bootstrap(ctx) })
 	g.Go(func() error { return n.mirror.Run(ctx) })
 	g.Go(func() error { return n.member.Run(ctx) })
@@ -175,8 +177,8 @@ func (n *node) connect(ctx context.Context) error {
 	n.transport, err = beat.Listen(beat.Config{
 		Node: n.cfg.Node, ID: uint32(id.self().ID), ClusterID: id.Cluster.ID, Key: n.cred.heartbeat, Addresses: own, Port: PortHeartbeat, Log: n.log,
 		Deliver: func(path int, msg membership.Message, at membership.Instant) {
-			if n.member != nil {
-				n.member.Deliver(at, membership.Received{Path: path, Msg: msg})
+			if m := n.heard.Load(); m != nil {
+				m.Deliver(at, membership.Received{Path: path, Msg: msg})
 			}
 		},
 	})

@@ -33,7 +33,7 @@ import (
 func (n *node) running() *control.Running {
 	return &control.Running{
 		Node: n.cfg.Node, Fingerprint: pki.Fingerprint(n.cred.authority), Store: n.store, Source: n.mirror, Membership: n.member,
-		Executor: executorOf{n}, Types: typesOf{n}, Peers: &peers{node: n, clients: map[cluster.NodeName]*client.Client{}}, Snapshotter: snapshotOf{n},
+		Executor: executorOf{n}, Types: typesOf{n}, Peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}, Snapshotter: snapshotOf{n},
 	}
 }
 
@@ -94,23 +94,42 @@ func (t typesOf) Run(ctx context.Context, call agent.Call) agent.Result {
 type peers struct {
 	node    *node
 	mu      sync.Mutex
-	clients map[cluster.NodeName]*client.Client
+	clients map[cluster.NodeName]peerClient
+}
+
+// peerClient speaks to a node at an address: one that was removed and joined again has another.
+type peerClient struct {
+	*client.Client
+	address string
 }
 
 // Call implements control.Peers.
 func (p *peers) Call(ctx context.Context, name cluster.NodeName, noun, verb string, in, out any) error {
+	c, err := p.client(name)
+	if err != nil {
+		return err
+	}
+	return c.Do(ctx, noun, verb, in, out)
+}
+
+// client gives the client of a node where the node is now.
+func (p *peers) client(name cluster.NodeName) (*client.Client, error) {
 	r, ok := p.node.identity().find(name)
 	if !ok {
-		return fault.Errorf(fault.NotFound, "node %s is not in the cluster", name)
+		return nil, fault.Errorf(fault.NotFound, "node %s is not in the cluster", name)
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	c, ok := p.clients[name]
-	if !ok {
-		c = client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), p.node.cred.client(string(name)))
-		p.clients[name] = c
+	if ok && c.address == r.PrivateAddress {
+		return c.Client, nil
 	}
-	p.mu.Unlock()
-	return c.Do(ctx, noun, verb, in, out)
+	if ok {
+		c.Close()
+	}
+	c = peerClient{client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), p.node.cred.client(string(name))), r.PrivateAddress}
+	p.clients[name] = c
+	return c.Client, nil
 }
 
 func (n *node) apiPort() int {
@@ -185,7 +204,10 @@ func (d *Daemon) Leave(ctx context.Context, why string, shutdown bool) error {
 		return err
 	}
 	if shutdown {
-		d.down <- struct{}{}
+		select {
+		case d.down <- struct{}{}:
+		default: // told already
+		}
 	}
 	return nil
 }
@@ -219,6 +241,9 @@ func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
 	}
 	if w := n.work.Load(); w != nil {
 		f.Watchdog = w.watchdog
+	}
+	if err := n.seat.trouble(); err != nil {
+		f.Warnings = append(f.Warnings, "its copy of the repository is not in use, so one voter less can be lost than it seems: "+err.Error())
 	}
 	return f, nil
 }

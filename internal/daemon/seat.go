@@ -28,6 +28,7 @@ type seat struct {
 	broken bool      // it failed in a way that this process can not start it again after
 	next   time.Time // no attempt to start before
 	idle   time.Time // since when the record does not name this node
+	why    error     // why the member is not up although it should be; nil when it is, or need not be
 }
 
 // unseatedFor is how long the record must not have named a node before its member of the repository is ended and its copy removed: the last steps of a change
@@ -58,6 +59,7 @@ func (s *seat) startIfThere(ctx context.Context, n *node) error {
 	}
 	if err != nil {
 		// The node can still be a client of the other voters; whoever operates it has to see why.
+		s.note(err)
 		s.log.Error("this node's member of the repository did not start; trying again", "err", err)
 		s.next = time.Now().Add(retrySeat)
 	}
@@ -85,6 +87,8 @@ func (s *seat) adjust(ctx context.Context, n *node, snap engine.Snapshot) {
 		s.log.Info("this node votes no more; its copy of the repository is removed")
 		s.stop()
 		s.remove()
+	case !running:
+		s.note(nil)
 	}
 }
 
@@ -99,23 +103,67 @@ func (s *seat) come(ctx context.Context, n *node) {
 	s.next = time.Now().Add(retrySeat)
 	if etcdstore.HasData(s.cfg.path(dirEtcd)) {
 		if err := s.start(ctx, n, etcdstore.ModeRestart, nil); err != nil {
+			s.note(err)
 			s.log.Error("this node's member of the repository did not start; trying again", "err", err)
 		}
 		return
 	}
 	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	peers, err := n.electorate().Peers(bounded)
+	seats, err := n.electorate().Seats(bounded)
 	if err != nil {
 		return // no majority at this moment
 	}
-	if _, seated := peers[s.cfg.Node]; !seated {
+	seated, err := mayBegin(seats, s.cfg.Node, s.cfg.path(dirEtcd))
+	if err != nil {
+		if s.note(err) {
+			s.log.Error("this node has a vote in the repository, and its copy is lost", "err", err)
+		}
+		return
+	}
+	if !seated {
 		return // not seated (any more)
 	}
+	peers, err := n.electorate().Peers(bounded)
+	if err != nil {
+		return
+	}
 	if err := s.start(ctx, n, etcdstore.ModeJoin, peers); err != nil {
+		s.note(err)
 		s.log.Error("this node's new member of the repository did not start; trying again", "err", err)
 		s.remove()
 	}
+}
+
+// mayBegin reports whether a node that has no copy of the repository may begin one: only as a learner. A voter that lost its copy has forgotten what it
+// voted for and what it has acknowledged; filled anew it could undo what was committed.
+func mayBegin(seats []engine.Seat, node cluster.NodeName, dir string) (bool, error) {
+	for _, seat := range seats {
+		if seat.Node != node {
+			continue
+		}
+		if !seat.Learner {
+			return false, fault.Errorf(fault.Precondition, "the copy of the repository in %s is gone, but node %s has a vote in it: a voter is not filled anew, because it has forgotten what it acknowledged; put the copy back, or run `redoubt node remove -F %s` on another node and let this one join again", dir, node, node)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// note keeps why the member is not up; true: that was not known yet.
+func (s *seat) note(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := err != nil && (s.why == nil || s.why.Error() != err.Error())
+	s.why = err
+	return news
+}
+
+// trouble is why the member is not up although it should be.
+func (s *seat) trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
 }
 
 // start brings the member up and watches over it.
@@ -129,7 +177,7 @@ func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers ma
 		return err
 	}
 	s.mu.Lock()
-	s.member = m
+	s.member, s.why = m, nil
 	s.mu.Unlock()
 	s.log.Info("this node's member of the repository is up", "mode", fmt.Sprint(mode))
 	go func() {
@@ -149,7 +197,7 @@ func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers ma
 			s.remove()
 		case fault.Internal:
 			s.mu.Lock()
-			s.broken = true
+			s.broken, s.why = true, err
 			s.mu.Unlock()
 			s.log.Error("this node's member of the repository has failed; the other voters carry on; restart redoubtd when the cause is gone", "err", err)
 		default:

@@ -121,18 +121,11 @@ func (n *node) learn(snap engine.Snapshot) (gone bool) {
 	if err != nil {
 		n.log.Error("not every interconnect can be used", "err", err)
 	}
-	var configured []membership.Configured
-	for _, r := range next.Nodes {
-		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer})
-	}
 	go func() {
-		// The loop may be busy; it takes this between two steps.
+		// The loop may be busy; it takes this between two steps. Of two that wait it is not known which goes first, so each tells what is known then.
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		_ = n.member.Do(ctx, func() {
-			n.machine.SetNodes(configured)
-			n.machine.SetPaths(len(own))
-		})
+		_ = n.member.Do(ctx, n.configure)
 	}()
 	if w := n.work.Load(); w != nil {
 		w.rearm()
@@ -140,14 +133,21 @@ func (n *node) learn(snap engine.Snapshot) (gone bool) {
 	return false
 }
 
-// bootstrap tells the machine who is configured, and writes the first records of a cluster that this node has just created.
-func (n *node) bootstrap(ctx context.Context) error {
+// configure tells the machine who is configured and how many paths there are; it runs in the machine's loop.
+func (n *node) configure() {
 	id := n.identity()
 	var configured []membership.Configured
 	for _, r := range id.Nodes {
 		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer})
 	}
-	if err := n.member.Do(ctx, func() { n.machine.SetNodes(configured) }); err != nil {
+	n.machine.SetNodes(configured)
+	n.machine.SetPaths(max(1, len(id.Cluster.Interconnects)))
+}
+
+// bootstrap tells the machine who is configured, and writes the first records of a cluster that this node has just created.
+func (n *node) bootstrap(ctx context.Context) error {
+	id := n.identity()
+	if err := n.member.Do(ctx, n.configure); err != nil {
 		return err
 	}
 	if id.Restored {

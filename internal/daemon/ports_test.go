@@ -1,0 +1,31 @@
+package daemon
+
+import (
+	"testing"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+)
+
+// A node that was removed and has joined again has another private address; calls have to go there.
+func TestPeersFollowANodeToItsNewAddress(t *testing.T) {
+	at := func(address string) *identity {
+		return &identity{Node: "n1", Nodes: []model.Node{{Name: "n1"}, {Name: "n3", PrivateAddress: address}}}
+	}
+	n := &node{id: at("172.31.240.3"), cred: &credentials{authority: certificate(t)}}
+	p := &peers{node: n, clients: map[cluster.NodeName]peerClient{}}
+	first, err := p.client("n3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := p.client("n3"); err != nil || again != first {
+		t.Fatalf("a second call makes another client: %v", err)
+	}
+	n.id = at("172.31.240.4")
+	if moved, err := p.client("n3"); err != nil || moved == first || p.clients["n3"].address != "172.31.240.4" {
+		t.Fatalf("the client still goes to %s: %v", p.clients["n3"].address, err)
+	}
+	if _, err := p.client("n9"); err == nil {
+		t.Fatal("there is a client of a node that is not in the cluster")
+	}
+}
