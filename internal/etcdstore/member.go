@@ -66,6 +66,8 @@ type Member struct {
 	done   chan struct{}
 	failed chan struct{} // closed with the first failure
 
+	alarmed bool // of keepRoom alone: the quota's alarm was seen and has not been ended yet
+
 	mu      sync.Mutex
 	err     error
 	closing bool

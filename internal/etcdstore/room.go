@@ -163,12 +163,17 @@ func (m *Member) spareLog() bool {
 // relieve answers the alarm of a repository that has reached its quota: it forgets the history, gives the pages back, and ends the alarm when that
 // was enough. It returns when to look again.
 func (m *Member) relieve() time.Duration {
+	// The server reads its alarms without a lock while a snapshot replaces them: they are looked at only when there can be one.
+	if !m.alarmed && m.etcd.Server.Backend().Size() < m.cfg.Quota/2 {
+		return time.Second
+	}
 	alarmed := false
 	for _, a := range m.etcd.Server.Alarms() {
 		if a.MemberID == uint64(m.etcd.Server.MemberID()) && a.Alarm == etcdserverpb.AlarmType_NOSPACE {
 			alarmed = true
 		}
 	}
+	m.alarmed = alarmed
 	if !alarmed {
 		return time.Second
 	}
