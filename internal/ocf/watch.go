@@ -66,7 +66,7 @@ func (w *watcher) run(ctx context.Context) {
 	var gone leader
 	var asked time.Time
 	fresh := false // gone has not been asked about yet
-	w.follow(ctx) // first: what ends after this look is heard of, what ended before it was missed
+	w.follow(ctx)  // first: what ends after this look is heard of, what ended before it was missed
 	if l, ok := w.missed(); ok {
 		w.ended <- l
 	}
