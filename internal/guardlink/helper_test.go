@@ -112,6 +112,12 @@ func (n *node) serve(ctx context.Context) error {
 	return nil
 }
 
+// complete waits until all of what serve started is there: two loops in two shells each, and the sleep of each.
+func complete(t *testing.T, n *node, namespace string) {
+	t.Helper()
+	within(t, 10*time.Second, "eight processes are in the namespace", func() bool { return len(members(t, namespace, n.link.PID())) == 8 })
+}
+
 func doomedDaemon(runDir, cgroup string) int {
 	n, err := startNode(context.Background(), config(runDir, cgroup))
 	if err == nil {

@@ -51,7 +51,7 @@ func TestEveryServiceDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			ns := namespaceOf(t, n.link.PID())
-			within(t, 10*time.Second, "six processes are in the namespace", func() bool { return len(members(t, ns, n.link.PID())) >= 6 })
+			complete(t, n, ns)
 			if !hasAddress(t, vip) {
 				t.Fatal("no address")
 			}
@@ -183,6 +183,7 @@ func TestHandover(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns := namespaceOf(t, n.link.PID())
+	complete(t, n, ns)
 	before := members(t, ns, n.link.PID())
 	if _, err := guardlink.Attach(t.Context(), n.cfg); !fault.Is(err, fault.Precondition) {
 		t.Errorf("a second daemon was not refused: %v", err)
