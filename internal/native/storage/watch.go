@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +29,8 @@ func (t *Type) Watch(ctx context.Context, call agent.Call, report func(agent.Obs
 			wish = *m
 		}
 	}
+	// Not as it is found: it may have become read-only before anybody watched.
+	wish.readOnly = slices.Contains(strings.Split(property.Text(call, "Mount_options"), ","), "ro")
 	changes, err := subscribe(ctx)
 	if err != nil {
 		t.cfg.Log.Error("mounts can not be watched", "resource", call.Resource.Name, "cause", err.Error())
@@ -71,7 +75,7 @@ func (t *Type) Watch(ctx context.Context, call agent.Call, report func(agent.Obs
 	}
 }
 
-// judge says what is wrong with the mount, "" when nothing is. wish is how it was when the watch began; without a point, it was not there.
+// judge says what is wrong with the mount, "" when nothing is. wish is how it was when the watch began and how it shall be mounted; without a point, it was not there.
 func judge(point string, wish mount) string {
 	mounts, err := mountTable()
 	if err != nil {
