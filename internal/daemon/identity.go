@@ -86,17 +86,6 @@ func (id *identity) self() model.Node {
 	return n
 }
 
-// private returns the private addresses of nodes, in their order; unknown nodes are left out.
-func (id *identity) private(nodes []cluster.NodeName) []string {
-	var out []string
-	for _, n := range nodes {
-		if r, ok := id.find(n); ok {
-			out = append(out, r.PrivateAddress)
-		}
-	}
-	return out
-}
-
 // writeFile replaces a file at once: written beside it, synced, renamed, and the directory synced.
 func writeFile(path string, content []byte, mode os.FileMode) (err error) {
 	dir := filepath.Dir(path)
