@@ -160,6 +160,7 @@ type PeerResult struct {
 	TimedOut bool   `json:"timedOut,omitempty"`
 	Message  string `json:"message,omitempty"`
 	Output   string `json:"output,omitempty"`
+	Doubt    string `json:"doubt,omitempty" doc:"why a Validate that failed need not be right: place (it can only be judged where the resource runs) or node (this node lacks something)"`
 }
 
 // PeerAsk hands a request to the executor of a node.

@@ -32,9 +32,20 @@ type Result struct {
 	Aborted  bool   // it was killed because ctx ended (quiesce -k, the lease ended)
 	Output   string // what it wrote, cut to MaxOutput
 	Message  string // one line for people: why it failed; "" when it did not
+	// Doubt says, of a Validate that failed, why that need not hold on another node or later; "" when it does.
+	Doubt Doubt
 	// Status, when set, is the health to report with the success (an OCF degraded state).
 	Status model.Status
 }
+
+// Doubt is why what a Validate found need not be wrong.
+type Doubt string
+
+// The doubts.
+const (
+	DoubtPlace Doubt = "place" // the resource can only be judged where it runs: an address, a mounted file system, a service is not here now
+	DoubtNode  Doubt = "node"  // this node lacks what the resource needs; another may have it
+)
 
 // OK reports whether the method succeeded.
 func (r Result) OK() bool { return r.Exit == 0 && !r.TimedOut && !r.Aborted }

@@ -36,10 +36,11 @@ func (c *Control) ClusterApply(ctx context.Context, who Caller, in v1.ClusterApp
 	if err := p.problems.Err(); err != nil {
 		return v1.Result{}, err
 	}
-	if err := c.validate(ctx, r, p.state, p.validations); err != nil {
+	warnings, err := c.validate(ctx, r, p.state, p.validations)
+	if err != nil {
 		return v1.Result{}, err
 	}
-	out := v1.Result{Messages: p.messages, Revision: int64(v.snap.State.Basis.Revision)}
+	out := v1.Result{Messages: append(p.messages, warnings...), Revision: int64(v.snap.State.Basis.Revision)}
 	if in.DryRun {
 		return out, nil
 	}

@@ -64,6 +64,14 @@ func (d *draft) write(op confdb.Op) {
 
 func (d *draft) say(message string) { d.messages = append(d.messages, message) }
 
+// validated takes over what Validate methods found.
+func (d *draft) validated(warnings []string, err error) error {
+	for _, w := range warnings {
+		d.say(w)
+	}
+	return err
+}
+
 // serial is who changed the configuration last. Every change of it writes this record over the one it has read, so that of two changes that were decided
 // on the same reading only one is written, and the other is decided anew.
 type serial struct {

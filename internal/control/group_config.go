@@ -2,6 +2,8 @@ package control
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,12 +120,13 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 			state = check.WithGroup(state, g)
 			d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
 			d.relyOnPlace(g.Name)
-			added := without(g.Nodelist, old.Nodelist)
+			added, gone := without(g.Nodelist, old.Nodelist), without(old.Nodelist, g.Nodelist)
+			d.say(edited(old, g))
 			for _, res := range check.ResourcesOf(state, g.Name) {
 				if len(added) > 0 {
 					validations = append(validations, validation{resource: res, create: true, only: added})
 				}
-				if cleaned, changed := forgetNodes(res, without(old.Nodelist, g.Nodelist)); changed {
+				if cleaned, changed := forgetNodes(res, gone); changed {
 					state = check.WithResource(state, cleaned)
 					d.put(confdb.KeyResource(res.Name), confdb.KindResource, cleaned)
 				}
@@ -132,8 +135,27 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 		if err := ps.Err(); err != nil {
 			return err
 		}
-		return c.validate(ctx, r, state, validations)
+		return d.validated(c.validate(ctx, r, state, validations))
 	}))
+}
+
+// edited says what an edit of a group did.
+func edited(old, g model.Group) string {
+	var parts []string
+	if !slices.Equal(old.Nodelist, g.Nodelist) {
+		parts = append(parts, "its nodelist is "+commas(g.Nodelist))
+	}
+	if old.DesiredPrimaries != g.DesiredPrimaries || old.MaximumPrimaries != g.MaximumPrimaries {
+		parts = append(parts, fmt.Sprintf("it runs on %d nodes (Desired_primaries), %d at most (Maximum_primaries)", g.DesiredPrimaries, g.MaximumPrimaries))
+	}
+	old.Nodelist, old.DesiredPrimaries, old.MaximumPrimaries = g.Nodelist, g.DesiredPrimaries, g.MaximumPrimaries
+	if !reflect.DeepEqual(old, g) {
+		parts = append(parts, "its properties are changed")
+	}
+	if len(parts) == 0 {
+		return "group " + string(g.Name) + " is so already; nothing was changed"
+	}
+	return "group " + string(g.Name) + ": " + strings.Join(parts, "; ")
 }
 
 // relyOnPlace makes a change depend on where a group is ordered to run and what the nodes report of it.

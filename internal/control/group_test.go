@@ -249,7 +249,14 @@ func TestGroupsOnSeveralNodes(t *testing.T) {
 		res(w.c().ResourceCreate(w.ctx, root, v1.ResourceCreate{Names: []string{"many"}, Group: "many-rg", Type: "redoubt.many"}))
 		res(w.c().GroupOnline(w.ctx, root, v1.GroupOnline{Names: many, Manage: true}))
 		w.is("many-rg", "n1:ONLINE n2:ONLINE")
-		res(w.c().GroupAddNode(w.ctx, root, v1.GroupAddNode{Names: many, Node: []string{"n3"}, Scalable: true}))
+		out := ok[v1.Result](t)(w.c().GroupAddNode(w.ctx, root, v1.GroupAddNode{Names: many, Node: []string{"n3"}, Scalable: true}))
+		if got, want := strings.Join(out.Messages, ""), "group many-rg: its nodelist is n1, n2, n3; it runs on 3 nodes (Desired_primaries), 3 at most (Maximum_primaries)"; got != want {
+			t.Errorf("add-node says %q, want %q", got, want)
+		}
+		out = ok[v1.Result](t)(w.c().GroupAddNode(w.ctx, root, v1.GroupAddNode{Names: many, Node: []string{"n3"}}))
+		if got := strings.Join(out.Messages, ""); !strings.Contains(got, "so already") {
+			t.Errorf("add-node of a node that is there says %q", got)
+		}
 		time.Sleep(time.Second)
 		w.is("many-rg", "n1:ONLINE n2:ONLINE n3:ONLINE")
 		res(w.c().GroupOffline(w.ctx, root, v1.GroupOffline{Names: many, Node: []string{"n2"}}))
@@ -261,9 +268,8 @@ func TestGroupsOnSeveralNodes(t *testing.T) {
 		}
 		res(w.c().GroupOnline(w.ctx, root, v1.GroupOnline{Names: many, Node: []string{"n2"}}))
 		w.is("many-rg", "n1:ONLINE n2:ONLINE n3:ONLINE")
-		refuse[v1.Result](t, fault.Precondition, "shall run on 3 nodes (Desired_primaries)")(w.c().GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: many, Node: []string{"n1"}}))
-		res(w.c().GroupSet(w.ctx, root, v1.GroupSet{Names: many, Property: []string{"Desired_primaries=1"}}))
 		res(w.c().GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: many, Node: []string{"n1"}}))
+		time.Sleep(time.Second) // and it stays so
 		w.is("many-rg", "n1:ONLINE n2:OFFLINE n3:OFFLINE")
 		refuse[v1.Result](t, fault.Precondition, "is ONLINE on node n1")(w.c().GroupRemoveNode(w.ctx, root, v1.GroupRemoveNode{Names: many, Node: []string{"n1"}}))
 		if got := ok[[]string](t)(w.c().GroupList(w.ctx, root, v1.GroupList{Node: []string{"n1"}})); !slices.Equal(got, many) {

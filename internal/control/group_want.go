@@ -87,9 +87,6 @@ func (v view) onlineWant(g model.Group, nodes []cluster.NodeName, add bool) (mod
 		return w, err
 	}
 	w.Nodes = nodes
-	if !add && g.Multi() && len(nodes) < g.DesiredPrimaries {
-		return w, fault.Errorf(fault.Precondition, "group %s shall run on %d nodes (Desired_primaries), but %d are named; take it off single nodes with `redoubt group offline -n`, or lower Desired_primaries", g.Name, g.DesiredPrimaries, len(nodes))
-	}
 	if !add {
 		return w, nil
 	}

@@ -111,9 +111,17 @@ func groupProblems(v view, g v1.GroupState, add addProblem) {
 			add(warning, object, "", "node %s %s", n.Node, n.Text)
 		}
 	}
-	if group, ok := check.Group(v.state, cluster.GroupName(g.Name)); ok && group.Managed && !a.Off && len(a.Wanted) > 0 && len(a.Wanted) < min(group.DesiredPrimaries, group.MaximumPrimaries) {
+	if group, ok := check.Group(v.state, cluster.GroupName(g.Name)); ok && group.Managed && !a.Off && len(a.Wanted) > 0 && len(a.Wanted) < primaries(group, a) {
 		add(warning, object, "bring further nodes of its nodelist into the cluster", "it shall run on %d nodes and can run on %d now", group.DesiredPrimaries, len(a.Wanted))
 	}
+}
+
+// primaries is on how many nodes a group shall run now.
+func primaries(g model.Group, a model.Assignment) int {
+	if a.Primaries > 0 && a.PrimariesOf == g.DesiredPrimaries {
+		return min(a.Primaries, g.MaximumPrimaries)
+	}
+	return min(g.DesiredPrimaries, g.MaximumPrimaries)
 }
 
 func resourceProblems(r v1.ResourceState, add addProblem) {

@@ -115,7 +115,7 @@ func (c *Control) createResources(ctx context.Context, r *Running, who Caller, n
 		}
 		d.rely(confdb.KeyGroup(q.Group))
 		d.rely(confdb.KeyType(q.Type))
-		return c.validate(ctx, r, state, validations)
+		return d.validated(c.validate(ctx, r, state, validations))
 	}))
 	if err != nil {
 		return out, err
@@ -166,7 +166,7 @@ func (c *Control) ResourceSet(ctx context.Context, who Caller, in v1.ResourceSet
 		if err := ps.Err(); err != nil {
 			return err
 		}
-		return c.validate(ctx, r, state, validations)
+		return d.validated(c.validate(ctx, r, state, validations))
 	}))
 	if err != nil {
 		return out, err

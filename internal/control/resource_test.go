@@ -84,6 +84,49 @@ func TestResources(t *testing.T) {
 	})
 }
 
+// What an agent finds wrong on a node need not be wrong: see judge.
+func TestValidateDoubts(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.configure()
+		says := func(d agent.Doubt) func(agent.Call) agent.Result {
+			return func(agent.Call) agent.Result {
+				return agent.Result{Exit: 6, Message: "no such address", Output: "checking\nno such address\n", Doubt: d}
+			}
+		}
+		create := func(name string, disabled bool) (v1.Result, error) {
+			return w.c().ResourceCreate(w.ctx, root, v1.ResourceCreate{Names: []string{name}, Group: "web-rg", Type: "redoubt.web", Property: []string{"Start_command=/srv"}, Disabled: disabled})
+		}
+		w.acts.script("a Validate", says(agent.DoubtPlace))
+		out := ok[v1.Result](t)(create("a", false))
+		if text := strings.Join(out.Messages, "\n"); strings.Count(text, "warning: Validate of resource a on node n2 refuses (exit status 6): no such address\n  checking\n  this can only be judged where") != 1 ||
+			strings.Count(text, "no such address") != 3 {
+			t.Errorf("warnings:\n%s", text)
+		}
+		out = ok[v1.Result](t)(w.c().ResourceSet(w.ctx, root, v1.ResourceSet{Names: []string{"a"}, Property: []string{"Level=4"}}))
+		if !strings.Contains(strings.Join(out.Messages, "\n"), "warning: Validate of resource a on node n1") {
+			t.Errorf("a change: %v", out.Messages)
+		}
+		w.acts.script("b Validate n2", says(agent.DoubtNode))
+		out = ok[v1.Result](t)(create("b", false))
+		if text := strings.Join(out.Messages, "\n"); !strings.Contains(text, "on node n2") || !strings.Contains(text, "the group can not start there") || strings.Contains(text, "on node n1") {
+			t.Errorf("one node lacks something:\n%s", text)
+		}
+		w.acts.script("c Validate", says(agent.DoubtNode))
+		_, err := create("c", false)
+		refuse[v1.Result](t, fault.Invalid, "no node that was asked has what resource c needs")(v1.Result{}, err)
+		for _, n := range []string{"n1", "n2", "n3"} {
+			if got := strings.Count(err.Error(), "on node "+n+" refuses"); got != 1 {
+				t.Errorf("the refusal of %s is said %d times:\n%v", n, got, err)
+			}
+		}
+		ok[v1.Result](t)(create("c", true))
+		w.acts.script("d Validate n1", says(""))
+		w.acts.script("d Validate n2", says(agent.DoubtPlace))
+		refuse[v1.Result](t, fault.Invalid, "Validate of resource d on node n1 refuses")(create("d", false))
+	})
+}
+
 func TestValidateRefuses(t *testing.T) {
 	inWorld(t, func(w *world) {
 		t := w.t

@@ -109,8 +109,8 @@ func TestSchaControl(t *testing.T) {
 		}
 		ok[v1.Result](t)(do("CHECK_RESTART"))
 		ok[v1.Result](t)(do("CHECK_GIVEOVER"))
-		refuse[v1.Result](t, fault.Unsupported, "is not supported")(do("IGNORE_FAILED_START"))
-		refuse[v1.Result](t, fault.Unsupported, "is not supported")(do("CHANGE_STATE_ONLINE"))
+		refuse[v1.Result](t, fault.Precondition, "is ONLINE on node n1; IGNORE_FAILED_START is for")(do("IGNORE_FAILED_START"))
+		refuse[v1.Result](t, fault.Unsupported, "no proxy types")(do("CHANGE_STATE_ONLINE"))
 		refuse[v1.Result](t, fault.Invalid, "did you mean GIVEOVER?")(do("GIVEOVR"))
 
 		// n2 objects: the group goes to n3.

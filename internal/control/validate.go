@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,14 +31,18 @@ type validation struct {
 	only     []cluster.NodeName // ask only these nodes; nil: all Init_nodes
 }
 
-// validate runs Validate methods on every Init_node that is up, and gives the first refusal with all of them in its detail. The state is the one
-// there will be.
-func (c *Control) validate(ctx context.Context, r *Running, s model.State, list []validation) error {
-	type asked struct {
-		node cluster.NodeName
-		call agent.Call
-	}
-	var calls []asked
+// verdict is what a Validate method said on one node.
+type verdict struct {
+	node cluster.NodeName
+	call agent.Call
+	out  v1.PeerResult
+	err  error // it refuses, or could not be asked
+}
+
+// validate runs Validate methods on every Init_node that is up, and gives the first refusal with all of them in its detail, or what was found that
+// need not be wrong. The state is the one there will be.
+func (c *Control) validate(ctx context.Context, r *Running, s model.State, list []validation) (warnings []string, err error) {
+	var verdicts []verdict
 	for _, v := range list {
 		t, ok := check.Type(s, v.resource.Type)
 		if !ok {
@@ -48,22 +54,56 @@ func (c *Control) validate(ctx context.Context, r *Running, s model.State, list 
 		g, _ := check.Group(s, v.resource.Group)
 		for _, n := range initNodes(s, t, g) {
 			if v.only == nil || slices.Contains(v.only, n) {
-				calls = append(calls, asked{n, methodCall(s, model.MethodValidate, t, g, v.resource, n, v.create, v.changes)})
+				verdicts = append(verdicts, verdict{node: n, call: methodCall(s, model.MethodValidate, t, g, v.resource, n, v.create, v.changes)})
 			}
 		}
 	}
-	errs := make([]error, len(calls))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for i, a := range calls {
+	for i := range verdicts {
 		group.Go(func() error {
-			out, err := c.runOn(ctx, r, a.node, a.call)
-			errs[i] = refused(a.node, a.call, out, err)
+			v := &verdicts[i]
+			v.out, v.err = c.runOn(ctx, r, v.node, v.call)
+			v.err = refused(v.node, v.call, v.out, v.err)
 			return nil
 		})
 	}
 	_ = group.Wait()
-	return together(errs)
+	return judge(verdicts)
+}
+
+// judge tells refusals from doubts. What can only be judged where the resource runs is a warning; that a node lacks something is one too as long as
+// another does not, or the resource is disabled and shall not run yet. All else is a refusal.
+func judge(verdicts []verdict) (warnings []string, err error) {
+	fit := map[cluster.ResourceName]bool{}
+	for _, v := range verdicts {
+		if v.err == nil || v.out.Doubt == string(agent.DoubtPlace) {
+			fit[v.call.Resource.Name] = true
+		}
+	}
+	var errs []error
+	var lacking []cluster.ResourceName
+	for _, v := range verdicts {
+		r := v.call.Resource
+		switch doubt := agent.Doubt(v.out.Doubt); {
+		case v.err == nil:
+		case doubt == agent.DoubtPlace:
+			warnings = append(warnings, "warning: "+v.err.Error()+"\n  this can only be judged where the resource runs, so it is no refusal; if it is a mistake, its start will fail")
+		case doubt == agent.DoubtNode && (fit[r.Name] || !r.Enabled):
+			warnings = append(warnings, "warning: "+v.err.Error()+"\n  the group can not start there until it has what it needs")
+		case doubt == agent.DoubtNode:
+			errs = append(errs, v.err)
+			if !slices.Contains(lacking, r.Name) {
+				lacking = append(lacking, r.Name)
+			}
+		default:
+			errs = append(errs, v.err)
+		}
+	}
+	for _, n := range lacking {
+		errs = append(errs, fault.Errorf(fault.Invalid, "no node that was asked has what resource %s needs; install it on one, or create the resource disabled (-d) if it comes with the group", n))
+	}
+	return warnings, together(errs)
 }
 
 // methodCall is a call of a method that control itself runs.
@@ -106,8 +146,25 @@ func refused(n cluster.NodeName, call agent.Call, out v1.PeerResult, err error) 
 	if why == "" {
 		why = "it gave no reason"
 	}
-	return fault.Errorf(fault.Invalid, "%s of resource %s on node %s refuses (exit status %d): %s", call.Method, call.Resource.Name, n, out.Exit, why).WithDetail(out.Output)
+	return fault.Errorf(fault.Invalid, "%s of resource %s on node %s refuses (exit status %d): %s", call.Method, call.Resource.Name, n, out.Exit, why).WithDetail(besides(out.Output, why))
 }
+
+// besides is what a method wrote, without the lines that are in its reason already.
+func besides(output, why string) string {
+	var lines []string
+	for line := range strings.Lines(output) {
+		if text := strings.TrimSpace(line); text != "" && !strings.Contains(why, text) && !strings.Contains(text, why) {
+			lines = append(lines, "  "+strings.TrimRight(line, "\n"))
+		}
+	}
+	if skip := len(lines) - maxShown; skip > 0 {
+		lines = append([]string{fmt.Sprintf("  (%d lines more are in the log of the node)", skip)}, lines[skip:]...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// maxShown is how many lines of what a method wrote are shown with its refusal.
+const maxShown = 20
 
 // runOn runs a method on a node, here or there.
 func (c *Control) runOn(ctx context.Context, r *Running, n cluster.NodeName, call agent.Call) (out v1.PeerResult, err error) {
@@ -132,5 +189,5 @@ func (c *Control) runOn(ctx context.Context, r *Running, n cluster.NodeName, cal
 }
 
 func peerResult(res agent.Result) v1.PeerResult {
-	return v1.PeerResult{OK: res.OK(), Exit: res.Exit, TimedOut: res.TimedOut, Message: res.Message, Output: res.Output}
+	return v1.PeerResult{OK: res.OK(), Exit: res.Exit, TimedOut: res.TimedOut, Message: res.Message, Output: res.Output, Doubt: string(res.Doubt)}
 }

@@ -196,11 +196,17 @@ func together(errs []error) error {
 	case 1:
 		return errs[0]
 	}
+	// The first is the text and the others the detail: each is said once.
+	text, rest, _ := strings.Cut(errs[0].Error(), "\n")
+	first := fault.Errorf(fault.CodeOf(errs[0]), "%s", text)
+	first.Cause = errs[0]
 	var lines []string
-	for _, e := range errs {
+	if rest != "" {
+		lines = append(lines, rest)
+	}
+	for _, e := range errs[1:] {
 		lines = append(lines, e.Error())
 	}
-	first := fault.Errorf(fault.CodeOf(errs[0]), "%d of what was asked failed, the first: %w", len(errs), errs[0])
 	return first.WithDetail(strings.Join(lines, "\n"))
 }
 

@@ -189,6 +189,9 @@ func methods(actions []metaAction) ([]model.MethodSpec, error) {
 	} {
 		for _, a := range m.actions {
 			if timeout, ok := byName[a]; ok {
+				if m.method == model.MethodValidate {
+					timeout = max(timeout, leastValidateTimeout)
+				}
 				out = append(out, model.MethodSpec{Method: m.method, Program: a, Timeout: timeout})
 				break
 			}
@@ -303,6 +306,7 @@ func fits(s model.PropertySpec, v string) bool {
 // The probe of an agent that recommends nothing.
 const (
 	defaultProbeTimeout  = 20
+	leastValidateTimeout = 20 // agents recommend as little as 5 s, which a busy node misses, and then a resource could not be created
 	defaultProbeInterval = 10
 )
 

@@ -41,6 +41,10 @@ var exitText = map[int]string{
 	exitDegradedProm:   "it runs promoted, but not well",
 }
 
+// doubts are the exit statuses of validate-all that need not mean a mistake. Agents are written to be asked on the node where the resource is about to
+// start, after what comes before it: nginx says 6 where the address that it listens on is missing, Filesystem 5 where the device is.
+var doubts = map[int]agent.Doubt{exitConfigured: agent.DoubtPlace, exitInstalled: agent.DoubtNode}
+
 // reasonPrefix begins the lines in which an agent says to people why it failed.
 const reasonPrefix = "ocf-exit-reason:"
 
@@ -100,7 +104,7 @@ func (d *Driver) prepare(ctx context.Context, call agent.Call) error {
 func (d *Driver) action(ctx context.Context, call agent.Call, action string, env []string) (r agent.Result, ran bool) {
 	path, err := d.locate(call.Type.Name)
 	if err != nil {
-		return agent.Result{Exit: exitInstalled, Message: err.Error()}, false
+		return agent.Result{Exit: exitInstalled, Message: err.Error(), Doubt: agent.DoubtNode}, false
 	}
 	label := string(call.Method)
 	if label == "" {
@@ -141,6 +145,9 @@ func conclude(r *agent.Result, method model.Method, action string) {
 	}
 	if !slices.Contains(success, r.Exit) {
 		r.Message = why
+		if method == model.MethodValidate {
+			r.Doubt = doubts[r.Exit]
+		}
 		return
 	}
 	if r.Exit == exitDegraded || r.Exit == exitDegradedProm {

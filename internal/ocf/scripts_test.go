@@ -138,9 +138,32 @@ func TestExitStatuses(t *testing.T) {
 			t.Errorf("%s with %d: %+v", c.method, c.code, r)
 		}
 	}
+	// Only what validate-all says of a node or of a place is in doubt.
+	for _, c := range []struct {
+		method model.Method
+		code   int
+		doubt  agent.Doubt
+	}{
+		{validate, 6, agent.DoubtPlace}, {validate, 5, agent.DoubtNode}, {validate, 1, ""}, {validate, 2, ""}, {validate, 4, ""}, {start, 6, ""}, {stop, 5, ""},
+	} {
+		if r := h.do(t.Context(), h.call(t, "ocf:test:code", "c", "file", fmt.Sprint(c.code)), c.method); r.Doubt != c.doubt || r.OK() {
+			t.Errorf("%s with %d: %+v", c.method, c.code, r)
+		}
+	}
 	r := h.do(t.Context(), h.call(t, "ocf:test:code", "c", "file", "1"), start)
 	if r.Message != "start: exit status 1, it failed: noise" {
 		t.Errorf("without a reason: %q", r.Message)
+	}
+}
+
+// An agent recommends its own timeouts, but validate-all has to be possible on a busy node.
+func TestValidateHasTimeEnough(t *testing.T) {
+	h := scripted(t, map[string]string{"code": "exit 0"})
+	c := h.call(t, "ocf:test:code", "c")
+	for m, want := range map[model.Method]int{validate: 20, start: 5, stop: 5} {
+		if s, _ := c.Type.Method(m); s.Timeout != want {
+			t.Errorf("timeout of %s: %d, want %d", m, s.Timeout, want)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (g *Group) startOutcome(r *resource, m model.Method, o Outcome) bool {
 	g.set(r, model.ResourceStartFailed)
 	g.emit(Note{Text: why, Resource: r.ri.Name})
 	spec := g.spec(r)
-	if spec != nil && g.goesUp() && !o.Aborted && !g.in.Group.Suspended && (spec.FailoverMode == model.FailoverSoft || spec.FailoverMode == model.FailoverHard) {
+	if spec != nil && g.goesUp() && !o.Aborted && !r.ignore && !g.in.Group.Suspended && (spec.FailoverMode == model.FailoverSoft || spec.FailoverMode == model.FailoverHard) {
 		g.plead(r, model.PleaStartFailed, why)
 	}
 	return false
@@ -250,6 +250,8 @@ func (g *Group) asked(e Asked) {
 	case AskIsRestarted:
 		r.ri.Restarts = append(slices.Clone(r.ri.Restarts), g.in.Now)
 		r.ri.RestartCount++
+	case AskIgnoreFailed:
+		r.ignore = r.running == model.MethodStart || r.running == model.MethodPrenetStart
 	case AskStatus:
 		r.status(e.Status, e.Message)
 	}

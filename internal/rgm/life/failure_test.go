@@ -412,3 +412,40 @@ func TestInstanceIsACopy(t *testing.T) {
 		t.Error("the machine's memory was changed from outside")
 	}
 }
+
+// A start that asked to be ignored if it fails does not move the group, whatever Failover_mode says; the next one has to ask anew.
+func TestIgnoreFailedStart(t *testing.T) {
+	for _, m := range []string{"Prenet_start", "Start"} {
+		app := res("app", "full")
+		app.FailoverMode = model.FailoverSoft
+		r := newRig(t, app)
+		r.order(true)
+		for r.busy()[0] != m+" app" {
+			r.finish(r.busy()[0])
+		}
+		r.step(life.Asked{Kind: life.AskIgnoreFailed, Resource: "app"})
+		r.fails[m+" app"] = failed()
+		r.settle()
+		if p := r.g.Instance().Plea; p != nil {
+			t.Fatalf("%s: a plea in spite of IGNORE_FAILED_START: %+v", m, p)
+		}
+		r.is(model.GroupOnlineFaulted)
+		r.step(life.Asked{Kind: life.AskClear, Resource: "app"})
+		r.settle()
+		if r.g.Instance().Plea == nil {
+			t.Fatalf("%s: no plea after a start that did not ask", m)
+		}
+	}
+	// Asked while nothing starts it means nothing.
+	app := res("app", "app")
+	app.FailoverMode = model.FailoverSoft
+	r := newRig(t, app)
+	r.step(life.Changed{})
+	r.step(life.Asked{Kind: life.AskIgnoreFailed, Resource: "app"})
+	r.fails["Start app"] = failed()
+	r.order(true)
+	r.settle()
+	if r.g.Instance().Plea == nil {
+		t.Fatal("no plea")
+	}
+}

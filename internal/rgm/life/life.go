@@ -88,6 +88,7 @@ const (
 	AskIsRestarted     AskKind = "is-restarted"     // scha_control RESOURCE_IS_RESTARTED: the agent did it itself, count it
 	AskStatus          AskKind = "status"           // scha_resource_setstatus
 	AskKill            AskKind = "kill"             // quiesce -k: abort the methods that run
+	AskIgnoreFailed    AskKind = "ignore-failed"    // scha_control IGNORE_FAILED_START: the start that runs does not move the group if it fails
 )
 
 func (Changed) isEvent()  {}

@@ -30,6 +30,7 @@ type resource struct {
 	sick     bool         // observed to have failed, and not yet restarted
 	watching bool
 	aborted  bool // an administrator killed its method: no recovery until cleared
+	ignore   bool // its start asked that the group stays if it fails
 
 	// The newest known record of the resource and of its type; nil: not known to this daemon.
 	spec *model.Resource
@@ -69,7 +70,7 @@ func (g *Group) run(r *resource, m model.Method) bool {
 	if !g.has(r, m) {
 		return false
 	}
-	r.running = m
+	r.running, r.ignore = m, false
 	g.emit(Run{Resource: r.ri.Name, Method: m, Timeout: Timeout(*r.spec, *r.typ, m), Spec: *r.spec, Type: *r.typ})
 	return true
 }

@@ -125,6 +125,10 @@ type Assignment struct {
 	Off     bool   `json:"off,omitempty"`
 	// OffNodes are nodes from which an administrator took the group offline, until it is brought online there again.
 	OffNodes []cluster.NodeName `json:"offNodes,omitempty"`
+	// Primaries is on how many nodes the group runs for now, because an administrator switched it to fewer than Desired_primaries; 0: as many as that says.
+	// It holds while Desired_primaries is PrimariesOf.
+	Primaries   int `json:"primaries,omitempty"`
+	PrimariesOf int `json:"primariesOf,omitempty"`
 	// Formation is that of the record in which the group was last considered.
 	Formation cluster.Epoch `json:"formation,omitempty"`
 	// Failures are the starts that failed and the giveovers within Pingpong_interval, oldest first.

@@ -126,6 +126,32 @@ func (p *planner) newFormation() {
 	p.next.Off = p.old.Formation == 0 || !p.g.AutoStartOnNewCluster
 	p.next.Formation = p.s.Formation
 	p.next.OffNodes, p.next.Failures = nil, nil
+	p.next.Primaries, p.next.PrimariesOf = 0, 0
+}
+
+// fewer notes that the group was switched to fewer nodes than Desired_primaries: it stays on so many, be it on others when one of them is lost.
+func (p *planner) fewer(nodes []cluster.NodeName) {
+	able := 0
+	for _, n := range nodes {
+		if p.able(n) {
+			able++
+		}
+	}
+	p.next.Primaries, p.next.PrimariesOf = 0, 0
+	if able < p.g.DesiredPrimaries {
+		p.next.Primaries, p.next.PrimariesOf = able, p.g.DesiredPrimaries
+	}
+}
+
+// desiring is the group with the number of primaries that it shall have now.
+func (p *planner) desiring() model.Group {
+	g := p.g
+	if p.next.Primaries > 0 && p.next.PrimariesOf == g.DesiredPrimaries {
+		g.DesiredPrimaries = min(g.DesiredPrimaries, p.next.Primaries)
+	} else {
+		p.next.Primaries, p.next.PrimariesOf = 0, 0
+	}
+	return g
 }
 
 // heedWant carries out, once, what an administrator asked for.
@@ -145,12 +171,14 @@ func (p *planner) heedWant() {
 	case w.Online && len(w.Nodes) > 0:
 		p.next.Off = false
 		p.explicit = w.Nodes
+		p.fewer(w.Nodes)
 		in := func(n cluster.NodeName) bool { return slices.Contains(w.Nodes, n) }
 		p.next.OffNodes = slices.DeleteFunc(p.next.OffNodes, in)
 		p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return in(f.Node) })
 		p.reason = "asked for"
 	case w.Online:
 		p.next.Off, p.next.OffNodes = false, nil
+		p.next.Primaries, p.next.PrimariesOf = 0, 0
 		p.remaster = w.Remaster
 		if w.Force {
 			p.next.Failures = nil
@@ -219,7 +247,7 @@ func (p *planner) wanted() []cluster.NodeName {
 		}
 	}
 	c := place.Choose(p.s, place.Request{
-		Group: p.g, Current: current, Explicit: p.explicit, Remaster: p.remaster,
+		Group: p.desiring(), Current: current, Explicit: p.explicit, Remaster: p.remaster,
 		OffNodes: p.next.OffNodes, Failures: p.next.Failures, Decided: p.old.Epoch,
 	})
 	p.next.Notes = append(p.next.Notes, c.Notes...)

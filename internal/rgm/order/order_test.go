@@ -398,3 +398,37 @@ func TestMultiMaster(t *testing.T) {
 	r.settle()
 	r.on("m", "n2")
 }
+
+// Switched to fewer nodes than Desired_primaries, a group stays on so many: another node replaces one that is lost, none is added, until somebody asks
+// for something else or changes Desired_primaries.
+func TestSwitchToFewerThanDesired(t *testing.T) {
+	fewer := func() *rig {
+		r := online(t, multi("m"))
+		r.on("m", "n1", "n2")
+		r.want(model.Want{Group: "m", Online: true, Nodes: []cluster.NodeName{"n2"}})
+		r.settle()
+		r.on("m", "n2")
+		return r
+	}
+	r := fewer()
+	r.lose("n2")
+	r.release()
+	r.settle()
+	r.on("m", "n1")
+	r.join("n2", 2)
+	r.settle()
+	r.on("m", "n1")
+	for name, asked := range map[string]func(*rig){
+		"online":   func(r *rig) { r.want(model.Want{Group: "m", Online: true}) },
+		"remaster": func(r *rig) { r.want(model.Want{Group: "m", Online: true, Remaster: true}) },
+		"switch":   func(r *rig) { r.want(model.Want{Group: "m", Online: true, Nodes: []cluster.NodeName{"n1", "n2"}}) },
+		"desired":  func(r *rig) { r.group("m", func(g *model.Group) { g.MaximumPrimaries, g.DesiredPrimaries = 3, 3 }) },
+	} {
+		r := fewer()
+		asked(r)
+		r.settle()
+		if got, want := len(r.assigned("m").Targets), map[bool]int{true: 3, false: 2}[name == "desired"]; got != want {
+			t.Errorf("%s: on %d nodes, want %d", name, got, want)
+		}
+	}
+}
