@@ -76,7 +76,8 @@ type ClusterShutdown struct {
 }
 
 // Document is the configuration of a cluster, complete enough to make it again on other nodes. Properties have the names of list-props; the key
-// "Name{node}" is a per-node value. Secrets are not in it.
+// "Name{node}" is a per-node value. Secrets are in it only under
+// the operator's key, and only when he asked for them.
 type Document struct {
 	Level      int                 `json:"level"`
 	Cluster    string              `json:"cluster,omitempty"` // the name of the cluster that was exported; apply does not change the name
@@ -85,6 +86,7 @@ type Document struct {
 	Types      []TypeDocument      `json:"types,omitempty"`
 	Groups     []GroupDocument     `json:"groups,omitempty"`
 	Resources  []ResourceDocument  `json:"resources,omitempty"`
+	Secrets    []SecretDocument    `json:"secrets,omitempty"` // encrypted to the operator; the command line opens them, the daemon leaves them alone
 }
 
 // NodeDocument is what can be set of a node. A document makes no node: nodes join.

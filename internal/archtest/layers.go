@@ -41,6 +41,7 @@ var layers = map[string]int{
 	"internal/exectype":   layerAdapter,
 	"internal/ocf":        layerAdapter,
 	"internal/pki":        layerAdapter,
+	"internal/sealed":     layerAdapter,
 	"agents":              layerVocabulary,
 	"api/client":          layerFace,
 	"internal/server":     layerFace,

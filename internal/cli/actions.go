@@ -40,6 +40,14 @@ func apply(c *cobra.Command, e Env, call Call, _ []string) error {
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "the document %s can not be read: %w", file, err)
 	}
+	identity, _ := call.Body["secretsIdentity"].(string)
+	passphrase, _ := call.Body["passphraseFile"].(string)
+	delete(call.Body, "secretsIdentity")
+	delete(call.Body, "passphraseFile")
+	secrets, err := e.secretsIn(doc, identity, passphrase)
+	if err != nil {
+		return err
+	}
 	call.Body["document"] = doc
 	client, err := e.daemon(c)
 	if err != nil {
@@ -48,6 +56,11 @@ func apply(c *cobra.Command, e Env, call Call, _ []string) error {
 	answer, err := perform(c, e, client, call, true)
 	if err != nil {
 		return err
+	}
+	if dry, _ := call.Body["dryRun"].(bool); !dry {
+		if err := bringSecrets(c, e, client, secrets); err != nil {
+			return err
+		}
 	}
 	return show(c, e, call, answer)
 }

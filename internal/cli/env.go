@@ -57,6 +57,8 @@ type Env struct {
 	LabSockets func() []string
 	Getenv     func(string) string
 	Now        func() time.Time
+	// Hidden asks a question on the terminal and reads the answer without showing it.
+	Hidden func(question string) ([]byte, error)
 	// IsTerminal reports whether a person sits at standard input.
 	IsTerminal func() bool
 	// Screen reports the size of the terminal at standard output, and at standard error whether there is one at all.
@@ -77,7 +79,7 @@ func OS() Env {
 	tty := func(f *os.File) func() bool { return func() bool { return term.IsTerminal(int(f.Fd())) } }
 	return Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Executable: exe, Getenv: os.Getenv, Now: time.Now,
-		IsTerminal: tty(os.Stdin), ErrTerminal: tty(os.Stderr),
+		IsTerminal: tty(os.Stdin), ErrTerminal: tty(os.Stderr), Hidden: hidden,
 		Screen: func() (int, int, bool) {
 			w, h, err := term.GetSize(int(os.Stdout.Fd()))
 			return w, h, err == nil

@@ -49,7 +49,7 @@ func reads(noun, operand string, names ...string) []verb {
 
 func nouns() []noun {
 	return []noun{
-		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), attributeNoun(),
+		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), secretNoun(), attributeNoun(),
 	}
 }
 
@@ -64,10 +64,14 @@ func clusterNoun() noun {
 		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", options: []option{optProperty()}},
 		verb{name: "check", short: "Look for what could go wrong", example: "redoubt cluster check", read: true},
 		verb{name: "verify", short: "Check that every record of the repository is whole", example: "redoubt cluster verify", read: true},
-		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o json", read: true, format: "yaml"},
+		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o json", read: true, format: "yaml", act: exportWithSecrets, options: []option{
+			{"secrets-to", "", text, "also the private strings, encrypted to this key, age1…"}, {"secrets-passphrase", "", boolean, "also the private strings, under a passphrase that is asked for"},
+			{"passphrase-file", "", text, "the file with that passphrase"},
+		}},
 		verb{name: "apply", short: "Make the configuration what a document says", example: "redoubt cluster apply --dry-run -f demo.yaml", long: true, act: apply, options: []option{
 			{"file", "f", text, "the document, YAML or JSON; - is standard input"}, {"dry-run", "", boolean, "only say what would be done"},
 			{"prune", "", boolean, "delete groups, resources and types that the document does not have"},
+			{"secrets-identity", "", text, "the file with the key that opens the document's private strings"}, {"passphrase-file", "", text, "the file with their passphrase; - is standard input"},
 		}},
 		verb{name: "snapshot", short: "Copy the repository into a file that restore reads", example: "redoubt cluster snapshot /var/backups/redoubt.db", read: true, operand: fileOperand, act: snapshot},
 		verb{name: "shutdown", short: "Take every group offline and stop the cluster", example: "redoubt cluster shutdown -y -g 60", destroys: true, long: true, options: []option{

@@ -28,6 +28,7 @@ const (
 	KindAttr       Kind = "attr"
 	KindRevoked    Kind = "revoked"
 	KindQuorum     Kind = "quorum"
+	KindSecret     Kind = "secret"
 	KindSerial     Kind = "serial"
 )
 

@@ -24,6 +24,7 @@ const (
 	PrefixAttr     = Root + "attr/"      // node attributes kept for OCF agents, by node
 	PrefixRevoked  = Root + "revoked/"   // fingerprints of revoked certificates
 	KeyQuorum      = Root + "quorum"     // wanted voters: quorum servers, pinned voters
+	PrefixSecret   = Root + "secret/"    // model.Secret: private strings, encrypted to the nodes
 	KeySerial      = Root + "serial"     // written with every change of the configuration: of two that were decided on one reading only one holds
 )
 

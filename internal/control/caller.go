@@ -20,9 +20,10 @@ const (
 // Caller is who asks for an operation.
 type Caller struct {
 	Kind          CallerKind
-	UID, GID, PID int              // of a local caller
-	User          string           // the name of UID
-	Node          cluster.NodeName // of a node
+	UID, GID, PID int                  // of a local caller
+	User          string               // the name of UID
+	Node          cluster.NodeName     // of a node
+	Resource      cluster.ResourceName // of a local caller that runs for a resource, by its cgroup
 }
 
 // String names the caller in records and logs.

@@ -42,6 +42,7 @@ func (c *Control) ClusterCheck(ctx context.Context, who Caller, in v1.ClusterChe
 		add(severe, p.Path, "", "%s", p.Text)
 	}
 	c.checkCluster(v, add)
+	checkSecrets(v, add)
 	for _, s := range silent {
 		add(severe, "node "+s, "see whether redoubtd runs there and whether the private network reaches it", "it is a member, but does not answer")
 	}
@@ -191,6 +192,8 @@ func decodes(e confdb.Entry) error {
 		_, err = confdb.Decode[engine.Quorum](confdb.KindQuorum, k, e.Value)
 	case k == confdb.KeySerial:
 		_, err = confdb.Decode[serial](confdb.KindSerial, k, e.Value)
+	case under(confdb.PrefixSecret):
+		_, err = confdb.Decode[model.Secret](confdb.KindSecret, k, e.Value)
 	case under(confdb.PrefixNode):
 		_, err = confdb.Decode[model.Node](confdb.KindNode, k, e.Value)
 	case under(confdb.PrefixType):

@@ -80,6 +80,7 @@ type Running struct {
 	Types       Types
 	Peers       Peers
 	Snapshotter Snapshotter
+	Sealer      Sealer
 }
 
 // Config is what control needs in any case.

@@ -334,6 +334,7 @@ func (w *world) found(names ...cluster.NodeName) {
 		number := string(rune('1' + i))
 		w.put(confdb.KeyNode(n), confdb.KindNode, model.Node{
 			Name: n, ID: i + 1, Addresses: []string{"10.1.0." + number, "10.2.0." + number}, PrivateAddress: "172.31.0." + number, Certificate: "SHA256:" + string(n),
+			Keys: map[string]string{model.KeySecret: "key of " + string(n)},
 		})
 		rec.Members = append(rec.Members, membership.Member{Node: n, Incarnation: incarnation(n), Since: 5})
 		rec.Voters = append(rec.Voters, membership.Voter{Node: n})
@@ -365,10 +366,12 @@ func (w *world) start(name cluster.NodeName) {
 		w.done.Go(func() { _ = run(ctx) })
 	}
 	n.control = control.New(control.Config{Clock: clock{}, Log: logger, Local: local{w, n}})
-	n.control.Enter(&control.Running{
+	running := &control.Running{
 		Node: name, Fingerprint: "SHA256:authority", Store: w.store, Source: n.mirror, Membership: n.member, Executor: n.executor,
-		Types: types{w, name}, Peers: peers{w, name},
-	})
+		Types: types{w, name}, Peers: peers{w, name}, Sealer: lock{"key of " + string(name)},
+	}
+	n.control.Enter(running)
+	w.done.Go(func() { _ = n.control.KeepSecrets(ctx, running) })
 	w.nodes[name] = n
 }
 

@@ -62,7 +62,7 @@ func New(cfg Config, stderr io.Writer) (*Daemon, error) {
 	d := &Daemon{cfg: cfg, book: book, log: book.Logger(), changed: make(chan struct{}, 1), down: make(chan struct{}, 1)}
 	d.control = control.New(control.Config{Clock: clock{}, Log: d.log, Local: d})
 	d.meter = metrics.New(metrics.Sources{Membership: d.membershipNow, State: d.stateNow, Beats: d.beats, CertificateDays: d.certificateDays})
-	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Revoked: d.revoked, Metrics: d.meter, Healthy: d.healthy})
+	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Revoked: d.revoked, Metrics: d.meter, Healthy: d.healthy, Resource: d.cfg.resourceOf})
 	return d, nil
 }
 
@@ -174,7 +174,9 @@ func (d *Daemon) belong(ctx context.Context, id *identity) error {
 	g.Go(func() error {
 		return n.run(ctx, func() {
 			d.node.Store(n)
-			d.control.Enter(n.running())
+			r := n.running()
+			d.control.Enter(r)
+			g.Go(func() error { return d.control.KeepSecrets(ctx, r) })
 		})
 	})
 	g.Go(func() error { return d.server.ServeTLS(ctx, d.cfg.Listen.API) })
@@ -193,7 +195,7 @@ func (d *Daemon) forget() error {
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 	}
-	for _, key := range []string{fileCAKey, fileKey, fileHeartbeat} {
+	for _, key := range []string{fileCAKey, fileKey, fileHeartbeat, fileSecret} {
 		if err := os.Remove(d.cfg.path(key)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 		}

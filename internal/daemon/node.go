@@ -122,6 +122,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return n.mirror.Run(ctx) })
 	g.Go(func() error { return n.member.Run(ctx) })
 	g.Go(func() error { return n.follow(ctx) })
+	g.Go(func() error { return n.publish(ctx) })
 	if n.cfg.QuorumServer {
 		ready()
 		return n.end(g.Wait())

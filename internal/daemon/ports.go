@@ -34,6 +34,7 @@ func (n *node) running() *control.Running {
 	return &control.Running{
 		Node: n.cfg.Node, Fingerprint: pki.Fingerprint(n.cred.authority), Store: n.store, Source: n.mirror, Membership: n.member,
 		Executor: executorOf{n}, Types: typesOf{n}, Peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}, Snapshotter: snapshotOf{n},
+		Sealer: n.sealer(),
 	}
 }
 

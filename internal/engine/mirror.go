@@ -110,6 +110,8 @@ func decode(e confdb.Entry) (any, error) {
 		return confdb.Decode[model.Assignment](confdb.KindAssignment, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixInstance):
 		return confdb.Decode[model.Instance](confdb.KindInstance, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixSecret):
+		return confdb.Decode[model.Secret](confdb.KindSecret, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixAsk):
 		return confdb.Decode[Ask](confdb.KindAsk, k, e.Value)
 	}
@@ -163,6 +165,10 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		s.State.Assignments = append(s.State.Assignments, v)
 	case model.Instance:
 		s.State.Instances = append(s.State.Instances, v)
+	case model.Secret:
+		if v.Name == confdb.Name(confdb.PrefixSecret, key) {
+			s.Secrets = append(s.Secrets, v)
+		}
 	case Ask:
 		s.Asks[key] = v
 	case nil:

@@ -77,6 +77,7 @@ type Snapshot struct {
 	Record         *membership.Record
 	RecordRevision cluster.Revision
 	Asks           map[string]Ask                    // requests to the president, by key
+	Secrets        []model.Secret                    // private strings, by name
 	Access         map[string][]byte                 // the access list, as stored, by key
 	Quorum         []byte                            // what KeyQuorum holds; nil: nothing
 	Revoked        []string                          // fingerprints of revoked certificates, sorted

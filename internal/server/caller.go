@@ -24,7 +24,7 @@ import (
 type callerKey struct{}
 
 // connContext asks the kernel who is at the other end of a unix socket. It is asked once: the answer is fixed when the connection is made.
-func connContext(ctx context.Context, c net.Conn) context.Context {
+func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		return ctx
@@ -40,6 +40,9 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	who := control.Caller{Kind: control.CallerLocal, UID: int(cred.Uid), GID: int(cred.Gid), PID: int(cred.Pid), User: "uid " + strconv.Itoa(int(cred.Uid))}
 	if u, err := user.LookupId(strconv.Itoa(int(cred.Uid))); err == nil {
 		who.User = u.Username
+	}
+	if s.cfg.Resource != nil {
+		who.Resource = s.cfg.Resource(who.PID)
 	}
 	return context.WithValue(ctx, callerKey{}, who)
 }

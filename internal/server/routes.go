@@ -103,6 +103,16 @@ var methods = map[string]route{
 	"resource clear":                  bind((*control.Control).ResourceClear),
 	"resource set":                    bind((*control.Control).ResourceSet),
 
+	"secret list":   bind((*control.Control).SecretList),
+	"secret show":   bind((*control.Control).SecretShow),
+	"secret create": bind((*control.Control).SecretCreate),
+	"secret set":    bind((*control.Control).SecretSet),
+	"secret delete": bind((*control.Control).SecretDelete),
+	"secret verify": bind((*control.Control).SecretVerify),
+	"secret export": bind((*control.Control).SecretExport),
+
+	"peer secrets": bind((*control.Control).PeerSecrets),
+
 	"scha_resource_get call": bind((*control.Control).SchaResourceGetCall),
 
 	"scha_resourcegroup_get call": bind((*control.Control).SchaResourcegroupGetCall),

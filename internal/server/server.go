@@ -17,6 +17,7 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/metrics"
@@ -35,6 +36,8 @@ type Config struct {
 	Metrics *metrics.Metrics
 	// Healthy says why this daemon does not do its work, for /healthz; nil, or a nil error, when it does.
 	Healthy func() error
+	// Resource names the resource for which a local process runs, "" if for none.
+	Resource func(pid int) cluster.ResourceName
 	// SocketMode is the mode of the unix socket; 0600 if it is 0. Who may do what is decided by the caller's identity, not by the mode.
 	SocketMode os.FileMode
 	// Grace is how long requests may go on when the server ends; 5 s if it is 0.
@@ -126,7 +129,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler) erro
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:    slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return context.WithValue(requests, endingKey{}, ctx.Done()) },
-		ConnContext: connContext,
+		ConnContext: s.connContext,
 	}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

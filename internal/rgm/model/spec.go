@@ -36,9 +36,11 @@ type Node struct {
 	Host           string           `json:"host,omitempty"` // how administrators reach it
 	HeartbeatKey   string           `json:"heartbeatKey"`   // X25519 public key, base64
 	Certificate    string           `json:"certificate"`    // SHA256:… fingerprint of its current certificate
-	Fence          *Fence           `json:"fence,omitempty"`
-	EvacuatedUntil time.Time        `json:"evacuatedUntil,omitzero"` // no group is brought online here before, unless told so
-	Properties     []Property       `json:"properties,omitempty"`
+	// Keys are the node's public keys by purpose, in the form that belongs to the purpose.
+	Keys           map[string]string `json:"keys,omitempty"`
+	Fence          *Fence            `json:"fence,omitempty"`
+	EvacuatedUntil time.Time         `json:"evacuatedUntil,omitzero"` // no group is brought online here before, unless told so
+	Properties     []Property        `json:"properties,omitempty"`
 }
 
 // Fence configures a fence agent for a node. Secret options are kept in a file on the nodes, not here.

@@ -1,0 +1,316 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/fault"
+)
+
+// maxSecretFile is how much of a file or of standard input is read as a value; the daemon says what it takes.
+const maxSecretFile = 1 << 20
+
+func secretNoun() noun {
+	file := option{"file", "f", text, "the file with the value; - is standard input"}
+	object := option{"object", "b", text, "the resource that it is bound to: only its methods read the value"}
+	kind := option{"type", "t", text, "the type of the object: resource"}
+	list := reads("secret", "NAME", "list", "show")
+	for i := range list {
+		list[i].options = []option{object, kind}
+	}
+	return noun{name: "secret", short: "Keep private strings, such as passwords, for resources", old: []string{"clpstring", "clps"}, verbs: append(list,
+		verb{name: "create", short: "Create a private string; its value comes from the terminal, standard input or a file", example: "redoubt secret create -b db -f /root/db.password db-password", operand: "NAME", act: withValue, options: []option{
+			object, kind, file,
+		}},
+		verb{name: "set", short: "Give a private string another value", example: "redoubt secret set -f /root/db.password db-password", operand: "NAME", act: withValue, options: []option{file}},
+		verb{name: "delete", short: "Delete a private string", example: "redoubt secret delete -y db-password", operand: "NAME", destroys: true, options: []option{optForce()}},
+		verb{name: "verify", short: "Ask every node whether it can read the private strings", example: "redoubt secret verify", operand: "NAME", optional: true, read: true},
+		verb{name: "export", short: "Print private strings encrypted to a key of yours", example: "redoubt secret export --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", operand: "NAME", optional: true, format: "json", options: []option{
+			{"recipient", "", text, "the key to encrypt to, age1…, as age-keygen prints it"},
+		}},
+	)}
+}
+
+// hidden asks on the terminal of the process, whatever standard input is.
+func hidden(question string) ([]byte, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "there is no terminal to ask on; give the value on standard input or in a file")
+	}
+	defer tty.Close()
+	fmt.Fprint(tty, question)
+	answer, err := term.ReadPassword(int(tty.Fd()))
+	fmt.Fprintln(tty)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "read from the terminal: %w", err)
+	}
+	return answer, nil
+}
+
+// secretFrom reads something secret: from a file, from standard input, or from the person at the terminal, never from an argument. what names it in questions.
+func (e Env) secretFrom(file, what string, twice bool) ([]byte, error) {
+	var from io.Reader
+	switch {
+	case file != "" && file != "-":
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fault.Errorf(fault.Invalid, "%s: %w", what, err)
+		}
+		defer f.Close()
+		from = f
+	case file == "" && e.terminal():
+		return e.askHidden(what, twice)
+	default:
+		from = e.Stdin
+	}
+	value, err := io.ReadAll(io.LimitReader(from, maxSecretFile))
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "%s: %w", what, err)
+	}
+	return bytes.TrimSuffix(value, []byte("\n")), nil // what an editor or echo adds
+}
+
+func (e Env) askHidden(what string, twice bool) ([]byte, error) {
+	if e.Hidden == nil {
+		return nil, fault.Errorf(fault.Invalid, "%s: there is no terminal to ask on; give it on standard input or in a file", what)
+	}
+	value, err := e.Hidden(what + ": ")
+	if err != nil || !twice {
+		return value, err
+	}
+	again, err := e.Hidden(what + ", again: ")
+	if err == nil && !bytes.Equal(value, again) {
+		err = fault.Errorf(fault.Invalid, "%s: the two are not the same; nothing was changed", what)
+	}
+	return value, err
+}
+
+// withValue carries out a command that sends a value.
+func withValue(c *cobra.Command, e Env, call Call, _ []string) error {
+	file, _ := call.Body["file"].(string)
+	delete(call.Body, "file")
+	value, err := e.secretFrom(file, "value", true)
+	if err != nil {
+		return err
+	}
+	call.Body["value"] = value
+	client, err := e.daemon(c)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(c.Context(), call)
+	if err != nil {
+		return err
+	}
+	return show(c, e, call, answer)
+}
+
+// exportWithSecrets prints the configuration, and with it, when it was asked for, the private strings under the operator's key or passphrase. A passphrase
+// never leaves this process: the daemon encrypts to a key made for this one call.
+func exportWithSecrets(c *cobra.Command, e Env, call Call, _ []string) error {
+	to, _ := call.Body["secretsTo"].(string)
+	passphrase, _ := call.Body["secretsPassphrase"].(bool)
+	file, _ := call.Body["passphraseFile"].(string)
+	for _, f := range []string{"secretsTo", "secretsPassphrase", "passphraseFile"} {
+		delete(call.Body, f)
+	}
+	passphrase = passphrase || file != ""
+	if to != "" && passphrase {
+		return usageError{err: errors.New("either --secrets-to or a passphrase")}
+	}
+	client, err := e.daemon(c)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(c.Context(), call)
+	if err != nil || to == "" && !passphrase {
+		if err != nil {
+			return err
+		}
+		return show(c, e, call, answer)
+	}
+	var secrets []v1.SecretDocument
+	if passphrase {
+		secrets, err = e.underPassphrase(c, client, file)
+	} else {
+		secrets, err = exported(c, client, to)
+	}
+	if err != nil {
+		return err
+	}
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(answer, &doc); err != nil {
+		return fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
+	}
+	if doc["secrets"], err = json.Marshal(secrets); err != nil {
+		return fault.Errorf(fault.Internal, "the private strings can not be written: %w", err)
+	}
+	if answer, err = json.Marshal(doc); err != nil {
+		return fault.Errorf(fault.Internal, "the document can not be written: %w", err)
+	}
+	return show(c, e, call, answer)
+}
+
+func exported(c *cobra.Command, client Client, to string) ([]v1.SecretDocument, error) {
+	answer, err := client.Do(c.Context(), Call{Noun: "secret", Verb: "export", Body: map[string]any{"all": true, "recipient": to}})
+	if err != nil {
+		return nil, err
+	}
+	var list []v1.SecretDocument
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
+	}
+	return list, nil
+}
+
+func (e Env) underPassphrase(c *cobra.Command, client Client, file string) ([]v1.SecretDocument, error) {
+	phrase, err := e.secretFrom(file, "passphrase", true)
+	if err != nil {
+		return nil, err
+	}
+	if len(phrase) < 8 {
+		return nil, fault.Errorf(fault.Invalid, "the passphrase has %d characters; whoever gets the document can try every short one: take at least 8", len(phrase))
+	}
+	once, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "make a key: %w", err)
+	}
+	list, err := exported(c, client, once.Recipient().String())
+	if err != nil {
+		return nil, err
+	}
+	under, err := age.NewScryptRecipient(string(phrase))
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "the passphrase can not be used: %w", err)
+	}
+	for i, s := range list {
+		plain, err := opened(s, once)
+		if err != nil {
+			return nil, err
+		}
+		var out strings.Builder
+		w := armor.NewWriter(&out)
+		enc, err := age.Encrypt(w, under)
+		if err != nil {
+			return nil, fault.Errorf(fault.Internal, "encrypt secret %s: %w", s.Name, err)
+		}
+		_, err = enc.Write(plain)
+		if err = errors.Join(err, enc.Close(), w.Close()); err != nil {
+			return nil, fault.Errorf(fault.Internal, "encrypt secret %s: %w", s.Name, err)
+		}
+		list[i].Sealed = out.String()
+	}
+	return list, nil
+}
+
+// opened decrypts what stands in a document.
+func opened(s v1.SecretDocument, with ...age.Identity) ([]byte, error) {
+	r, err := age.Decrypt(armor.NewReader(strings.NewReader(s.Sealed)), with...)
+	if err != nil {
+		return nil, fault.Errorf(fault.Denied, "secret %s of the document can not be opened with the key or passphrase that was given", s.Name)
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, maxSecretFile))
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "secret %s of the document is damaged", s.Name)
+	}
+	return plain, nil
+}
+
+// secretsIn takes the private strings out of a document and opens them, before anything of the document is applied.
+func (e Env) secretsIn(doc any, identity, passphraseFile string) ([]Call, error) {
+	m, _ := doc.(map[string]any)
+	source, err := json.Marshal(m["secrets"])
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "the private strings of the document can not be read: %w", err)
+	}
+	delete(m, "secrets")
+	var list []v1.SecretDocument
+	if err := json.Unmarshal(source, &list); err != nil {
+		return nil, fault.Errorf(fault.Invalid, "the private strings of the document can not be read: %w", err)
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	keys, err := e.keysFor(identity, passphraseFile)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	var calls []Call
+	for _, s := range list {
+		plain, err := opened(s, keys...)
+		if err != nil {
+			return nil, err
+		}
+		var content struct {
+			To    string `json:"to"`
+			Value []byte `json:"value"`
+		}
+		if s.ObjectType == "" {
+			s.ObjectType = "resource"
+		}
+		if json.Unmarshal(plain, &content) != nil || content.To != s.Name+" of "+s.ObjectType+" "+s.Object {
+			return nil, fault.Errorf(fault.Invalid, "secret %s of the document has the value of another private string; take a document that nobody has changed", s.Name)
+		}
+		calls = append(calls, Call{Noun: "secret", Verb: "create", Body: map[string]any{"names": []string{s.Name}, "object": s.Object, "type": s.ObjectType, "value": content.Value}})
+	}
+	return calls, nil
+}
+
+func (e Env) keysFor(identity, passphraseFile string) ([]age.Identity, error) {
+	if identity == "" && passphraseFile == "" {
+		fmt.Fprintln(e.Stderr, "The document's private strings are left out; --secrets-identity or --passphrase-file brings them in.")
+		return nil, nil
+	}
+	if identity != "" {
+		f, err := os.Open(identity)
+		if err != nil {
+			return nil, fault.Errorf(fault.Invalid, "read the key: %w", err)
+		}
+		defer f.Close()
+		keys, err := age.ParseIdentities(f)
+		if err != nil {
+			return nil, fault.Errorf(fault.Invalid, "%s holds no key of the form AGE-SECRET-KEY-…, as age-keygen writes it", identity)
+		}
+		return keys, nil
+	}
+	phrase, err := e.secretFrom(passphraseFile, "passphrase", false)
+	if err != nil {
+		return nil, err
+	}
+	key, err := age.NewScryptIdentity(string(phrase))
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "the passphrase can not be used: %w", err)
+	}
+	return []age.Identity{key}, nil
+}
+
+// bringSecrets writes the private strings of a document that was applied. One that exists gets the document's value.
+func bringSecrets(c *cobra.Command, e Env, client Client, calls []Call) error {
+	for _, call := range calls {
+		_, err := client.Do(c.Context(), call)
+		if fault.Is(err, fault.Exists) {
+			delete(call.Body, "object")
+			delete(call.Body, "type")
+			call.Verb = "set"
+			_, err = client.Do(c.Context(), call)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(calls) > 0 {
+		fmt.Fprintf(e.Stderr, "%d private strings were set.\n", len(calls))
+	}
+	return nil
+}

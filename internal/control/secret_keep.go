@@ -1,0 +1,108 @@
+package control
+
+import (
+	"context"
+	"encoding/base64"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/model"
+)
+
+// keepAgain is how long the keeper waits after a private string could not be encrypted anew.
+const keepAgain = 5 * time.Second
+
+// KeepSecrets encrypts private strings anew whenever the nodes or their keys have changed: a node that came can read them then, one that was removed can not
+// read what is set from then on. It runs on every node, and for each string one node acts.
+func (c *Control) KeepSecrets(ctx context.Context, r *Running) error {
+	news := r.Source.Subscribe(ctx)
+	self := Caller{Kind: CallerNode, Node: r.Node}
+	for {
+		var again <-chan time.Time
+		v := c.look(r)
+		for _, s := range v.snap.Secrets {
+			if s.Resealer(v.state.Nodes) != r.Node || !r.Membership.MayStart() {
+				continue
+			}
+			if err := c.reseal(ctx, r, self, s.Name); err != nil && ctx.Err() == nil {
+				c.cfg.Log.Error("a private string could not be encrypted anew", "secret", s.Name, "err", err)
+				again = time.After(keepAgain)
+			}
+		}
+		select {
+		case <-news:
+		case <-again:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (c *Control) reseal(ctx context.Context, r *Running, self Caller, name string) error {
+	res, err := c.change(ctx, r, self, configuration(func(d *draft) error {
+		s, err := d.secret(name)
+		if fault.Is(err, fault.NotFound) || s.Resealer(d.state.Nodes) != r.Node {
+			return nil // deleted, or done, meanwhile
+		}
+		value, err := r.Sealer.Unseal(s.Bound(), s.Sealed)
+		if err != nil {
+			return err
+		}
+		readers := model.SecretReaders(d.state.Nodes)
+		sealed, err := r.Sealer.Seal(s.Bound(), value, slices.Sorted(maps.Values(readers)))
+		if err != nil {
+			return err
+		}
+		d.put(confdb.PrefixSecret+name, confdb.KindSecret, s.Resealed(sealed, readers))
+		return nil
+	}))
+	if err == nil {
+		c.cfg.Log.Info("a private string is encrypted to the nodes as they are now", "secret", name, "revision", res.Revision)
+	}
+	return err
+}
+
+// SecretValue is the value of a private string for a method of a resource, which the drivers hand to programs that take secrets as properties. name may
+// have the prefix of a reference.
+func (c *Control) SecretValue(r *Running, resource cluster.ResourceName, name string) (string, error) {
+	v := c.look(r)
+	values, err := c.pstring(r, v, Caller{Kind: CallerLocal, User: "root", Resource: resource}, []string{strings.TrimPrefix(name, model.SecretPrefix)})
+	if err != nil {
+		return "", err
+	}
+	return values[0], nil
+}
+
+// checkSecrets judges the private strings for cluster check.
+func checkSecrets(v view, add addProblem) {
+	for _, s := range v.snap.Secrets {
+		w, object := v.wireSecret(s), "secret "+s.Name
+		if len(w.Readable) == 0 {
+			add(severe, object, "set it anew with `redoubt secret set "+s.Name+"`", "no node can read it any more")
+		} else if len(w.Waiting) > 0 && s.Resealer(v.state.Nodes) == "" {
+			add(warning, object, "start a node that can read it: "+strings.Join(w.Readable, ", "), "node %s can not read it, and no node that can is in the cluster now", strings.Join(w.Waiting, ", "))
+		}
+		if len(w.KnownTo) > 0 {
+			add(warning, object, "set a new value with `redoubt secret set "+s.Name+"`", "node %s has known its value and was removed since", strings.Join(w.KnownTo, ", "))
+		}
+	}
+}
+
+// armored is a sealed value as text.
+func armored(sealed []byte) string {
+	const width = 64
+	text := base64.StdEncoding.EncodeToString(sealed)
+	var b strings.Builder
+	b.WriteString("-----BEGIN AGE ENCRYPTED FILE-----\n")
+	for len(text) > width {
+		b.WriteString(text[:width] + "\n")
+		text = text[width:]
+	}
+	b.WriteString(text + "\n-----END AGE ENCRYPTED FILE-----\n")
+	return b.String()
+}
