@@ -18,6 +18,8 @@ type NodeAdmit struct {
 	Addresses    []string `json:"addresses"` // all addresses of the machine, as CIDR: the sponsor picks those of the interconnects
 	Host         string   `json:"host,omitempty"`
 	QuorumServer bool     `json:"quorumServer,omitempty"`
+
+	Keys map[string]string `json:"keys,omitempty" doc:"the machine's public keys by purpose, as its record shall have them"`
 }
 
 // NodeAdmitted answers node admit: all that the new node needs.
@@ -104,6 +106,8 @@ type Node struct {
 	Fence          *Fence     `json:"fence,omitempty"`
 	EvacuatedUntil *time.Time `json:"evacuatedUntil,omitempty"`
 	Properties     []Property `json:"properties,omitempty"`
+
+	Keys map[string]string `json:"keys,omitempty"` // public keys by purpose
 }
 
 // Fence is a fence agent with its options.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func interconnects(c model.Cluster) []v1.Interconnect {
 func nodeOf(n model.Node) v1.Node {
 	out := v1.Node{
 		Name: string(n.Name), ID: n.ID, QuorumServer: n.QuorumServer, Addresses: slices.Clone(n.Addresses), PrivateAddress: n.PrivateAddress, Host: n.Host,
-		HeartbeatKey: n.HeartbeatKey, Certificate: n.Certificate, Fence: fenceOf(n.Fence), Properties: propertiesOf(n.Properties),
+		HeartbeatKey: n.HeartbeatKey, Certificate: n.Certificate, Fence: fenceOf(n.Fence), Properties: propertiesOf(n.Properties), Keys: maps.Clone(n.Keys),
 	}
 	if out.Addresses == nil {
 		out.Addresses = []string{}

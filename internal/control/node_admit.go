@@ -74,7 +74,10 @@ func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
 	if key, err := base64.StdEncoding.DecodeString(in.HeartbeatKey); err != nil || len(key) != 32 {
 		return model.Node{}, fault.Errorf(fault.Invalid, "node %s sent no usable heartbeat key; is it of the same version?", in.Node)
 	}
-	n := model.Node{Name: cluster.NodeName(in.Node), QuorumServer: in.QuorumServer, Host: in.Host, HeartbeatKey: in.HeartbeatKey, ID: nextID(s)}
+	if err := checkKeys(in); err != nil {
+		return model.Node{}, err
+	}
+	n := model.Node{Name: cluster.NodeName(in.Node), QuorumServer: in.QuorumServer, Host: in.Host, HeartbeatKey: in.HeartbeatKey, ID: nextID(s), Keys: in.Keys}
 	private, err := privateAddress(s.Cluster.PrivateNet, n.ID)
 	if err != nil {
 		return n, err
@@ -93,6 +96,18 @@ func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
 		n.Addresses = append(n.Addresses, a)
 	}
 	return n, together(errs)
+}
+
+// checkKeys bounds the public keys that a machine brings along: they stand in its record from then on.
+func checkKeys(in v1.NodeAdmit) error {
+	size := 0
+	for purpose, key := range in.Keys {
+		size += len(purpose) + len(key)
+	}
+	if len(in.Keys) > 16 || size > 8<<10 {
+		return fault.Errorf(fault.Invalid, "node %s sent %d public keys of %d bytes, more than a node has; is it of the same version?", in.Node, len(in.Keys), size)
+	}
+	return nil
 }
 
 // nextID is a number that no node has ever had.

@@ -60,6 +60,9 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 		return v1.ClusterCreated{}, err
 	}
 	record.HeartbeatKey = public
+	if record.Keys, err = d.cfg.publicKeys(); err != nil {
+		return v1.ClusterCreated{}, err
+	}
 	id := &identity{Cluster: c, Node: d.cfg.Node, Nodes: []model.Node{record}, Voters: []cluster.NodeName{d.cfg.Node}, Profile: in.Profile}
 	err = d.settle(ctx, id, []func() error{
 		func() error { return writeKey(d.cfg.path(fileCAKey), ca.Key) },

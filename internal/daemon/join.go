@@ -52,6 +52,10 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 			addresses = append(addresses, p.String())
 		}
 	}
+	keys, err := d.cfg.publicKeys()
+	if err != nil {
+		return v1.Result{}, err
+	}
 	var answer v1.NodeAdmitted
 	host, port, err := net.SplitHostPort(in.Sponsor)
 	if err != nil {
@@ -59,7 +63,7 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 	}
 	sponsor := client.TLS(net.JoinHostPort(host, port), proving(in.Fingerprint))
 	err = sponsor.Do(ctx, "node", "admit", v1.NodeAdmit{
-		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer,
+		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, Keys: keys,
 	}, &answer)
 	if err != nil {
 		return v1.Result{}, fault.Errorf(fault.CodeOf(err), "join the cluster of %s: %w", in.Sponsor, err)
@@ -142,7 +146,7 @@ func (d *Daemon) identityFrom(a v1.NodeAdmitted) *identity {
 	for _, r := range a.Nodes {
 		id.Nodes = append(id.Nodes, model.Node{
 			Name: cluster.NodeName(r.Name), ID: r.ID, QuorumServer: r.QuorumServer, Addresses: r.Addresses, PrivateAddress: r.PrivateAddress, Host: r.Host,
-			HeartbeatKey: r.HeartbeatKey, Certificate: r.Certificate,
+			HeartbeatKey: r.HeartbeatKey, Certificate: r.Certificate, Keys: r.Keys,
 		})
 		if r.Name != a.Node {
 			id.Voters = append(id.Voters, cluster.NodeName(r.Name)) // any of them may vote; the repository tells more as soon as one answers
