@@ -104,6 +104,9 @@ func withValue(c *cobra.Command, e Env, call Call, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if len(value) == 0 {
+		return fault.Errorf(fault.Invalid, "%s: its value is empty; give it on standard input, in a file with -f, or on the terminal when asked", c.CommandPath())
+	}
 	call.Body["value"] = value
 	client, err := e.daemon(c)
 	if err != nil {

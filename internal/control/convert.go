@@ -110,7 +110,7 @@ func resourceOf(t model.Type, r model.Resource) v1.Resource {
 func withoutSecrets(t model.Type, list []model.Property) []model.Property {
 	out := slices.Clone(list)
 	for i, p := range out {
-		if secret(t, p.Name) && len(p.Values) > 0 {
+		if secret(t, p.Name) && len(p.Values) > 0 && !strings.HasPrefix(p.Values[0], model.SecretPrefix) {
 			out[i].Values = []string{sealed}
 		}
 	}

@@ -97,7 +97,8 @@ func resourceDocument(t model.Type, r model.Resource) v1.ResourceDocument {
 		}
 	}
 	for _, p := range r.Properties {
-		if !secret(t, p.Name) && tunability(specs, p.Name) != model.TunableNever {
+		clear := secret(t, p.Name) && len(p.Values) > 0 && !strings.HasPrefix(p.Values[0], model.SecretPrefix)
+		if !clear && tunability(specs, p.Name) != model.TunableNever {
 			out.Properties[propertyKey(p)] = p.Values
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/model"
@@ -65,17 +64,6 @@ func (c *Control) reseal(ctx context.Context, r *Running, self Caller, name stri
 		c.cfg.Log.Info("a private string is encrypted to the nodes as they are now", "secret", name, "revision", res.Revision)
 	}
 	return err
-}
-
-// SecretValue is the value of a private string for a method of a resource, which the drivers hand to programs that take secrets as properties. name may
-// have the prefix of a reference.
-func (c *Control) SecretValue(r *Running, resource cluster.ResourceName, name string) (string, error) {
-	v := c.look(r)
-	values, err := c.pstring(r, v, Caller{Kind: CallerLocal, User: "root", Resource: resource}, []string{strings.TrimPrefix(name, model.SecretPrefix)})
-	if err != nil {
-		return "", err
-	}
-	return values[0], nil
 }
 
 // checkSecrets judges the private strings for cluster check.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
@@ -75,6 +76,10 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	d.log.Info("redoubtd begins", "version", version.Version, "node", d.cfg.Node)
 	if err := d.installTools(); err != nil {
 		d.log.Warn("agents will not find the commands that they call", "err", err)
+	}
+	// No core file of this process: keys and private strings would stand in it. Programs that it starts are dumped as usual.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		d.log.Warn("a core file of this daemon would hold its keys", "err", err)
 	}
 	// After the last program that would inherit it.
 	for _, w := range realtime.Process(realtime.Options{Priority: realtime.Priority, LockMemory: true}) {

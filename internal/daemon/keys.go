@@ -37,6 +37,27 @@ func (n *node) sealer() control.Sealer {
 	return box
 }
 
+// secretsOf gives private strings to the methods of resources: each resource its own.
+type secretsOf struct{ *node }
+
+// SecretValue implements ocf.Secrets.
+func (s secretsOf) SecretValue(resource cluster.ResourceName, name string) (string, error) {
+	for _, p := range s.mirror.Snapshot().Secrets {
+		if p.Name != name {
+			continue
+		}
+		if p.ObjectType != model.ObjectResource || p.Object != string(resource) {
+			return "", fault.Errorf(fault.Denied, "private string %s is bound to %s %s, and resource %s may not read it", name, p.ObjectType, p.Object, resource)
+		}
+		value, err := s.sealer().Unseal(p.Bound(), p.Sealed)
+		if err != nil {
+			return "", fault.Errorf(fault.CodeOf(err), "private string %s on node %s: %w", name, s.cfg.Node, err)
+		}
+		return string(value), nil
+	}
+	return "", fault.Errorf(fault.NotFound, "there is no private string %s; create it with `redoubt secret create -b %s %s`", name, resource, name)
+}
+
 // noSealer stands for a key that can not be used.
 type noSealer struct{ err error }
 

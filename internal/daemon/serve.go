@@ -60,6 +60,7 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 	w.exec = exectype.New(exectype.Config{Launcher: launcher, TypeDirs: n.cfg.Types, Log: n.log, Socket: n.cfg.Socket(), ToolDir: n.tools()})
 	agents, err := ocf.New(ocf.Config{
 		Launcher: launcher, Processes: launcher, Obligations: n.slot, Log: n.log, ToolDir: n.tools(), Node: n.cfg.Node, RunDir: filepath.Join(n.cfg.Run, "resource-agents"),
+		Secrets: secretsOf{n},
 	})
 	if err != nil {
 		return err

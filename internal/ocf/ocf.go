@@ -38,6 +38,7 @@ type Config struct {
 	Processes   Lister
 	Obligations agent.Obligations
 	Log         *slog.Logger
+	Secrets     Secrets // nil: properties that refer to private strings have none
 	Node        cluster.NodeName
 	// Root is where agents are installed: OCF_ROOT. "" is /usr/lib/ocf.
 	Root string

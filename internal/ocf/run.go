@@ -63,7 +63,12 @@ func (d *Driver) Run(ctx context.Context, call agent.Call) agent.Result {
 		// Before it runs: afterwards the address that tells the interface is gone.
 		owed, owing = d.owes(call)
 	}
-	r, _ := d.action(ctx, call, spec.Program, d.environment(call))
+	open, values, err := d.revealed(call)
+	if err != nil && call.Method != model.MethodStop { // a stop does what it can without
+		return agent.Result{Exit: exitGeneric, Message: err.Error()}
+	}
+	r, _ := d.action(ctx, call, spec.Program, d.environment(open))
+	r = masked(r, values)
 	switch {
 	case call.Method == model.MethodStart && r.OK():
 		d.remember(call, d.leaders(call))

@@ -157,7 +157,12 @@ func (w *watcher) tell(o agent.Observation) {
 
 // probe runs the agent's monitor. The observation is empty when the watch has ended meanwhile.
 func (w *watcher) probe(ctx context.Context, level int, every time.Duration) agent.Observation {
-	r, ran := w.d.action(ctx, w.call, "monitor", w.d.probeEnvironment(w.call, level, every))
+	open, values, err := w.d.revealed(w.call)
+	if err != nil {
+		return agent.Observation{Kind: agent.Degraded, Message: "the probe can not be run: " + err.Error()}
+	}
+	r, ran := w.d.action(ctx, w.call, "monitor", w.d.probeEnvironment(open, level, every))
+	r = masked(r, values)
 	switch {
 	case ctx.Err() != nil || r.Aborted:
 		return agent.Observation{}

@@ -136,7 +136,7 @@ func TestNewResourceRefuses(t *testing.T) {
 		{what: "per-node value of a common property", set: append(ok, "Port{n1}=1"), want: []string{"property Port{n1}: has one value for all nodes"}},
 		{what: "per-node value of a standard property", set: append(ok, "Retry_count{n1}=1"), want: []string{"has one value for all nodes"}},
 		{what: "per-node value elsewhere", set: append(ok, "Log_level{n3}=ERR"), want: []string{"node n3 is not in the nodelist of group web-rg"}},
-		{what: "secret", set: append(ok, "Password=hunter2"), want: []string{"property Password: the value is not a whole number"}},
+		{what: "secret", set: append(ok, "Password=hunter2"), want: []string{"property Password: is secret: keep its value as a private string"}},
 		{what: "not settable", set: append(ok, "Fixed=y"), want: []string{"property Fixed: can not be set"}, code: fault.Precondition},
 		{what: "read-only", set: append(ok, "Type=x"), want: []string{"property Type: can not be set"}, code: fault.Precondition},
 		{what: "failover mode", set: append(ok, "Failover_mode=MAYBE"), want: []string{`"MAYBE" is none of NONE, SOFT, HARD`}},

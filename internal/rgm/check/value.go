@@ -6,12 +6,16 @@ import (
 	"strconv"
 	"strings"
 
+	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/model"
 )
 
 // normalize checks values against a property's declaration and gives them in their one spelling: true and false, plain decimal numbers,
 // enumeration words as declared. The error does not repeat the value of a secret.
 func normalize(spec model.PropertySpec, values []string) ([]string, error) {
+	if spec.Secret {
+		return references(values)
+	}
 	if spec.Type == model.TypeStringArray {
 		out := slices.Clone(values)
 		if out == nil {
@@ -62,6 +66,17 @@ func normalize(spec model.PropertySpec, values []string) ([]string, error) {
 		}
 		return []string{v}, nil
 	}
+}
+
+// references checks the values of a secret property: what stands in the configuration names a private string and is no secret itself.
+func references(values []string) ([]string, error) {
+	for _, v := range values {
+		name, ok := strings.CutPrefix(v, model.SecretPrefix)
+		if v != "" && (!ok || cluster.CheckName("secret", name) != nil) {
+			return nil, fmt.Errorf("is secret: keep its value as a private string with `redoubt secret create`, and set the property to secret:NAME")
+		}
+	}
+	return slices.Clone(values), nil
 }
 
 func enumWord(spec model.PropertySpec, v string) (string, error) {

@@ -45,9 +45,11 @@ func Cluster(t testing.TB) (*control.Control, confdb.Store) {
 			{Index: 0, Network: "10.77.1.0/24"}, {Index: 1, Network: "10.77.2.0/24"},
 		}}),
 	}
+	key := newSealer(t)
 	for i, n := range []cluster.NodeName{"n1", "n2", "n3"} {
 		ops = append(ops, op(t, confdb.KeyNode(n), confdb.KindNode, model.Node{
 			Name: n, ID: i + 1, Addresses: []string{"10.77.1." + string(rune('1'+i)), "10.77.2." + string(rune('1'+i))}, PrivateAddress: "172.16.0." + string(rune('1'+i)),
+			Keys: map[string]string{model.KeySecret: key.identity.Recipient().String()},
 		}))
 	}
 	store := confdb.NewMemory()
@@ -65,7 +67,7 @@ func Cluster(t testing.TB) (*control.Control, confdb.Store) {
 	}
 	c := Alone()
 	c.Enter(&control.Running{
-		Node: "n1", Fingerprint: "SHA256:test", Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{},
+		Node: "n1", Fingerprint: "SHA256:test", Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{}, Sealer: key,
 	})
 	return c, store
 }
