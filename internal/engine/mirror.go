@@ -12,6 +12,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/membership"
+	"redoubt/internal/rbac"
 	"redoubt/internal/rgm/model"
 )
 
@@ -112,6 +113,18 @@ func decode(e confdb.Entry) (any, error) {
 		return confdb.Decode[model.Instance](confdb.KindInstance, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixSecret):
 		return confdb.Decode[model.Secret](confdb.KindSecret, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixFarewell):
+		return confdb.Decode[model.Farewell](confdb.KindFarewell, k, e.Value)
+	case strings.HasPrefix(k, prefixRbac):
+		return decodeRbac(k, e.Value)
+	case k == confdb.KeyAuthorities:
+		return confdb.Decode[model.Authorities](confdb.KindAuthorities, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixTrust):
+		return confdb.Decode[model.Trust](confdb.KindTrust, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixCertificate):
+		return confdb.Decode[model.Certificate](confdb.KindCertificate, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixRevoked):
+		return confdb.Decode[model.Revoked](confdb.KindRevoked, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixAsk):
 		return confdb.Decode[Ask](confdb.KindAsk, k, e.Value)
 	}
@@ -133,6 +146,7 @@ func (m *Mirror) publish(rev cluster.Revision) {
 	for _, k := range keys {
 		m.put(s, k)
 		if m.damaged[k] {
+			damagedRbac(&s.Policy, k)
 			s.Damaged = append(s.Damaged, k)
 		}
 	}
@@ -169,8 +183,20 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		if v.Name == confdb.Name(confdb.PrefixSecret, key) {
 			s.Secrets = append(s.Secrets, v)
 		}
+	case model.Farewell:
+		s.State.Farewells = append(s.State.Farewells, v)
+	case model.Authorities:
+		s.Authorities = v
+	case model.Trust:
+		s.Trusts = append(s.Trusts, v)
+	case model.Certificate:
+		s.Certificates = append(s.Certificates, v)
+	case model.Revoked:
+		s.revoke(confdb.Name(confdb.PrefixRevoked, key), v)
 	case Ask:
 		s.Asks[key] = v
+	case rbac.User, rbac.Group, rbac.Role, rbac.Profile:
+		putRbac(&s.Policy, v)
 	case nil:
 		m.putRaw(s, key)
 	}
@@ -184,6 +210,10 @@ func (m *Mirror) putRaw(s *Snapshot, key string) {
 	case strings.HasPrefix(key, confdb.PrefixAccess):
 		s.Access[key] = m.entries[key].Value
 	case strings.HasPrefix(key, confdb.PrefixRevoked):
-		s.Revoked = append(s.Revoked, confdb.Name(confdb.PrefixRevoked, key))
+		s.revoke(confdb.Name(confdb.PrefixRevoked, key), model.Revoked{}) // damaged, but what it is about stands in the key
 	}
+}
+
+func (s *Snapshot) revoke(fingerprint string, r model.Revoked) {
+	s.Revoked, s.Revocations = append(s.Revoked, fingerprint), append(s.Revocations, r)
 }

@@ -10,6 +10,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
 	"redoubt/internal/membership"
+	"redoubt/internal/rbac"
 	"redoubt/internal/rgm/model"
 )
 
@@ -78,9 +79,14 @@ type Snapshot struct {
 	RecordRevision cluster.Revision
 	Asks           map[string]Ask                    // requests to the president, by key
 	Secrets        []model.Secret                    // private strings, by name
+	Policy         rbac.Policy                       // who may do what
 	Access         map[string][]byte                 // the access list, as stored, by key
 	Quorum         []byte                            // what KeyQuorum holds; nil: nothing
 	Revoked        []string                          // fingerprints of revoked certificates, sorted
+	Revocations    []model.Revoked                   // what is known of each of Revoked
+	Authorities    model.Authorities                 // the roots that are trusted; without roots where nothing is recorded yet
+	Trusts         []model.Trust                     // what the nodes have put into effect, by name
+	Certificates   []model.Certificate               // those that were given, by fingerprint
 	Damaged        []string                          // keys whose records cannot be read, sorted
 	Revision       func(key string) cluster.Revision // ModRevision of a key; 0: does not exist
 }
