@@ -215,7 +215,13 @@ func decodes(e confdb.Entry) error {
 	case under(confdb.PrefixAttr):
 		_, err = confdb.Decode[attribute](confdb.KindAttr, k, e.Value)
 	case under(confdb.PrefixRevoked):
-		_, err = confdb.Decode[revoked](confdb.KindRevoked, k, e.Value)
+		_, err = confdb.Decode[model.Revoked](confdb.KindRevoked, k, e.Value)
+	case k == confdb.KeyAuthorities:
+		_, err = confdb.Decode[model.Authorities](confdb.KindAuthorities, k, e.Value)
+	case under(confdb.PrefixTrust):
+		_, err = confdb.Decode[model.Trust](confdb.KindTrust, k, e.Value)
+	case under(confdb.PrefixCertificate):
+		_, err = confdb.Decode[model.Certificate](confdb.KindCertificate, k, e.Value)
 	}
 	return err
 }

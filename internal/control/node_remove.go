@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"slices"
-	"time"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
@@ -62,6 +61,9 @@ func (c *Control) removeNode(ctx context.Context, r *Running, who Caller, n clus
 		if _, err := c.evacuate(ctx, r, who, []string{string(n)}, false, nil, wait(false, 0)); err != nil {
 			return err
 		}
+		if err := c.leaveNodelists(ctx, r, who, n); err != nil {
+			return err
+		}
 		var none v1.Result
 		if err := r.Peers.Call(ctx, n, "peer", "leave", v1.PeerLeave{Why: "it is removed from the cluster"}, &none); err != nil {
 			c.cfg.Log.Warn("a node that is being removed could not be told; it is removed without", "node", n, "err", err)
@@ -72,6 +74,26 @@ func (c *Control) removeNode(ctx context.Context, r *Running, who Caller, n clus
 	}
 	_, err := c.change(ctx, r, who, configuration(func(d *draft) error { return d.forgetNode(n) }))
 	return err
+}
+
+// leaveNodelists takes a node that is going to be removed out of the nodelists, as long as it is there to run its Fini methods.
+func (c *Control) leaveNodelists(ctx context.Context, r *Running, who Caller, n cluster.NodeName) error {
+	var groups []cluster.GroupName
+	out, err := c.change(ctx, r, who, configuration(func(d *draft) error {
+		groups = nil
+		for _, g := range d.state.Groups {
+			if slices.Contains(g.Nodelist, n) {
+				g.Nodelist = without(g.Nodelist, []cluster.NodeName{n})
+				d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
+				groups = append(groups, g.Name)
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	return c.awaitFini(ctx, r, &out, groups)
 }
 
 // forgetNode deletes a node's record and all that is about it, and takes it out of nodelists and resources.
@@ -113,8 +135,13 @@ func (d *draft) forgetNode(n cluster.NodeName) error {
 			d.drop(confdb.KeyInstance(n, i.Group))
 		}
 	}
+	for _, f := range d.state.Farewells {
+		if f.Node == n {
+			d.drop(confdb.KeyFarewell(n, f.Group.Name, f.Resource.Name))
+		}
+	}
 	if node.Certificate != "" {
-		d.put(confdb.PrefixRevoked+node.Certificate, confdb.KindRevoked, revoked{Node: n, By: d.who.String(), At: d.now.UTC()})
+		d.revokeNode(node.Certificate, n)
 	}
 	if node.ID > d.state.Cluster.LastNode {
 		changed := d.state.Cluster
@@ -122,11 +149,4 @@ func (d *draft) forgetNode(n cluster.NodeName) error {
 		d.put(confdb.KeyCluster, confdb.KindCluster, changed)
 	}
 	return ps.Err()
-}
-
-// revoked is the record of a certificate that counts no more.
-type revoked struct {
-	Node cluster.NodeName `json:"node"`
-	By   string           `json:"by"`
-	At   time.Time        `json:"at"`
 }

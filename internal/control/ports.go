@@ -81,6 +81,7 @@ type Running struct {
 	Peers       Peers
 	Snapshotter Snapshotter
 	Sealer      Sealer
+	Authority   Authority
 }
 
 // Config is what control needs in any case.

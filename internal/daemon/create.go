@@ -38,7 +38,7 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
-	ca, err := pki.NewCA(in.Name, d.clock())
+	ca, err := pki.NewAuthority(pki.AuthorityOfNodes, c.ID, c.Name, d.clock())
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
@@ -50,7 +50,7 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
-	cert, err := ca.Sign(request, d.cfg.Node, addressesOf(record), d.clock())
+	cert, err := ca.SignNode(request, d.cfg.Node, addressesOf(record), 0, d.clock())
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
@@ -184,7 +184,7 @@ func (d *Daemon) Sign(_ context.Context, in v1.NodeAdmit, record model.Node, add
 	for _, a := range addresses {
 		ips = append(ips, a.AsSlice())
 	}
-	cert, err := n.cred.signer.Sign(in.Request, record.Name, append(ips, addressesOf(record)...), d.clock())
+	cert, err := n.cred.signer.SignNode(in.Request, record.Name, append(ips, addressesOf(record)...), 0, d.clock())
 	if err != nil {
 		return control.Signed{}, err
 	}

@@ -13,7 +13,7 @@ import (
 
 func certificate(t *testing.T) *x509.Certificate {
 	t.Helper()
-	ca, err := pki.NewCA("test", time.Now())
+	ca, err := pki.NewAuthority(pki.AuthorityOfNodes, "c1", "test", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type authority struct {
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	ca, err := pki.NewCA("test", time.Now())
+	ca, err := pki.NewAuthority(pki.AuthorityOfNodes, "c1", "test", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (a *authority) files(node cluster.NodeName, ip string, now time.Time) TLSFi
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	cert, err := a.ca.Sign(csr, node, []net.IP{net.ParseIP(ip)}, now)
+	cert, err := a.ca.SignNode(csr, node, []net.IP{net.ParseIP(ip)}, 0, now)
 	if err != nil {
 		a.t.Fatal(err)
 	}

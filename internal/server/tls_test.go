@@ -21,7 +21,7 @@ import (
 // authority makes a cluster's authority.
 func authority(t *testing.T) *pki.Identity {
 	t.Helper()
-	ca, err := pki.NewCA("demo", time.Now())
+	ca, err := pki.NewAuthority(pki.AuthorityOfNodes, "c1", "demo", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func certificate(t *testing.T, ca *pki.Identity, node cluster.NodeName, at time.
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := ca.Sign(request, node, []net.IP{net.IPv4(127, 0, 0, 1)}, at)
+	cert, err := ca.SignNode(request, node, []net.IP{net.IPv4(127, 0, 0, 1)}, 0, at)
 	if err != nil {
 		t.Fatal(err)
 	}
