@@ -103,13 +103,61 @@ func (c *Control) GroupRemoveNode(ctx context.Context, who Caller, in v1.GroupRe
 	})
 }
 
+// remembered is what every node last reported of a group, also those that are away and those that have come back and not reported anew.
+func (v view) remembered(g cluster.GroupName) []model.Instance {
+	return slices.DeleteFunc(slices.Clone(v.state.Instances), func(i model.Instance) bool { return i.Group != g })
+}
+
+// owing are the nodes outside the nodelist of a group where Fini of one of its resources has not run yet.
+func owing(v view, g model.Group) (members, away []cluster.NodeName) {
+	for _, i := range v.remembered(g.Name) {
+		for _, res := range check.ResourcesOf(v.state, g.Name) {
+			t, _ := check.Type(v.state, res.Type)
+			_, has := t.Method(model.MethodFini)
+			switch {
+			case !has || t.InitNodes == model.InitInstalledNodes || slices.Contains(g.Nodelist, i.Node) || !resourceIn(i, res.Name).OwesFini():
+				continue
+			case v.isMember(i.Node):
+				members = append(members, i.Node)
+			default:
+				away = append(away, i.Node)
+			}
+			break
+		}
+	}
+	return members, away
+}
+
+// awaitFini waits until the nodes that left the nodelists of groups have taken leave of their resources, and names those that will do so when they come back.
+func (c *Control) awaitFini(ctx context.Context, r *Running, out *v1.Result, groups []cluster.GroupName) error {
+	err := c.awaitEach(ctx, r, waiting{limit: finiLimit}, groups, "has run Fini on the nodes that left its nodelist", func(n cluster.GroupName) func(view) error {
+		return func(v view) error {
+			g, _ := check.Group(v.state, n)
+			if members, _ := owing(v, g); len(members) > 0 {
+				return errNotYet
+			}
+			return nil
+		}
+	})
+	v := c.look(r)
+	for _, n := range groups {
+		g, _ := check.Group(v.state, n)
+		if _, away := owing(v, g); len(away) > 0 {
+			out.Messages = append(out.Messages, fmt.Sprintf("group %s: Fini runs on %s when it comes back into the cluster", n, commas(away)))
+		}
+	}
+	return err
+}
+
 // editGroups applies settings to groups. New nodes have to agree with every resource, and old ones leave no traces in the resources.
 func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names []string, all bool, settings func(model.Group) []check.Setting) (v1.Result, error) {
-	return c.change(ctx, r, who, configuration(func(d *draft) error {
+	var shrunk []cluster.GroupName
+	out, err := c.change(ctx, r, who, configuration(func(d *draft) error {
 		names, err := selected("group", names, all, groupNames(d.state))
 		if err != nil {
 			return err
 		}
+		shrunk = nil
 		var ps check.Problems
 		var validations []validation
 		state := d.state
@@ -122,6 +170,9 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 			d.relyOnPlace(g.Name)
 			added, gone := without(g.Nodelist, old.Nodelist), without(old.Nodelist, g.Nodelist)
 			d.say(edited(old, g))
+			if len(gone) > 0 {
+				shrunk = append(shrunk, g.Name)
+			}
 			for _, res := range check.ResourcesOf(state, g.Name) {
 				if len(added) > 0 {
 					validations = append(validations, validation{resource: res, create: true, only: added})
@@ -137,6 +188,11 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 		}
 		return d.validated(c.validate(ctx, r, state, validations))
 	}))
+	if err != nil {
+		return out, err
+	}
+	err = c.awaitFini(ctx, r, &out, shrunk)
+	return out, err
 }
 
 // edited says what an edit of a group did.

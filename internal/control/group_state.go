@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
@@ -196,8 +197,9 @@ func (c *Control) GroupUnmanage(ctx context.Context, who Caller, in v1.GroupUnma
 	}
 	return out, c.awaitEach(ctx, r, waiting{limit: finiLimit}, groups, "is unmanaged everywhere", func(g cluster.GroupName) func(view) error {
 		return func(v view) error {
-			for _, i := range check.Instances(v.state, g) {
-				if i.State != model.GroupUnmanaged && v.isMember(i.Node) {
+			for _, i := range v.remembered(g) {
+				owes := slices.ContainsFunc(i.Resources, model.ResourceInstance.OwesFini)
+				if v.isMember(i.Node) && (i.State != model.GroupUnmanaged || owes) {
 					return errNotYet
 				}
 			}

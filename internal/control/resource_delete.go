@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	v1 "redoubt/api/v1"
@@ -68,22 +69,50 @@ func (c *Control) retire(ctx context.Context, r *Running, who Caller, names []cl
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, n := range names {
-		errs = append(errs, c.await(ctx, r, w, "resource "+string(n)+" has stopped everywhere and can be deleted; delete it again then", func(v view) error { return goesDown(v, n, nil, true) }))
-	}
-	if err := together(errs); err != nil {
-		return err
-	}
-	_, err = c.change(ctx, r, who, configuration(func(d *draft) error {
+	for {
+		var errs []error
 		for _, n := range names {
-			if _, ok := check.Resource(d.state, n); ok {
+			errs = append(errs, c.await(ctx, r, w, "resource "+string(n)+" has stopped everywhere and can be deleted; delete it again then", func(v view) error { return goesDown(v, n, nil, true) }))
+		}
+		if err := together(errs); err != nil {
+			return err
+		}
+		_, err = c.change(ctx, r, who, configuration(func(d *draft) error {
+			for _, n := range names {
+				res, ok := check.Resource(d.state, n)
+				if !ok {
+					continue
+				}
+				if err := goesDown(d.view, n, nil, true); err != nil {
+					return err // a node has come back meanwhile
+				}
+				d.takeLeave(res)
 				d.drop(confdb.KeyResource(n))
 			}
+			return nil
+		}))
+		if !errors.Is(err, errNotYet) {
+			return err
 		}
-		return nil
-	}))
-	return err
+	}
+}
+
+// takeLeave leaves, for each node that is away and still owes the Fini of a resource, what it needs to run that when it comes back.
+func (d *draft) takeLeave(res model.Resource) {
+	t, ok := check.Type(d.state, res.Type)
+	if _, has := t.Method(model.MethodFini); !ok || !has {
+		return
+	}
+	g, _ := check.Group(d.state, res.Group)
+	d.rely(confdb.KeyMembership)
+	for _, i := range d.remembered(res.Group) {
+		key := confdb.KeyFarewell(i.Node, res.Group, res.Name)
+		if d.isMember(i.Node) || !resourceIn(i, res.Name).OwesFini() || d.snap.Revision(key) != 0 { // of two of one name only the first was ever there
+			continue
+		}
+		d.rely(confdb.KeyInstance(i.Node, res.Group))
+		d.put(key, confdb.KindFarewell, model.Farewell{Node: i.Node, Group: g, Resource: res, Type: t, At: d.now.UTC()})
+	}
 }
 
 // cutDependencies takes resources out of the dependencies of another.

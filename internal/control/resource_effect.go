@@ -88,7 +88,6 @@ func goesDown(v view, name cluster.ResourceName, nodes []cluster.NodeName, fini 
 	if !ok {
 		return nil
 	}
-	g, _ := check.Group(v.state, res.Group)
 	for _, i := range check.Instances(v.state, res.Group) {
 		if len(nodes) > 0 && !slices.Contains(nodes, i.Node) {
 			continue
@@ -99,7 +98,10 @@ func goesDown(v view, name cluster.ResourceName, nodes []cluster.NodeName, fini 
 			return fault.Errorf(fault.Precondition, "resource %s is STOP_FAILED on node %s: %s; make sure that nothing of it runs there, then `redoubt resource clear -f STOP_FAILED -n %s %s`", name, i.Node, ri.Message, i.Node, name)
 		case ri.State != model.ResourceOffline:
 			return errNotYet
-		case fini && ri.Inited && v.isMember(i.Node) && slices.Contains(g.Nodelist, i.Node):
+		}
+	}
+	for _, i := range v.remembered(res.Group) {
+		if fini && resourceIn(i, name).OwesFini() && v.isMember(i.Node) {
 			return errNotYet
 		}
 	}

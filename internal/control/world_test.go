@@ -205,7 +205,7 @@ func bound(n int64) *int64 { return &n }
 
 // installed are the types that the nodes have on disk.
 func installed() []model.Type {
-	all := []model.MethodSpec{{Method: model.MethodValidate}, {Method: model.MethodInit}, {Method: model.MethodFini}, {Method: model.MethodStart, Timeout: 30}, {Method: model.MethodStop, Timeout: 30}, {Method: model.MethodUpdate}, {Method: model.MethodMonitorCheck}}
+	all := []model.MethodSpec{{Method: model.MethodValidate}, {Method: model.MethodInit}, {Method: model.MethodFini}, {Method: model.MethodStart, Timeout: 30}, {Method: model.MethodStop, Timeout: 30}, {Method: model.MethodUpdate}, {Method: model.MethodMonitorCheck}, {Method: model.MethodBoot}}
 	return []model.Type{
 		{
 			Name: "redoubt.web", Version: "1", Driver: "exec", BaseDir: "/types/redoubt.web", Failover: true, Methods: all, Properties: []model.PropertySpec{
@@ -341,7 +341,7 @@ func (w *world) found(names ...cluster.NodeName) {
 	}
 	w.put(confdb.KeyMembership, confdb.KindMembership, rec)
 	for _, n := range names {
-		w.start(n)
+		w.start(n, incarnation(n))
 	}
 	synctest.Wait()
 }
@@ -351,15 +351,15 @@ func incarnation(n cluster.NodeName) cluster.Incarnation {
 }
 
 // start runs the loops of a node.
-func (w *world) start(name cluster.NodeName) {
+func (w *world) start(name cluster.NodeName, inc cluster.Incarnation) {
 	ctx, stop := context.WithCancel(w.ctx)
-	n := &node{name: name, stop: stop, left: make(chan string, 1), machine: &machine{self: name, inc: incarnation(name), lost: map[cluster.NodeName]bool{}, paths: map[int]bool{}}}
+	n := &node{name: name, stop: stop, left: make(chan string, 1), machine: &machine{self: name, inc: inc, lost: map[cluster.NodeName]bool{}, paths: map[int]bool{}}}
 	n.facts = v1.NodeFacts{Node: string(name), CertificateExpires: time.Now().AddDate(1, 0, 0), AuthorityExpires: time.Now().AddDate(20, 0, 0), FreeBytes: 1 << 40, Addresses: []string{"10.3.0." + string(name[1:]) + "/24"}}
 	logger := slog.New(slog.DiscardHandler)
 	cfg := engine.Config{Node: name, Clock: clock{}, Log: logger}
 	n.mirror = engine.NewMirror(w.store, logger)
 	n.member = engine.NewMember(cfg, n.machine, nobody{}, nobody{}, w.store)
-	n.executor = engine.NewExecutor(cfg, incarnation(name), n.member, n.mirror, w.store, w.acts, w.acts)
+	n.executor = engine.NewExecutor(cfg, inc, n.member, n.mirror, w.store, w.acts, w.acts)
 	president := engine.NewPresident(cfg, n.member, n.mirror, w.store, nil)
 	asks := engine.NewAsks(cfg, n.member, n.mirror, w.store)
 	for _, run := range []func(context.Context) error{n.mirror.Run, n.member.Run, n.executor.Run, president.Run, asks.Run} {
@@ -410,8 +410,30 @@ func (w *world) lose(name cluster.NodeName) {
 	next.President = president.name
 	w.put(confdb.KeyMembership, confdb.KindMembership, next)
 	for _, o := range w.nodes {
-		if o != n {
+		if !w.cut[o.name] {
 			w.poke(o, func(m *machine) { m.lost[name] = true })
+		}
+	}
+	synctest.Wait()
+}
+
+// back brings a node that was lost into the cluster again, in a new incarnation.
+func (w *world) back(name cluster.NodeName) {
+	w.t.Helper()
+	next := w.nodes["n1"].machine.View().Record.Clone()
+	next.Epoch++
+	inc := w.nodes[name].machine.inc
+	inc.Number++
+	next.Members = append(next.Members, membership.Member{Node: name, Incarnation: inc, Since: next.Epoch})
+	slices.SortFunc(next.Members, func(a, b membership.Member) int { return strings.Compare(string(a.Node), string(b.Node)) })
+	w.put(confdb.KeyMembership, confdb.KindMembership, next)
+	w.mu.Lock()
+	delete(w.cut, name)
+	w.mu.Unlock()
+	w.start(name, inc)
+	for _, o := range w.nodes {
+		if o.name != name && !w.cut[o.name] {
+			w.poke(o, func(m *machine) { delete(m.lost, name) })
 		}
 	}
 	synctest.Wait()

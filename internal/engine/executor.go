@@ -30,6 +30,7 @@ type Executor struct {
 	events   chan groupEvent
 	incarn   cluster.Incarnation
 	draining bool
+	joined   bool // the groups that there were when the incarnation began are known
 	calls    chan func()
 	held     membership.Instant // no method begins before: the daemon is about to be restarted on purpose
 	drain    chan struct{}
@@ -160,6 +161,12 @@ func (x *Executor) changed(ctx context.Context) {
 			x.groups[g.Name] = x.adopt(snap, g.Name)
 		}
 	}
+	for _, f := range snap.State.Farewells {
+		if _, ok := x.groups[f.Group.Name]; !ok && f.Node == x.cfg.Node {
+			x.groups[f.Group.Name] = x.adopt(snap, f.Group.Name)
+		}
+	}
+	x.joined = x.joined || snap.Serial > 0
 	for name := range x.groups {
 		x.step(ctx, name, life.Changed{})
 	}
@@ -167,27 +174,35 @@ func (x *Executor) changed(ctx context.Context) {
 
 // adopt begins with what this incarnation last reported: a daemon that was restarted on purpose goes on with running services.
 func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
-	inst := model.Instance{Node: x.cfg.Node, Incarnation: x.incarn, Group: group, State: model.GroupUnmanaged}
+	var last model.Instance
+	joining := !x.joined
 	for _, i := range snap.State.Instances {
-		if i.Node == x.cfg.Node && i.Group == group && i.Incarnation == x.incarn {
-			inst = i
+		if i.Node == x.cfg.Node && i.Group == group {
+			last = i
 		}
+		// Whatever this incarnation has reported already, it did not begin just now.
+		joining = joining && (i.Node != x.cfg.Node || i.Incarnation != x.incarn)
 	}
-	return &groupRun{life: life.New(inst), running: map[cluster.ResourceName]context.CancelFunc{}, watches: map[cluster.ResourceName]context.CancelFunc{}}
+	machine := life.Begin(last, joining)
+	if last.Incarnation == x.incarn {
+		machine = life.New(last)
+	}
+	return &groupRun{life: machine, running: map[cluster.ResourceName]context.CancelFunc{}, watches: map[cluster.ResourceName]context.CancelFunc{}}
 }
 
 // input collects the facts of one group. ok is false when the group no longer exists.
 func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
 	if snap := x.source.Snapshot(); x.facts == nil || snap.Serial != x.serial {
-		x.facts, x.serial = factsOf(snap), snap.Serial
+		x.facts, x.serial = factsOf(snap, x.cfg.Node), snap.Serial
 	}
-	in, ok = x.facts[group]
+	in = x.facts[group]
+	ok = in.Group.Name != ""
 	in.Now, in.Node, in.Incarnation, in.MayStart, in.Draining = x.cfg.Clock.Wall(), x.cfg.Node, x.incarn, x.member.MayStart(), x.draining
 	return in, ok
 }
 
 // factsOf sorts a snapshot by group, once for all of them.
-func factsOf(snap Snapshot) map[cluster.GroupName]life.Input {
+func factsOf(snap Snapshot, node cluster.NodeName) map[cluster.GroupName]life.Input {
 	facts := make(map[cluster.GroupName]life.Input, len(snap.State.Groups))
 	living := livingInstances(snap)
 	for _, g := range snap.State.Groups {
@@ -203,6 +218,13 @@ func factsOf(snap Snapshot) map[cluster.GroupName]life.Input {
 		if in, ok := facts[a.Group]; ok {
 			in.Assignment = a
 			facts[a.Group] = in
+		}
+	}
+	for _, f := range snap.State.Farewells {
+		if f.Node == node {
+			in := facts[f.Group.Name] // without a group when that is deleted too
+			in.Farewells = append(in.Farewells, f)
+			facts[f.Group.Name] = in
 		}
 	}
 	return facts
@@ -235,12 +257,12 @@ func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Ev
 	}
 	in, exists := x.input(group)
 	in.Group.Name = group
-	if exists || !g.life.Down() {
+	if exists || len(in.Farewells) > 0 || !g.life.Down() {
 		for _, act := range g.life.Step(in, ev) {
 			x.act(ctx, group, g, in, act)
 		}
 	}
-	if !exists && g.life.Down() {
+	if !exists && len(in.Farewells) == 0 && g.life.Down() {
 		x.forget(group, g)
 	}
 }
@@ -284,6 +306,8 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 		x.log(g.last, inst)
 		g.last = inst
 		x.report.put(confdb.KeyInstance(x.cfg.Node, group), inst)
+	case life.Settled:
+		x.report.drop(confdb.KeyFarewell(x.cfg.Node, group, a.Resource))
 	case life.Note:
 		x.cfg.Log.Info(a.Text, "group", group, "resource", a.Resource)
 	}
@@ -316,6 +340,9 @@ func (x *Executor) call(in life.Input, r model.Resource, t model.Type, method mo
 func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, a life.Run) {
 	c, driver, missing := x.call(in, a.Spec, a.Type, a.Method)
 	c.Timeout, c.Changes = a.Timeout, a.Changes
+	if a.Group != nil {
+		c.Group = *a.Group
+	}
 	done := func(o life.Outcome) {
 		select {
 		case x.events <- groupEvent{group, life.Done{Resource: a.Resource, Method: a.Method, Outcome: o}}:

@@ -23,7 +23,7 @@ func TestFactsLeaveOutTheDead(t *testing.T) {
 			},
 		},
 	}
-	in := factsOf(snap)["web-rg"]
+	in := factsOf(snap, "n1")["web-rg"]
 	if len(in.Others) != 1 || in.Others[0].Group != "web-rg" {
 		t.Errorf("others: %+v", in.Others)
 	}

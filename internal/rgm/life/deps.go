@@ -48,9 +48,6 @@ func (g *Group) deleting(r *resource) bool {
 	return spec == nil || spec.Deleting
 }
 
-// initNode reports whether Init, Boot and Fini run on this node.
-func (g *Group) initNode() bool { return slices.Contains(g.in.Group.Nodelist, g.in.Node) }
-
 // address reports whether the resource is a network address.
 func (g *Group) address(r *resource) bool { return r.typ != nil && r.typ.NetworkAddress }
 

@@ -17,11 +17,8 @@ func (g *Group) done(e Done) {
 	r.running = ""
 	o := e.Outcome
 	switch e.Method {
-	case model.MethodInit, model.MethodBoot:
-		// Solaris Cluster records the failure and goes on: the resource may still be started.
-		r.ri.Inited = true
-	case model.MethodFini:
-		r.ri.Inited = false
+	case model.MethodInit, model.MethodBoot, model.MethodFini:
+		g.initialized(r, e.Method)
 	case model.MethodPrenetStart:
 		if g.startOutcome(r, e.Method, o) {
 			r.stage = prenetted

@@ -25,6 +25,7 @@ type Input struct {
 	Types       []model.Type
 	Assignment  model.Assignment
 	Others      []model.Instance // of all groups on all nodes
+	Farewells   []model.Farewell // of this group on this node
 	MayStart    bool             // the lease is current
 	Draining    bool             // the node is leaving: everything goes offline here
 }
@@ -110,7 +111,11 @@ type Run struct {
 	Changes  []model.Property
 	Spec     model.Resource
 	Type     model.Type
+	Group    *model.Group // with which it is run, when that is not the group of the input
 }
+
+// Settled says that the Fini of a Farewell has run: its record can be deleted.
+type Settled struct{ Resource cluster.ResourceName }
 
 // Abort kills the running method of a resource; its Done comes back with Aborted.
 type Abort struct{ Resource cluster.ResourceName }
@@ -145,6 +150,7 @@ type Note struct {
 }
 
 func (Run) isAction()     {}
+func (Settled) isAction() {}
 func (Abort) isAction()   {}
 func (End) isAction()     {}
 func (Watch) isAction()   {}
@@ -158,14 +164,28 @@ type Group struct {
 	inst     model.Instance
 	reported model.Instance
 	res      []*resource // sorted by name
-	seen     bool        // a step has happened
-	started  bool        // the group was managed when this daemon first saw it: Boot, not Init
+	joining  bool        // the incarnation has just begun: what is there and managed gets Boot, what comes later Init
+	settled  []model.Farewell
 
 	in  Input
 	out []Action
 }
 
-// New returns the machine of a group, going on from what was last reported in this incarnation (State UNMANAGED and no resources when nothing was).
+// Begin returns the machine of a group of which nothing was reported in this incarnation yet. Of what an earlier one reported (the zero value when none
+// did) only that Fini has not run yet still counts. joining is true when the incarnation itself has just begun.
+func Begin(earlier model.Instance, joining bool) *Group {
+	inst := model.Instance{State: model.GroupUnmanaged}
+	for _, ri := range earlier.Resources {
+		if ri.OwesFini() {
+			inst.Resources = append(inst.Resources, model.ResourceInstance{Name: ri.Name, State: model.ResourceOffline, Status: model.StatusOffline, FiniDue: true})
+		}
+	}
+	g := New(inst)
+	g.joining = joining
+	return g
+}
+
+// New returns the machine of a group, going on from what was last reported in this incarnation.
 func New(inst model.Instance) *Group {
 	g := &Group{inst: inst}
 	for _, ri := range inst.Resources {
@@ -219,9 +239,6 @@ func (g *Group) emit(a Action) { g.out = append(g.out, a) }
 
 // sync takes over what the input says about versions and resources.
 func (g *Group) sync() {
-	if !g.seen {
-		g.seen, g.started = true, g.in.Group.Managed
-	}
 	g.inst.Node, g.inst.Incarnation, g.inst.Group = g.in.Node, g.in.Incarnation, g.in.Group.Name
 	if g.in.Assignment.Version > g.inst.Version {
 		g.inst.Version = g.in.Assignment.Version
@@ -237,9 +254,12 @@ func (g *Group) sync() {
 	}
 	for _, r := range g.res {
 		g.remember(r)
+		r.boot = r.boot || g.joining && g.in.Group.Managed
 	}
+	g.joining = false
+	g.farewells()
 	g.res = slices.DeleteFunc(g.res, func(r *resource) bool {
-		owesFini := r.ri.Inited && g.has(r, model.MethodFini)
+		owesFini := r.owed != nil || r.ri.OwesFini() && g.has(r, model.MethodFini)
 		return r.idle() && r.stage == down && g.spec(r) == nil && !owesFini
 	})
 	slices.SortFunc(g.res, func(a, b *resource) int { return strings.Compare(string(a.ri.Name), string(b.ri.Name)) })

@@ -49,6 +49,7 @@ func TestMethodsInOrder(t *testing.T) {
 // A node that comes when the group is managed already runs Boot, and is OFFLINE meanwhile: nothing of the group is up.
 func TestBootIsOfflineWork(t *testing.T) {
 	r := newRig(t, res("app", "full"))
+	r.g = life.Begin(model.Instance{}, true)
 	r.step(life.Changed{})
 	r.did("Boot app")
 	r.is(model.GroupOffline)

@@ -30,11 +30,13 @@ type resource struct {
 	sick     bool         // observed to have failed, and not yet restarted
 	watching bool
 	aborted  bool // an administrator killed its method: no recovery until cleared
+	boot     bool // it was there when this incarnation began: Boot, not Init
 	ignore   bool // its start asked that the group stays if it fails
 
 	// The newest known record of the resource and of its type; nil: not known to this daemon.
 	spec *model.Resource
 	typ  *model.Type
+	owed *model.Farewell // of an earlier resource of this name: its Fini comes first
 }
 
 func (r *resource) idle() bool { return r.running == "" && !r.ending }
@@ -177,9 +179,8 @@ func (g *Group) lost(r *resource) {
 
 // fromDown brings a resource through Init and Prenet_start.
 func (g *Group) fromDown(r *resource, want bool) bool {
-	managed := g.in.Group.Managed && !g.deleting(r) && g.initNode()
-	if managed != r.ri.Inited {
-		return g.initialize(r, managed)
+	if g.initialize(r) {
+		return true
 	}
 	if r.restart {
 		r.restart = false
@@ -192,21 +193,6 @@ func (g *Group) fromDown(r *resource, want bool) bool {
 	r.status(model.StatusUnknown, "starting")
 	if !g.run(r, model.MethodPrenetStart) {
 		r.stage = prenetted
-	}
-	return true
-}
-
-// initialize runs Boot (the group was managed before this node came), Init (it was managed now) or Fini.
-func (g *Group) initialize(r *resource, managed bool) bool {
-	m := model.MethodInit
-	switch {
-	case !managed:
-		m = model.MethodFini
-	case g.started:
-		m = model.MethodBoot
-	}
-	if !g.run(r, m) {
-		r.ri.Inited = managed
 	}
 	return true
 }

@@ -86,8 +86,22 @@ type ResourceInstance struct {
 	Generation uint64 `json:"generation,omitempty"`
 	// Inited is true after Init or Boot ran in this incarnation.
 	Inited bool `json:"inited,omitempty"`
+	// FiniDue is true when Init or Boot ran in an earlier incarnation of the node and Fini has not run since.
+	FiniDue bool `json:"finiDue,omitempty"`
 	// Monitoring is true while the monitor runs.
 	Monitoring bool `json:"monitoring,omitempty"`
+}
+
+// OwesFini reports whether Init or Boot has run on the node and Fini has not.
+func (r ResourceInstance) OwesFini() bool { return r.Inited || r.FiniDue }
+
+// Farewell is a Fini that a node has to run when it comes back: the resource was deleted while it was away. The node deletes the record when it has.
+type Farewell struct {
+	Node     cluster.NodeName `json:"node"`
+	Group    Group            `json:"group"`
+	Resource Resource         `json:"resource"` // as it was
+	Type     Type             `json:"type"`
+	At       time.Time        `json:"at"`
 }
 
 // Plea is an executor's request that its group be moved off its node.
@@ -196,6 +210,7 @@ type State struct {
 	Wants       []Want
 	Assignments []Assignment
 	Instances   []Instance
+	Farewells   []Farewell
 	// Held are removed incarnations that a majority has not released yet: whatever their instances say may still run there.
 	Held []Target
 }

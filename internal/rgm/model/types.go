@@ -55,6 +55,9 @@ type Type struct {
 	Watch string `json:"watch,omitempty"`
 }
 
+// InitInstalledNodes is the value of InitNodes with which Init, Boot, Fini and Validate run where the type is installed.
+const InitInstalledNodes = "RT_INSTALLED_NODES"
+
 // WatchProcesses says that a resource is dead when the last of its processes has ended.
 const WatchProcesses = "processes"
 
