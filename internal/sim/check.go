@@ -154,6 +154,9 @@ func (w *World) unsettledGroups(snap engine.Snapshot) string {
 			}
 		}
 		want := min(able, g.DesiredPrimaries)
+		if a.Primaries > 0 && a.PrimariesOf == g.DesiredPrimaries {
+			want = min(want, a.Primaries) // it was switched to fewer
+		}
 		switch {
 		case g.Managed && !a.Off && !g.Suspended && len(a.Targets) < want:
 			return fmt.Sprintf("group %s has %d of %d targets: %v", g.Name, len(a.Targets), want, a.Notes)

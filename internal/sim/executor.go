@@ -63,13 +63,17 @@ func (l *lifetime) tick() {
 }
 
 func (l *lifetime) adopt(group cluster.GroupName) *groupRun {
-	inst := model.Instance{Node: l.d.n.name, Incarnation: l.guard.inc, Group: group, State: model.GroupUnmanaged}
+	var last model.Instance
 	for _, i := range l.d.mirror.State.Instances {
-		if i.Node == l.d.n.name && i.Group == group && i.Incarnation == l.guard.inc {
-			inst = i
+		if i.Node == l.d.n.name && i.Group == group {
+			last = i
 		}
 	}
-	return &groupRun{life: life.New(inst), running: map[cluster.ResourceName]*method{}, watched: map[cluster.ResourceName]bool{}}
+	machine := life.Begin(last, true)
+	if last.Incarnation == l.guard.inc {
+		machine = life.New(last)
+	}
+	return &groupRun{life: machine, running: map[cluster.ResourceName]*method{}, watched: map[cluster.ResourceName]bool{}}
 }
 
 func (l *lifetime) input(group cluster.GroupName) life.Input {
