@@ -46,6 +46,8 @@ type Timing struct {
 	HoldMs      int64  `json:"holdMs"`
 	RunMs       int64  `json:"runMs"`
 	Transitions bool   `json:"transitions,omitempty"` // a former timing still counts beside it
+
+	Waits []string `json:"waits,omitempty"` // what has to run out before the timing can be changed again
 }
 
 // QuorumState is who votes and who is heard.

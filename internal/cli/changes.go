@@ -32,6 +32,14 @@ func (l look) changes(was, is *v1.Status) []change {
 	if a, b := clusterOf(was), clusterOf(is); a.President != b.President && b.President != "" {
 		say("", "president is %s (epoch %d)", b.President, b.Epoch)
 	}
+	if a, b := clusterOf(was).Timing, clusterOf(is).Timing; a.QuantumMs != b.QuantumMs || a.TimeoutMs != b.TimeoutMs {
+		say("", "heartbeat every %d ms, a node is given up after %d ms", b.QuantumMs, b.TimeoutMs)
+	}
+	for _, w := range clusterOf(is).Timing.Waits {
+		if !slices.Contains(clusterOf(was).Timing.Waits, w) {
+			say("", "a change of the timing waits %s", w)
+		}
+	}
 	if a, b := clusterOf(was).Quorum, clusterOf(is).Quorum; a.Present != b.Present || len(a.Voters) != len(b.Voters) {
 		say("", "quorum: %d of %d votes present, %d needed", b.Present, len(b.Voters), b.Needed)
 	}

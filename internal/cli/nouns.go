@@ -61,7 +61,7 @@ func clusterNoun() noun {
 			{"interconnect", "", repeat, "a private network as CIDR; repeat it for each"}, {"public", "", repeat, "a public network as CIDR"},
 			{"profile", "", text, "the heartbeat profile: default, fast or wan"},
 		}},
-		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", options: []option{optProperty()}},
+		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", long: true, options: []option{optProperty()}},
 		verb{name: "check", short: "Look for what could go wrong", example: "redoubt cluster check", read: true},
 		verb{name: "verify", short: "Check that every record of the repository is whole", example: "redoubt cluster verify", read: true},
 		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o json", read: true, format: "yaml", act: exportWithSecrets, options: []option{
@@ -80,8 +80,15 @@ func clusterNoun() noun {
 	)}
 }
 
+// nodeReads are the reading verbs of nodes; the list says more with -v.
+func nodeReads() []verb {
+	vs := reads("node", "NODE", "list", "show", "status")
+	vs[0].act, vs[0].example = nodeList, "redoubt node list -v"
+	return vs
+}
+
 func nodeNoun() noun {
-	return noun{name: "node", short: "Join, remove and evacuate nodes", old: []string{"clnode"}, verbs: append(reads("node", "NODE", "list", "show", "status"),
+	return noun{name: "node", short: "Join, remove and evacuate nodes", old: []string{"clnode"}, verbs: append(nodeReads(),
 		verb{name: "join", short: "Join this machine to a cluster", example: "redoubt node join --sponsor n1 --fingerprint SHA256:4f1c", long: true, options: []option{
 			{"sponsor", "", text, "a node of the cluster: name or address"}, {"fingerprint", "", text, "the fingerprint of the cluster's certificate, as cluster show prints it"},
 			{"node", "", text, "this node's name, if it is not the host's"}, {"address", "", repeat, "this node's address on an interconnect, if it can not be found out; repeat it for each"},

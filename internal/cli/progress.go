@@ -44,15 +44,27 @@ func (e Env) progress(ctx context.Context, w Watcher, call Call) {
 	line := e.line()
 	defer line.clear()
 	started := time.Now()
+	retimes := call.Noun == "cluster" && (call.Verb == "set" || call.Verb == "apply")
+	first := true
 	var last, shown *v1.Status
 	show := func() {
 		if last == nil || time.Since(started) < quickly {
 			return
 		}
 		if e.errTerminal() {
-			line.set(l.moving(last, about))
+			if waits := clusterOf(last).Timing.Waits; retimes && len(waits) > 0 {
+				line.set("the new timing waits " + waits[0])
+			} else {
+				line.set(l.moving(last, about))
+			}
 			return
 		}
+		if first && retimes {
+			for _, w := range clusterOf(last).Timing.Waits {
+				fmt.Fprintln(e.Stderr, "the new timing waits "+w)
+			}
+		}
+		first = false
 		if shown != nil {
 			for _, c := range l.changes(shown, last) {
 				if c.group == "" || about(c.group) {
@@ -76,8 +88,8 @@ func (e Env) progress(ctx context.Context, w Watcher, call Call) {
 			}
 		}
 	}()
-	first := time.NewTimer(quickly)
-	defer first.Stop()
+	soon := time.NewTimer(quickly)
+	defer soon.Stop()
 	for {
 		select {
 		case ev, ok := <-events:
@@ -91,7 +103,7 @@ func (e Env) progress(ctx context.Context, w Watcher, call Call) {
 				shown = ev.Status // what was before is no news
 			}
 			last = ev.Status
-		case <-first.C:
+		case <-soon.C:
 		}
 		show()
 	}

@@ -63,6 +63,9 @@ func (l look) cluster(b *strings.Builder, s *v1.Status) {
 			profile += ", a former timing counts beside it until all nodes have the new one"
 		}
 		fmt.Fprintf(b, "Heartbeat every %d ms, a node is given up after %d ms%s\n", t.QuantumMs, t.TimeoutMs, profile)
+		for _, w := range t.Waits {
+			b.WriteString(l.wrapped("", "A change of the timing would wait: "+w))
+		}
 	}
 	if s.Degraded != "" {
 		b.WriteString(l.wrapped("", l.paint(bad, "This may not be the newest state: ")+s.Degraded))
@@ -108,7 +111,7 @@ var nodeStates = map[string]string{"member": "Online", "away": "Offline", "leavi
 func (l look) nodes(indent string, nodes []v1.NodeState) string {
 	var rows [][]string
 	for _, n := range nodes {
-		state := l.paint(meaning(n.State), cmp.Or(nodeStates[n.State], spell(n.State)))
+		state := l.paint(meaning(n.State), stateOfNode(n))
 		vote := "no"
 		if n.Voter {
 			vote = "yes"
@@ -117,6 +120,8 @@ func (l look) nodes(indent string, nodes []v1.NodeState) string {
 	}
 	return l.grid(indent, []string{"Node Name", "Status", "Vote", "Paths", "Remarks"}, rows)
 }
+
+func stateOfNode(n v1.NodeState) string { return cmp.Or(nodeStates[n.State], spell(n.State)) }
 
 // remarks are what else is to be said of a node.
 func remarks(n v1.NodeState) []string {

@@ -18,11 +18,11 @@ import (
 
 // ClusterCreate makes a new cluster of this node.
 func (c *Control) ClusterCreate(ctx context.Context, who Caller, in v1.ClusterCreate) (v1.ClusterCreated, error) {
-	if err := authorise(who, "cluster create"); err != nil {
+	if err := c.authorise(ctx, who, "cluster create"); err != nil {
 		return v1.ClusterCreated{}, err
 	}
 	if r := c.running.Load(); r != nil {
-		return v1.ClusterCreated{}, fault.Errorf(fault.Precondition, "node %s is in a cluster already; remove it there first with `redoubt node remove %s`", r.Node, r.Node)
+		return v1.ClusterCreated{}, c.alreadyIn(r)
 	}
 	return c.cfg.Local.Create(ctx, in)
 }

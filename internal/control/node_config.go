@@ -16,13 +16,19 @@ import (
 
 // NodeJoin makes this machine join a cluster.
 func (c *Control) NodeJoin(ctx context.Context, who Caller, in v1.NodeJoin) (v1.Result, error) {
-	if err := authorise(who, "node join"); err != nil {
+	if err := c.authorise(ctx, who, "node join"); err != nil {
 		return v1.Result{}, err
 	}
 	if r := c.running.Load(); r != nil {
-		return v1.Result{}, fault.Errorf(fault.Precondition, "node %s is in a cluster already; remove it there first with `redoubt node remove %s`", r.Node, r.Node)
+		return v1.Result{}, c.alreadyIn(r)
 	}
 	return c.cfg.Local.Join(ctx, in)
+}
+
+// alreadyIn is the answer of a node that can neither join nor make a cluster, because it is in one.
+func (c *Control) alreadyIn(r *Running) error {
+	return fault.Errorf(fault.Precondition, "this machine is node %s of cluster %s already; to take it into another cluster, run `redoubt node remove %s` on another node of %s first",
+		r.Node, c.look(r).state.Cluster.Name, r.Node, c.look(r).state.Cluster.Name)
 }
 
 // NodeSet changes properties of nodes.

@@ -20,14 +20,14 @@ const refreshLimit = 300 * time.Millisecond
 
 // ClusterStatus shows the state of the whole cluster. It answers also without a majority, from what this node last heard, and says so.
 func (c *Control) ClusterStatus(ctx context.Context, who Caller, in v1.ClusterStatus) (v1.Status, error) {
-	if err := authorise(who, "cluster status"); err != nil {
+	if err := c.authorise(ctx, who, "cluster status"); err != nil {
 		return v1.Status{}, err
 	}
 	r := c.running.Load()
 	if r != nil {
 		c.refresh(ctx, r, c.look(r), refreshLimit)
 	}
-	return c.status(r), nil
+	return c.statusFor(r, who), nil
 }
 
 // status makes the status document of what is known now.
@@ -82,6 +82,23 @@ func (c *Control) clusterState(r *Running, v view) v1.ClusterState {
 		out.Timing = v1.Timing{
 			Profile: rec.Timing.Profile, QuantumMs: rec.Timing.Quantum.Milliseconds(), TimeoutMs: rec.Timing.Timeout.Milliseconds(),
 			HoldMs: rec.Timing.Hold.Milliseconds(), RunMs: cluster.Run(rec.Timing.Hold).Milliseconds(), Transitions: rec.PrevTiming != nil,
+			Waits: timingWaits(rec),
+		}
+	}
+	return out
+}
+
+// timingWaits says what a change of the timing has to wait for: promises that were made before and can not be taken back.
+func timingWaits(rec *membership.Record) []string {
+	var out []string
+	if p := rec.PrevTiming; p != nil {
+		out = append(out, fmt.Sprintf("until every node has the newest timing and what was promised under the one before (%v) has run out", p.Hold))
+	}
+	for _, e := range rec.Extended {
+		if e.Ending {
+			out = append(out, fmt.Sprintf("until what was promised for the planned restart of node %s (%v) has run out", e.Node, time.Duration(e.Hold)))
+		} else {
+			out = append(out, fmt.Sprintf("until the planned restart of node %s is over and what was promised for it (%v) has run out", e.Node, time.Duration(e.Hold)))
 		}
 	}
 	return out

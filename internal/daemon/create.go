@@ -42,6 +42,10 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
+	users, err := pki.NewAuthority(pki.AuthorityOfUsers, c.ID, c.Name, d.clock())
+	if err != nil {
+		return v1.ClusterCreated{}, err
+	}
 	record, err := d.newNodeRecord(c, 1)
 	if err != nil {
 		return v1.ClusterCreated{}, err
@@ -50,7 +54,7 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
-	cert, err := ca.SignNode(request, d.cfg.Node, addressesOf(record), 0, d.clock())
+	cert, err := ca.SignNode(request, d.cfg.Node, addressesOf(record), d.cfg.certificateLife(), d.clock())
 	if err != nil {
 		return v1.ClusterCreated{}, err
 	}
@@ -65,11 +69,12 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 	}
 	id := &identity{Cluster: c, Node: d.cfg.Node, Nodes: []model.Node{record}, Voters: []cluster.NodeName{d.cfg.Node}, Profile: in.Profile}
 	err = d.settle(ctx, id, []func() error{
-		func() error { return writeKey(d.cfg.path(fileCAKey), ca.Key) },
-		func() error { return writeKey(d.cfg.path(fileKey), key) },
+		func() error { return writeKeys(d.cfg.path(fileNodeKeys), ca.Key) },
+		func() error { return writeKeys(d.cfg.path(fileUserKeys), users.Key) },
+		func() error { return writePair(d.cfg.path(fileCert), key, cert) },
 		func() error { return writeKey(d.cfg.path(fileHeartbeat), hb) },
-		func() error { return writeCert(d.cfg.path(fileCACert), ca.Cert.Raw) },
-		func() error { return writeCert(d.cfg.path(fileCert), cert.Raw) },
+		func() error { return writeFile(d.cfg.path(fileNodeRoots), pki.Chain(ca.Cert), 0o644) },
+		func() error { return writeFile(d.cfg.path(fileUserRoots), pki.Chain(users.Cert), 0o644) },
 	})
 	if err != nil {
 		return v1.ClusterCreated{}, err
@@ -85,7 +90,7 @@ func (d *Daemon) begin() (release func(), err error) {
 	release = func() { d.joining.Store(false) }
 	id, err := loadIdentity(d.cfg)
 	if err == nil && id != nil {
-		err = fault.Errorf(fault.Precondition, "this node is in cluster %s already; remove it there first with `redoubt node remove %s`", id.Cluster.Name, d.cfg.Node)
+		err = fault.Errorf(fault.Precondition, "this machine is node %s of cluster %s already; to take it into another cluster, run `redoubt node remove %s` on another node of %s first", d.cfg.Node, id.Cluster.Name, d.cfg.Node, id.Cluster.Name)
 	}
 	if err != nil {
 		release()
@@ -104,10 +109,7 @@ func (d *Daemon) settle(ctx context.Context, id *identity, files []func() error)
 	if err := id.save(d.cfg); err != nil {
 		return err
 	}
-	select {
-	case d.changed <- struct{}{}:
-	default:
-	}
+	d.wake()
 	return d.awaitMember(ctx, id)
 }
 
@@ -177,21 +179,22 @@ func (d *Daemon) Sign(_ context.Context, in v1.NodeAdmit, record model.Node, add
 	if n == nil {
 		return control.Signed{}, fault.Errorf(fault.Unavailable, "sign the certificate of node %s: this node is in no cluster", record.Name)
 	}
-	if n.cred.signer == nil {
-		return control.Signed{}, fault.Errorf(fault.Precondition, "sign the certificate of node %s: a quorum server is no sponsor; choose a node of the cluster", record.Name)
+	issuer, ok := n.signing()
+	if !ok {
+		return control.Signed{}, fault.Errorf(fault.Precondition, "sign the certificate of node %s: this node does not have the authority's key, as no quorum server does; choose another node as the sponsor", record.Name)
 	}
 	var ips []net.IP
 	for _, a := range addresses {
 		ips = append(ips, a.AsSlice())
 	}
-	cert, err := n.cred.signer.SignNode(in.Request, record.Name, append(ips, addressesOf(record)...), 0, d.clock())
+	cert, err := issuer.SignNode(in.Request, record.Name, append(ips, addressesOf(record)...), d.cfg.certificateLife(), d.clock())
 	if err != nil {
 		return control.Signed{}, err
 	}
-	out := control.Signed{Certificate: cert.Raw, Authority: n.cred.authority.Raw, Fingerprint: pki.Fingerprint(cert)}
+	out := control.Signed{Certificate: cert.Raw, Authority: issuer.Cert.Raw, Fingerprint: pki.Fingerprint(cert), Record: recordOf(cert, issuer.Cert)}
 	if !record.QuorumServer {
 		// Every node can be a sponsor. The key goes over the connection that the new node has verified, to a machine that an administrator let in.
-		if out.Extra, err = x509.MarshalPKCS8PrivateKey(n.cred.signer.Key); err != nil {
+		if out.Extra, err = x509.MarshalPKCS8PrivateKey(issuer.Key); err != nil {
 			return control.Signed{}, fault.Errorf(fault.Internal, "hand the authority to node %s: %w", record.Name, err)
 		}
 	}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/fault"
+)
+
+// nodeList lists the names of nodes; for people who want more (-v) with their numbers, states and addresses.
+func nodeList(c *cobra.Command, e Env, call Call, _ []string) error {
+	client, err := e.daemon(c)
+	if err != nil {
+		return err
+	}
+	form, err := format(c)
+	if err != nil {
+		return err
+	}
+	if verbose, _ := c.Flags().GetBool("verbose"); !verbose || form != "table" {
+		answer, err := client.Do(c.Context(), call)
+		if err != nil {
+			return err
+		}
+		return show(c, e, call, answer)
+	}
+	var nodes []v1.Node
+	var states []v1.NodeState
+	for verb, doc := range map[string]any{"show": &nodes, "status": &states} {
+		answer, err := client.Do(c.Context(), Call{Noun: "node", Verb: verb, Read: true, Body: call.Body})
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(answer, doc); err != nil {
+			return fault.Errorf(fault.Internal, "read the daemon's answer; is it of the same version? %w", err)
+		}
+	}
+	_, err = fmt.Fprint(e.Stdout, e.look().nodeList(nodes, states))
+	return err
+}
+
+func (l look) nodeList(nodes []v1.Node, states []v1.NodeState) string {
+	var rows [][]string
+	for _, n := range nodes {
+		state := "-"
+		if i := slices.IndexFunc(states, func(s v1.NodeState) bool { return s.Name == n.Name }); i >= 0 {
+			state = l.paint(meaning(states[i].State), stateOfNode(states[i]))
+		}
+		rows = append(rows, []string{n.Name, strconv.Itoa(n.ID), state, n.Host, n.PrivateAddress, strings.Join(n.Addresses, ", ")})
+	}
+	return l.grid("", []string{"Node Name", "Id", "Status", "Host", "Private Address", "Interconnect Addresses"}, rows)
+}
