@@ -48,7 +48,7 @@ bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the sam
 	$(GO) run ./bench
 
 docs: build ## man pages, the command reference, shell completion
-	bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion packaging/completion
+	bin/redoubtd docs docs/man && bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion packaging/completion
 
 install-deps: ## Debian packages that the lab and the tests use
 	@scripts/install-deps

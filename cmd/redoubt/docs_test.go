@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"redoubt/internal/cli"
@@ -32,7 +33,7 @@ func TestCommittedReference(t *testing.T) {
 			}
 		}
 		for name := range got {
-			if _, ok := want[name]; !ok {
+			if _, ok := want[name]; !ok && !strings.HasPrefix(name, "redoubtd") { // those are of the other program
 				t.Errorf("%s/%s is of a command that there is no more; run `make docs` and commit what it removes", dir, name)
 			}
 		}

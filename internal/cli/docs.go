@@ -56,13 +56,14 @@ func replace(dir string, files map[string][]byte) error {
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			return fault.Errorf(fault.Internal, "write the reference: %w", err)
 		}
+		// redoubtd writes pages of its own beside these.
 		before, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"+filepath.Ext(path)))
 		if err != nil {
 			return fault.Errorf(fault.Internal, "look for pages of commands that there are no more: %w", err)
 		}
 		for _, old := range before {
 			rel, err := filepath.Rel(dir, old)
-			if _, still := files[rel]; err == nil && !still && filepath.Ext(old) != "" && strings.HasPrefix(filepath.Base(old), "redoubt") {
+			if _, still := files[rel]; err == nil && !still && filepath.Ext(old) != "" && strings.HasPrefix(filepath.Base(old), "redoubt") && !strings.HasPrefix(filepath.Base(old), "redoubtd") {
 				os.Remove(old)
 			}
 		}

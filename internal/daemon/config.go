@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -30,6 +31,8 @@ type Config struct {
 	Cgroup string           `yaml:"cgroup"` // absolute; the service cgroup is made in it; default: "redoubt" where cgroup2 is mounted
 	Listen Listen           `yaml:"listen"`
 	Log    LogConfig        `yaml:"log"`
+
+	Metrics string `yaml:"metrics"` // loopback address and port that serves /metrics in plain HTTP; "": none
 
 	Watchdog     string `yaml:"watchdog"`     // device; "none": not used; default /dev/watchdog where there is one
 	OnUnkillable string `yaml:"onUnkillable"` // what the guard does when a process survives SIGKILL: report, watchdog, reboot
@@ -136,6 +139,9 @@ func (c *Config) check() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen.API); err != nil {
 		errs = append(errs, fmt.Errorf("listen.api %q: want ADDRESS:PORT", c.Listen.API))
+	}
+	if at, err := netip.ParseAddrPort(c.Metrics); c.Metrics != "" && (err != nil || !at.Addr().IsLoopback()) {
+		errs = append(errs, fmt.Errorf("metrics %q: want a loopback address and a port, such as 127.0.0.1:7410: what is served there is not protected", c.Metrics))
 	}
 	if _, err := level(c.Log.Level); err != nil {
 		errs = append(errs, err)

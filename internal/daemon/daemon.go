@@ -89,6 +89,7 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	defer cancel(nil)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.server.ServeUnix(ctx, d.cfg.Socket()) })
+	g.Go(func() error { d.serveMetrics(ctx); return nil })
 	g.Go(func() error { return d.live(ctx) })
 	g.Go(func() error {
 		select {

@@ -13,26 +13,20 @@ import (
 	"redoubt/internal/version"
 )
 
-const usage = `Usage: redoubtd [quorum-server] [-config FILE]
-       redoubtd restore -from SNAPSHOT [-config FILE]
-       redoubtd version
-
-redoubtd is the daemon of a cluster node. As quorum-server it votes and runs no services: the third vote of a two-node cluster.
-restore makes the repository of a new cluster life from a snapshot, on a node whose daemon is stopped.
-
-Signals: TERM ends the daemon and leaves the services running for the next one, which has 15 seconds to come;
-         INT  stops every service of this node first and leaves the membership;
-         HUP  opens the log file anew.
-
-Example:
-  redoubtd -config /etc/redoubt/redoubtd.yaml
-`
-
 // Main is the program redoubtd without its guard. It returns the exit status: 0, 1 for a failure, 2 for a wrong call.
 func Main(args []string, stderr io.Writer) int {
 	word := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		word, args = args[0], args[1:]
+	}
+	this, known := described(word)
+	usage := this.help()
+	if word == "docs" && len(args) == 1 { // for the makers of the documents, not for people
+		if err := writeManPages(args[0]); err != nil {
+			fmt.Fprintf(stderr, "redoubtd: %v\n", err)
+			return 1
+		}
+		return 0
 	}
 	fs := flag.NewFlagSet("redoubtd", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -52,12 +46,11 @@ func Main(args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "redoubtd: %q is one word too many\n%s", fs.Arg(0), usage)
 		return 2
 	}
-	switch word {
-	case "version":
+	switch {
+	case word == "version":
 		fmt.Fprintln(stderr, version.Version)
 		return 0
-	case "", "quorum-server", "restore":
-	default:
+	case !known || word == "guard": // that one has a Main of its own
 		fmt.Fprintf(stderr, "redoubtd: %q is no sub-program\n%s", word, usage)
 		return 2
 	}
