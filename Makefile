@@ -4,8 +4,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X redoubt/internal/version.Version=$(VERSION)
 LINT     = bin/tools/golangci-lint
 LINTVER  = v2.12.2
+VULN     = bin/tools/govulncheck
+VULNVER  = v1.9.0
 
-.PHONY: build test check lint demo e2e sim fuzz bench docs install-deps clean
+.PHONY: build test check lint demo e2e sim fuzz vuln bench docs install-deps clean
 
 build: ## bin/redoubt and bin/redoubtd
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -31,6 +33,12 @@ lint: $(LINT) ## vet, golangci-lint, formatting
 
 $(LINT):
 	GOBIN=$(CURDIR)/bin/tools GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTVER)
+
+vuln: $(VULN) ## known vulnerabilities in what this is built from; VULNDB=FOLDER for a database of your own
+	$(GO) run ./internal/tools/vuln -govulncheck $(CURDIR)/$(VULN) -db "$(VULNDB)"
+
+$(VULN):
+	GOBIN=$(CURDIR)/bin/tools GOFLAGS= $(GO) install golang.org/x/vuln/cmd/govulncheck@$(VULNVER)
 
 demo: install-deps build ## a three-node cluster on this machine, a failover, a picture of it
 	bin/redoubt lab demo
