@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	v1 "redoubt/api/v1"
 	"redoubt/internal/fault"
 )
 
@@ -32,6 +33,15 @@ type Client struct {
 	http  *http.Client
 	base  string
 	where string // for errors: the socket or the address
+
+	session string // of a role that was assumed: see v1.SessionHeader
+}
+
+// InRole is a client that asks in the role whose session has the token.
+func (c *Client) InRole(token string) *Client {
+	in := *c
+	in.session = token
+	return &in
 }
 
 // Unix makes a client of the daemon that listens on a unix socket. Nothing is connected before the first call.
@@ -51,6 +61,21 @@ func TLS(addr string, cfg *tls.Config) *Client {
 	return &Client{http: &http.Client{Transport: &http.Transport{
 		DialContext: d.DialContext, TLSClientConfig: cfg, TLSHandshakeTimeout: dialTimeout, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 	}}, base: "https://" + addr, where: addr}
+}
+
+// Over makes a client that uses one connection, which somebody else made, and no other. When it breaks, the client is of no more use.
+func Over(conn net.Conn, where string) *Client {
+	taken := make(chan net.Conn, 1)
+	taken <- conn
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case c := <-taken:
+			return c, nil
+		default:
+			return nil, fault.Errorf(fault.Unavailable, "the connection to %s is used up", where)
+		}
+	}
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxConnsPerHost: 1}}, base: "http://redoubt", where: where}
 }
 
 // Close closes the connections that wait for another call.
@@ -152,6 +177,9 @@ func (c *Client) exchange(req *http.Request, noun, verb string, out any) error {
 
 // send sends a request and turns everything but a success into an error.
 func (c *Client) send(req *http.Request, noun, verb string) (*http.Response, error) {
+	if c.session != "" {
+		req.Header.Set(v1.SessionHeader, c.session)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreached(req, noun, verb, err)

@@ -15,7 +15,7 @@ type Operation struct {
 	Noun          string `json:"noun"`
 	Verb          string `json:"verb"`
 	Read          bool   `json:"read"`          // GET with the input in the query; otherwise POST with the input as body
-	Authorization string `json:"authorization"` // what a caller needs: cluster.read, cluster.admin or cluster.modify
+	Authorization string `json:"authorization"` // what a caller needs: cluster.NOUN.read, .admin or .modify, or one of the words below
 	Summary       string `json:"summary"`
 	Peer          bool   `json:"peer,omitempty"`   // nodes of the cluster may call it with their certificate
 	Open          bool   `json:"open,omitempty"`   // may be called without a certificate: it decides by the access list
@@ -23,11 +23,18 @@ type Operation struct {
 	Stream        bool   `json:"stream,omitempty"` // answers with bytes, not with JSON
 }
 
-// The words of Operation.Authorization.
+// The rights that authorizations end with. In the table of operations the noun is put in between: cluster.group.admin.
 const (
 	AuthRead   = "cluster.read"   // list, show, status and other reads
 	AuthAdmin  = "cluster.admin"  // change the state of what is configured
 	AuthModify = "cluster.modify" // change the configuration
+)
+
+// The words of Operation.Authorization that nobody can be granted.
+const (
+	AuthRoot = "root" // root on a node
+	AuthNode = "node" // the nodes of the cluster among themselves, and root on one
+	AuthSelf = "self" // everybody who is known, about himself
 )
 
 // Error is the body of every answer that is not a success.

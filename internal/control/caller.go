@@ -2,9 +2,12 @@ package control
 
 import (
 	"context"
+	"net/netip"
+	"strconv"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rbac"
 )
 
 // CallerKind says how a caller is known.
@@ -12,9 +15,11 @@ type CallerKind string
 
 // The kinds of callers. The zero value is nobody and may do nothing.
 const (
-	CallerLocal CallerKind = "local" // a process of this machine; the kernel says whose
-	CallerNode  CallerKind = "node"  // a node of the cluster, by its certificate
-	CallerNone  CallerKind = "none"  // somebody on the network without a certificate
+	CallerLocal   CallerKind = "local"   // a process of this machine; the kernel says whose
+	CallerNode    CallerKind = "node"    // a node of the cluster, by its certificate
+	CallerUser    CallerKind = "user"    // a person on the network, by the certificate of a user: User is the name
+	CallerPartner CallerKind = "partner" // another cluster, by its certificate: User is its name
+	CallerNone    CallerKind = "none"    // somebody on the network without a certificate
 )
 
 // Caller is who asks for an operation.
@@ -24,6 +29,13 @@ type Caller struct {
 	User          string               // the name of UID
 	Node          cluster.NodeName     // of a node
 	Resource      cluster.ResourceName // of a local caller that runs for a resource, by its cgroup
+	From          netip.Addr           // where a caller on the network is
+	Binding       []byte               // what only the two ends of its connection know: see v1.JoinBinding
+	Groups        []string             // the Unix groups of a local caller's process, when it connected
+	Listed        []string             // those that the user database has him in
+	Certificate   string               // the fingerprint of the certificate that was shown
+	Role          string               // the role that the caller is in
+	session       sessionID            // of the role
 }
 
 // String names the caller in records and logs.
@@ -31,34 +43,32 @@ func (w Caller) String() string {
 	switch {
 	case w.Kind == CallerNode:
 		return "node " + string(w.Node)
-	case w.Kind == CallerLocal && w.User != "":
-		return w.User
-	case w.Kind == CallerLocal:
-		return "a local user"
+	case w.Kind == CallerPartner:
+		return "partner cluster " + w.User
+	case w.Kind == CallerLocal || w.Kind == CallerUser:
+		name := w.User
+		if rbac.CheckUserName("user", name) != nil { // one that could be taken for a node's or another's is not repeated
+			name = "uid " + strconv.Itoa(w.UID)
+		}
+		if w.Role != "" {
+			name += " in role " + w.Role
+		}
+		return name
 	}
 	return "a stranger"
 }
 
-// authorise says whether the caller may do the operation called name ("group create"). Until there are roles, root of a node may do everything and nodes may
-// do what the table gives them. What is not allowed is denied.
-func authorise(who Caller, name string) error {
-	op, ok := operationByName(name)
-	switch {
-	case !ok:
-		return fault.Errorf(fault.Internal, "operation %q is not in the table of operations", name)
-	case who.Kind == CallerLocal && who.UID == 0:
-		return nil
-	case who.Kind == CallerNode && who.Node != "" && op.Peer:
-		return nil
-	case op.Open && (who.Kind == CallerNone || who.Kind == CallerNode):
-		return nil
+// Origin says from where the caller asks.
+func (w Caller) Origin() string {
+	if w.Kind == CallerLocal {
+		return "local"
 	}
-	return fault.Errorf(fault.Denied, "%s may not do %s: it needs %s, which root on a node of the cluster has", who, name, op.Authorization)
+	return w.From.String()
 }
 
 // enter is how every operation begins: may the caller, and is there a cluster?
 func (c *Control) enter(ctx context.Context, who Caller, name string) (*Running, error) {
-	if err := authorise(who, name); err != nil {
+	if err := c.authorise(ctx, who, name); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {

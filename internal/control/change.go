@@ -98,6 +98,9 @@ func (c *Control) change(ctx context.Context, r *Running, who Caller, decide fun
 		if d.snap.State.Basis.Revision == 0 {
 			return v1.Result{}, fault.Errorf(fault.Unavailable, "this node has not read the configuration yet; try again in a moment")
 		}
+		if err := c.recheck(ctx, who); err != nil {
+			return v1.Result{}, err
+		}
 		if err := decide(d); err != nil {
 			return v1.Result{}, err
 		}

@@ -48,7 +48,7 @@ func (c *Control) ClusterShow(ctx context.Context, who Caller, in v1.ClusterShow
 		return v1.Cluster{}, err
 	}
 	return v1.Cluster{
-		Name: v.state.Cluster.Name, ID: v.state.Cluster.ID, Fingerprint: r.Fingerprint, PrivateNet: v.state.Cluster.PrivateNet,
+		Name: v.state.Cluster.Name, ID: v.state.Cluster.ID, Fingerprint: r.Fingerprint(), PrivateNet: v.state.Cluster.PrivateNet,
 		Interconnects: interconnects(v.state.Cluster), Nodes: nodeNames(v.state), Properties: propertiesOf(check.ClusterValues(v.settings())),
 	}, nil
 }

@@ -16,10 +16,14 @@ type Control struct {
 	cfg     Config
 	running atomic.Pointer[Running]
 	facts   factsCache
+
+	sessions sessions // of callers in roles
+	guesses  *guesses // of their passwords
+	gate     gate
 }
 
 // New returns a control layer that is in no cluster yet.
-func New(cfg Config) *Control { return &Control{cfg: cfg} }
+func New(cfg Config) *Control { return &Control{cfg: cfg, guesses: newGuesses()} }
 
 // Enter says that this node is in a cluster from now on; Exit that it no longer is.
 func (c *Control) Enter(r *Running) { c.running.Store(r) }

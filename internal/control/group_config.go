@@ -223,8 +223,8 @@ func (d *draft) relyOnPlace(g cluster.GroupName) {
 }
 
 // without gives the elements of a that are not in b.
-func without(a, b []cluster.NodeName) []cluster.NodeName {
-	var out []cluster.NodeName
+func without[T comparable](a, b []T) []T {
+	var out []T
 	for _, n := range a {
 		if !slices.Contains(b, n) {
 			out = append(out, n)

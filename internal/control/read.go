@@ -18,7 +18,7 @@ func (c *Control) reading(ctx context.Context, who Caller, name string) (*Runnin
 		return nil, view{}, err
 	}
 	v, err := c.read(r)
-	return r, v, err
+	return r, c.narrow(v, who, name), err
 }
 
 // NodeList lists the nodes.

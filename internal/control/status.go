@@ -10,7 +10,6 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/membership"
-	"redoubt/internal/quorum"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
@@ -62,8 +61,10 @@ func (c *Control) degraded(r *Running, v view) string {
 		return "this node has not read the configuration yet"
 	case v.member.Record == nil:
 		return "this node knows no membership yet; what is shown is what the repository last said"
-	case !c.quorumState(r, v).Quorate:
+	case !c.quorumState(v).Quorate:
 		return "this node does not hear a majority of the voters; what is shown is what it last knew, and nothing can be changed here"
+	case !c.quorumState(v).Writable:
+		return "less than a majority of the voters has a usable copy of the repository: services go on where they are, but nothing can be changed and nothing moves"
 	case configured && !v.member.IsMember && !isQuorumServer(v, r.Node):
 		return "this node is not a member of the cluster now and runs nothing; what is shown is what it hears from the others"
 	}
@@ -76,7 +77,7 @@ func isQuorumServer(v view, n cluster.NodeName) bool {
 }
 
 func (c *Control) clusterState(r *Running, v view) v1.ClusterState {
-	out := v1.ClusterState{Name: v.state.Cluster.Name, ID: v.state.Cluster.ID, Fingerprint: r.Fingerprint, Quorum: c.quorumState(r, v)}
+	out := v1.ClusterState{Name: v.state.Cluster.Name, ID: v.state.Cluster.ID, Fingerprint: r.Fingerprint(), Quorum: c.quorumState(v)}
 	if rec := v.member.Record; rec != nil {
 		out.Epoch, out.Formation, out.President = uint64(rec.Epoch), uint64(rec.Formation), string(rec.President)
 		out.Timing = v1.Timing{
@@ -104,50 +105,34 @@ func timingWaits(rec *membership.Record) []string {
 	return out
 }
 
-// quorumState counts the voters that this node hears. While the voters change both sets need their majority; the numbers are those of the set with less to spare.
-func (c *Control) quorumState(r *Running, v view) v1.QuorumState {
+// quorumState counts the voters that this node hears, and their copies of the repository. While the voters change both sets need their majority; the numbers
+// of votes are those of the set with less to spare.
+func (c *Control) quorumState(v view) v1.QuorumState {
 	out := v1.QuorumState{Voters: []v1.VoterStatus{}}
 	rec := v.member.Record
 	if rec == nil {
 		return out
 	}
-	count := func(voters []membership.Voter) (present int) {
-		for _, voter := range voters {
-			if c.hears(r, v, voter.Node) {
-				present++
-			}
-		}
-		return present
-	}
-	out.Needed, out.Present = quorum.Majority(len(rec.Voters)), count(rec.Voters)
+	now := c.cfg.Clock.Boot()
 	for _, voter := range rec.Voters {
-		out.Voters = append(out.Voters, v1.VoterStatus{Node: string(voter.Node), QuorumServer: voter.QuorumServer, Present: c.hears(r, v, voter.Node)})
-	}
-	if rec.NextVoters != nil {
-		for _, voter := range rec.NextVoters {
-			out.Changing = append(out.Changing, string(voter.Node))
+		s := v1.VoterStatus{Node: string(voter.Node), QuorumServer: voter.QuorumServer, Copy: "unknown"}
+		if own, heard := v.member.CopyOf(voter.Node, now); heard {
+			s.Present, s.Copy = true, own.State.String()
 		}
-		if needed, present := quorum.Majority(len(rec.NextVoters)), count(rec.NextVoters); present-needed < out.Present-out.Needed {
-			out.Needed, out.Present = needed, present
-		}
+		out.Voters = append(out.Voters, s)
 	}
-	out.Margin = out.Present - out.Needed
-	out.Quorate = out.Margin >= 0
+	for _, voter := range rec.NextVoters {
+		out.Changing = append(out.Changing, string(voter.Node))
+	}
+	t := v.member.Tally(now)
+	out.Needed, out.Present, out.Usable, out.Margin = t.Needed, t.Present, t.Usable, t.Margin
+	out.Quorate, out.Writable = t.Present >= t.Needed, t.Usable >= t.Copies
 	return out
 }
 
 // hears reports whether a node is heard on the interconnect now, or is this one.
-func (c *Control) hears(r *Running, v view, n cluster.NodeName) bool {
-	if n == r.Node {
-		return true
-	}
-	timeout := v.member.Record.Timing.Timeout
-	for _, p := range v.member.Peers {
-		if p.Node == n {
-			return p.LastHeard != 0 && time.Duration(c.cfg.Clock.Boot()-p.LastHeard) < timeout
-		}
-	}
-	return false
+func (c *Control) hears(v view, n cluster.NodeName) bool {
+	return v.member.Hears(n, c.cfg.Clock.Boot())
 }
 
 // nodeState is the state of one node.
@@ -172,7 +157,7 @@ func (c *Control) nodeState(r *Running, v view, n model.NodeState) v1.NodeState 
 		out.State, out.Why = "member", ""
 	case n.QuorumServer:
 		out.State = "quorum-server"
-		if rec != nil && !c.hears(r, v, n.Name) {
+		if rec != nil && !c.hears(v, n.Name) {
 			out.Why = "it is not heard"
 		}
 	case out.State == "away" && out.Why == "":

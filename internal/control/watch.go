@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/fault"
 )
 
 // Bounds of the watch.
@@ -18,18 +19,18 @@ const (
 // Watch sends the status at once and after each change, and notes of what happened, until ctx ends; the channel is then closed. It goes on when this node
 // leaves its cluster or enters one.
 func (c *Control) Watch(ctx context.Context, who Caller) (<-chan v1.Event, error) {
-	if err := authorise(who, "cluster status"); err != nil {
+	if err := c.authorise(ctx, who, "cluster status"); err != nil {
 		return nil, err
 	}
 	out := make(chan v1.Event)
 	go func() {
 		defer close(out)
-		c.watch(ctx, out)
+		c.watch(ctx, who, out)
 	}()
 	return out, nil
 }
 
-func (c *Control) watch(ctx context.Context, out chan<- v1.Event) {
+func (c *Control) watch(ctx context.Context, who Caller, out chan<- v1.Event) {
 	send := func(e v1.Event) bool {
 		select {
 		case out <- e:
@@ -52,7 +53,11 @@ func (c *Control) watch(ctx context.Context, out chan<- v1.Event) {
 			subscribed = r
 			news, unsubscribe = subscribe(ctx, r)
 		}
-		now := c.status(r)
+		if err := c.permit(ctx, who, "cluster status"); fault.Is(err, fault.Denied) {
+			c.cfg.Log.Warn("a watch ends: what allowed it was taken away", "caller", who.String(), "from", who.Origin(), "why", err.Error())
+			return
+		}
+		now := c.statusFor(r, who)
 		if last == nil || !sameStatus(*last, now) {
 			if last != nil {
 				for _, n := range happened(*last, now) {

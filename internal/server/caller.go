@@ -8,14 +8,12 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"net/netip"
 	"os/user"
-	"slices"
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"redoubt/internal/cluster"
+	v1 "redoubt/api/v1"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 )
@@ -25,21 +23,23 @@ type callerKey struct{}
 
 // connContext asks the kernel who is at the other end of a unix socket. It is asked once: the answer is fixed when the connection is made.
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
-	u, ok := c.(*net.UnixConn)
+	u, ok := unixConn(c)
 	if !ok {
 		return ctx
 	}
-	raw, err := u.SyscallConn()
+	cred, groups, err := credentials(u)
 	if err != nil {
-		return ctx
-	}
-	var cred *unix.Ucred
-	if raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }) != nil || err != nil {
 		return ctx
 	}
 	who := control.Caller{Kind: control.CallerLocal, UID: int(cred.Uid), GID: int(cred.Gid), PID: int(cred.Pid), User: "uid " + strconv.Itoa(int(cred.Uid))}
 	if u, err := user.LookupId(strconv.Itoa(int(cred.Uid))); err == nil {
 		who.User = u.Username
+		if who.UID != 0 {
+			who.Listed = listedIn(u)
+		}
+	}
+	if who.UID != 0 {
+		who.Groups = groupNames(append([]int{who.GID}, groups...))
 	}
 	if s.cfg.Resource != nil {
 		who.Resource = s.cfg.Resource(who.PID)
@@ -47,30 +47,81 @@ func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, callerKey{}, who)
 }
 
-// caller says who sent a request. A caller that shows nothing is nobody; one that shows a certificate which does not count any more is refused.
+// caller says who sent a request, and in which role.
 func (s *Server) caller(r *http.Request) (control.Caller, error) {
+	who, err := s.identified(r)
+	if err == nil {
+		err = s.paced(who)
+	}
+	if token := r.Header.Get(v1.SessionHeader); token != "" && err == nil {
+		return s.cfg.Control.InRole(who, token)
+	}
+	return who, err
+}
+
+// identified says who sent a request. A caller that shows nothing is nobody; one that shows a certificate which does not count any more is refused.
+func (s *Server) identified(r *http.Request) (control.Caller, error) {
 	if who, ok := r.Context().Value(callerKey{}).(control.Caller); ok {
 		return who, nil
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return control.Caller{Kind: control.CallerNone}, nil
+		return stranger(r), nil
 	}
-	cert := r.TLS.PeerCertificates[0]
-	nobody := control.Caller{Kind: control.CallerNone}
 	// The handshake verified the chain; a connection may outlive the certificate, and a certificate its node's membership.
-	if len(r.TLS.VerifiedChains) == 0 {
-		return nobody, fault.Errorf(fault.Denied, "the certificate of %q is not signed by this cluster's authority", cert.Subject.CommonName)
+	if s.cfg.Identify == nil {
+		return control.Caller{Kind: control.CallerNone}, fault.Errorf(fault.Precondition, "this node is in no cluster")
 	}
-	if now := time.Now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
-		return nobody, fault.Errorf(fault.Denied, "the certificate of node %s ended at %s; renew it", cert.Subject.CommonName, cert.NotAfter.Format(time.RFC3339))
+	who, err := s.cfg.Identify(r.TLS.PeerCertificates[0])
+	if err != nil {
+		return control.Caller{Kind: control.CallerNone}, err
 	}
-	if s.cfg.Revoked != nil && slices.Contains(s.cfg.Revoked(), fingerprint(cert)) {
-		return nobody, fault.Errorf(fault.Denied, "the certificate of node %s was revoked: the node was removed from the cluster; let it join again", cert.Subject.CommonName)
+	who.Certificate = fingerprint(r.TLS.PeerCertificates[0])
+	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		who.From = at.Addr().Unmap()
 	}
-	return control.Caller{Kind: control.CallerNode, Node: cluster.NodeName(cert.Subject.CommonName), User: "node " + cert.Subject.CommonName}, nil
+	return who, nil
 }
 
-// fingerprint has the form in which the repository keeps revoked certificates.
+// lookAgain is how often a request that takes long, a watch above all, is held to its caller's certificate.
+const lookAgain = time.Second
+
+// whileKnown gives a context that ends when the caller's certificate is revoked or ends; a caller without one has nothing to lose.
+func (s *Server) whileKnown(r *http.Request) (context.Context, func()) {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return r.Context(), func() {}
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	go func() {
+		look := time.NewTicker(lookAgain)
+		defer look.Stop()
+		for {
+			select {
+			case <-look.C:
+				if _, err := s.identified(r); err != nil {
+					cancel(err)
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// stranger is a caller without a certificate: all that is known is where it is, and the connection.
+func stranger(r *http.Request) control.Caller {
+	who := control.Caller{Kind: control.CallerNone}
+	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		who.From = at.Addr().Unmap()
+	}
+	if r.TLS != nil && r.TLS.HandshakeComplete {
+		who.Binding, _ = r.TLS.ExportKeyingMaterial(v1.JoinBinding, nil, v1.JoinBindingLength) // without one it can prove nothing
+	}
+	return who
+}
+
+// fingerprint is the form in which the repository names certificates.
 func fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])

@@ -38,6 +38,8 @@ type request struct {
 	id  string
 	who control.Caller
 	err error // what the operation failed with, for the log
+
+	recorded bool // the control layer has seen it, and recorded it if that is due
 }
 
 type requestKey struct{}
@@ -69,29 +71,45 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 				}
 				failed(errors.New("panic"), req.id).write(out)
 			}
+			if !req.recorded && fault.Is(req.err, fault.Denied) {
+				s.cfg.Control.Refused(req.who, r.Method+" "+r.URL.Path, req.err)
+			}
 			s.report(r, req, out, time.Since(start))
 		}()
 		var err error
 		if req.who, err = s.caller(r); err == nil {
-			err = takeBody(w, r)
+			err = takeBody(w, r, bodyLimit(req.who))
 		}
 		if err != nil {
 			req.err = err
 			failed(err, req.id).write(out)
 			return
 		}
-		next.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
+		ctx, done := s.whileKnown(r)
+		defer done()
+		next.ServeHTTP(out, r.WithContext(context.WithValue(ctx, requestKey{}, req)))
 	})
 }
 
+// bodyLimit is how much a caller may send: a stranger no more than a request to join needs.
+func bodyLimit(who control.Caller) int64 {
+	if who.Kind == control.CallerNone {
+		return maxStranger
+	}
+	if countedAs(who) != "" {
+		return maxUser
+	}
+	return maxBody
+}
+
 // takeBody reads the whole body, so that an operation may take its time afterwards without a deadline on the connection that would end it.
-func takeBody(w http.ResponseWriter, r *http.Request) error {
+func takeBody(w http.ResponseWriter, r *http.Request, limit int64) error {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	_ = rc.SetReadDeadline(time.Time{})
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return fault.Errorf(fault.Invalid, "the request is wrong: its body has more than %d bytes", maxBody)
+		return fault.Errorf(fault.Invalid, "the request is wrong: its body has more than %d bytes", limit)
 	}
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "the request is wrong: its body did not come whole: %w", err)

@@ -35,11 +35,12 @@ type route func(r registrar, op v1.Operation)
 
 // bind makes the route of an operation from its method. A read answers to GET with its input in the query; every operation answers to POST with
 // its input as the body, so that a client need not know which it is.
-func bind[In, Out any](method func(*control.Control, context.Context, control.Caller, In) (Out, error)) route {
+func bind[In, Out any](method control.Method[In, Out]) route {
 	return func(r registrar, op v1.Operation) {
 		do := func(ctx context.Context, in In) (*body[Out], error) {
 			req := about(ctx)
-			out, err := method(r.server.cfg.Control, ctx, req.who, in)
+			out, err := control.Do(ctx, r.server.cfg.Control, req.who, op, in, method)
+			req.recorded = true
 			if err != nil {
 				req.err = err
 				return nil, failed(err, req.id)
@@ -57,7 +58,7 @@ func bind[In, Out any](method func(*control.Control, context.Context, control.Ca
 
 // stream makes the route of an operation that answers with bytes. A stream that fails on the way breaks the connection off: its reader must
 // not take a part for the whole.
-func stream[In any](method func(*control.Control, context.Context, control.Caller, In) (control.Snapshot, error)) route {
+func stream[In any](method control.Method[In, control.Snapshot]) route {
 	return func(r registrar, op v1.Operation) {
 		d := r.describe(op, http.MethodGet)
 		d.Responses["200"] = &huma.Response{Description: "The bytes", Content: map[string]*huma.MediaType{
@@ -65,7 +66,8 @@ func stream[In any](method func(*control.Control, context.Context, control.Calle
 		}}
 		huma.Register(r.api, d, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
 			req := about(ctx)
-			snap, err := method(r.server.cfg.Control, ctx, req.who, *in)
+			snap, err := control.Do(ctx, r.server.cfg.Control, req.who, op, *in, method)
+			req.recorded = true
 			if err != nil {
 				req.err = err
 				return nil, failed(err, req.id)
@@ -91,12 +93,16 @@ func stream[In any](method func(*control.Control, context.Context, control.Calle
 
 // describe makes the description of an operation.
 func (r registrar) describe(op v1.Operation, method string) huma.Operation {
-	who := "root of a node"
+	who := "root of a node, or whoever was granted that"
 	switch {
 	case op.Open:
 		who += ", or anybody: the access list decides"
-	case op.Peer:
-		who += ", or a node of the cluster"
+	case op.Authorization == v1.AuthNode:
+		who = "root of a node, or a node of the cluster"
+	case op.Authorization == v1.AuthRoot:
+		who = "root of a node"
+	case op.Authorization == v1.AuthSelf:
+		who = "everybody who is known"
 	}
 	about := "Needs " + op.Authorization + ". May be called by " + who + "."
 	if op.Single {

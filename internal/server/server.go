@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -30,8 +31,9 @@ type Config struct {
 	// TLS gives the configuration of the next TLS connection: the node's certificate in Certificates and the cluster's authority in ClientCAs. It
 	// is called for every connection, so that a renewed certificate counts at once. Nil, or a nil result: there is no cluster yet, TLS is refused.
 	TLS func() *tls.Config
-	// Revoked gives the fingerprints of certificates that no longer count.
-	Revoked func() []string
+	// Identify says whose a certificate is that the handshake has verified, or why it does not count: it is asked with every request, and again while
+	// one goes on.
+	Identify func(*x509.Certificate) (control.Caller, error)
 	// Metrics counts requests and is served at /metrics.
 	Metrics *metrics.Metrics
 	// Healthy says why this daemon does not do its work, for /healthz; nil, or a nil error, when it does.
@@ -52,6 +54,8 @@ const (
 	writeTimeout  = 10 * time.Second // one piece of an answer, not the whole
 	maxHeader     = 32 << 10
 	maxBody       = 8 << 20
+	maxUser       = 1 << 20  // of a user of whom nobody knows yet what he may
+	maxStranger   = 64 << 10 // of a caller that has shown nothing
 )
 
 // Server serves one control layer on any number of sockets.
@@ -62,6 +66,9 @@ type Server struct {
 	watches  atomic.Int32
 	patience time.Duration // how long one write may take
 	ids      requestIDs
+	rates    rates
+	conns    counters // of the unix socket and of TLS
+	watchers counters
 }
 
 // New makes a server. It serves nothing before one of the Serve methods is called.
@@ -83,7 +90,7 @@ func (s *Server) ServeUnix(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, l, s.handler)
+	return s.serve(ctx, limited{l, &s.conns}, s.handler)
 }
 
 // ServeTLS serves on TLS 1.3 until ctx ends. A certificate that the cluster's authority did not sign ends the connection; a caller without one is
@@ -99,7 +106,7 @@ func (s *Server) ServeTLS(ctx context.Context, addr string) error {
 
 // ServeListener is ServeTLS on a listener that somebody else made. It closes it.
 func (s *Server) ServeListener(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler)
+	return s.serve(ctx, tls.NewListener(limited{l, &s.conns}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler)
 }
 
 // ServeMetrics serves only /metrics and /healthz, to anybody, on a plain socket of the loopback network until ctx ends.

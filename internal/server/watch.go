@@ -35,6 +35,12 @@ func (s *Server) serveWatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.watches.Add(-1)
+	done, err := s.mayWatch(req.who)
+	if err != nil {
+		refuse(err)
+		return
+	}
+	defer done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	events, err := s.events(ctx, req.who)

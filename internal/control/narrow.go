@@ -1,0 +1,61 @@
+package control
+
+import (
+	"slices"
+	"strings"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/rbac"
+	"redoubt/internal/rgm/model"
+)
+
+// narrow leaves of a reading what somebody whose rights do not cover the whole cluster may see: his groups, their resources, and what belongs to them.
+func (c *Control) narrow(v view, who Caller, name string) view {
+	if reach := c.reach(who, name); !reach.Whole() {
+		return v.within(reach)
+	}
+	return v
+}
+
+func (v view) within(reach rbac.Reach) view {
+	sees := func(group string) bool { return group != "" && reach.Covers(rbac.Object{Group: group}) }
+	cut := func(s model.State) model.State {
+		s.Groups = only(s.Groups, func(g model.Group) bool { return sees(string(g.Name)) })
+		s.Resources = only(s.Resources, func(r model.Resource) bool { return sees(string(r.Group)) })
+		s.Wants = only(s.Wants, func(w model.Want) bool { return sees(string(w.Group)) })
+		s.Assignments = only(s.Assignments, func(a model.Assignment) bool { return sees(string(a.Group)) })
+		s.Instances = only(s.Instances, func(i model.Instance) bool { return sees(string(i.Group)) })
+		return s
+	}
+	v.state, v.snap.State = cut(v.state), cut(v.snap.State)
+	v.snap.Secrets = only(v.snap.Secrets, func(s model.Secret) bool { return v.hasObject(s) })
+	v.snap.Policy, v.snap.Access, v.snap.Asks = rbac.Policy{}, nil, nil
+	return v
+}
+
+// only is a copy of what holds; the list itself is shared and never changed.
+func only[T any](list []T, holds func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(x T) bool { return !holds(x) })
+}
+
+// statusFor is the status as far as a caller may see it.
+func (c *Control) statusFor(r *Running, who Caller) v1.Status {
+	s := c.status(r)
+	reach := c.reach(who, "cluster status")
+	if r == nil || reach.Whole() {
+		return s
+	}
+	sees := func(group string) bool { return group != "" && reach.Covers(rbac.Object{Group: group}) }
+	s.Nodes = nil
+	s.Groups = only(s.Groups, func(g v1.GroupState) bool { return sees(g.Name) })
+	s.Resources = only(s.Resources, func(r v1.ResourceState) bool { return sees(r.Group) })
+	s.Problems = only(s.Problems, func(p v1.Problem) bool {
+		kind, name, _ := strings.Cut(p.Object, " ")
+		return kind == "group" && sees(name) || kind == "resource" && slices.ContainsFunc(s.Resources, func(r v1.ResourceState) bool { return r.Name == name })
+	})
+	if s.Cluster != nil {
+		q := s.Cluster.Quorum
+		s.Cluster = &v1.ClusterState{Name: s.Cluster.Name, Quorum: v1.QuorumState{Voters: []v1.VoterStatus{}, Needed: q.Needed, Present: q.Present, Margin: q.Margin, Quorate: q.Quorate}}
+	}
+	return s
+}
