@@ -26,6 +26,7 @@ type path struct {
 
 	// Of the receiving goroutine alone.
 	buf, plain []byte
+	from       sockname
 	names      interner
 
 	trouble chan struct{} // sending failed: has the interface changed?
@@ -235,9 +236,9 @@ func deviceOf(a netip.Addr) int {
 }
 
 // write hands a datagram to the network without waiting.
-func (p *path) write(datagram []byte, to unix.Sockaddr) {
+func (p *path) write(datagram []byte, to *sockname) {
 	p.mu.RLock()
-	err := unix.Sendto(p.fd, datagram, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, to)
+	err := sendTo(p.fd, datagram, to)
 	p.mu.RUnlock()
 	if err == nil {
 		p.count.sent.Add(1)
@@ -265,12 +266,12 @@ func (p *path) listen(wait syscall.RawConn, fd int) {
 // drain reads until nothing is left. An error of the socket is cleared by reading it.
 func (p *path) drain(fd int) {
 	for errs := 0; errs < maxErrors; {
-		n, from, err := unix.Recvfrom(fd, p.buf, unix.MSG_DONTWAIT)
+		n, err := receiveFrom(fd, p.buf, &p.from)
 		now := at()
 		switch {
 		case err == nil:
 			errs = 0
-			p.t.receive(p, p.buf[:n], from, now)
+			p.t.receive(p, p.buf[:n], &p.from, now)
 		case errors.Is(err, unix.EAGAIN):
 			return
 		default:

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"redoubt/internal/cluster"
 	"redoubt/internal/membership"
 )
@@ -19,7 +17,7 @@ type peer struct {
 	party
 	seal, open cipher.AEAD
 	addrs      []netip.Addr
-	sockaddrs  []unix.Sockaddr // used under Transport.send only
+	socknames  []sockname // of addrs
 }
 
 // makePeer derives the keys of a peer, unless nothing that they depend on has changed.
@@ -37,31 +35,14 @@ func (t *Transport) makePeer(p Peer, old *peer) (*peer, error) {
 	for _, a := range p.Addresses {
 		a = a.Unmap()
 		made.addrs = append(made.addrs, a)
-		made.sockaddrs = append(made.sockaddrs, sockaddr(a, t.cfg.Port))
+		made.socknames = append(made.socknames, socknameOf(a, t.cfg.Port))
 	}
 	return made, nil
-}
-
-func sockaddr(a netip.Addr, port uint16) unix.Sockaddr {
-	switch {
-	case !a.IsValid():
-		return nil
-	case a.Is4():
-		return &unix.SockaddrInet4{Port: int(port), Addr: a.As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(port), Addr: a.As16()}
 }
 
 // numbers reads the sender's and the receiver's number from a header.
 func numbers(datagram []byte) (sender, receiver uint32) {
 	return binary.BigEndian.Uint32(datagram[1:5]), binary.BigEndian.Uint32(datagram[5:9])
-}
-
-// at is the present instant.
-func at() membership.Instant {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) // it can not fail: the clock is older than every kernel this runs on
-	return membership.Instant(ts.Nano())
 }
 
 // dropLog tells people about dropped datagrams: the first of a peer at once, then one record in dropEvery with how many there were. All
@@ -79,7 +60,7 @@ type dropTurn struct {
 
 const dropEvery = 10 * time.Second
 
-func (d *dropLog) note(now membership.Instant, path int, why string, claimed cluster.NodeName, from unix.Sockaddr) {
+func (d *dropLog) note(now membership.Instant, path int, why string, claimed cluster.NodeName, from *sockname) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.by == nil {
@@ -94,16 +75,6 @@ func (d *dropLog) note(now membership.Instant, path int, why string, claimed clu
 		turn.suppressed++
 		return
 	}
-	d.log.Warn("heartbeat datagram dropped", "reason", why, "path", path, "claims", claimed, "from", host(from), "more", turn.suppressed)
+	d.log.Warn("heartbeat datagram dropped", "reason", why, "path", path, "claims", claimed, "from", from.addrPort(), "more", turn.suppressed)
 	turn.next, turn.suppressed = now.Add(int64(dropEvery)), 0
-}
-
-func host(sa unix.Sockaddr) string {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)).String()
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port)).String()
-	}
-	return ""
 }

@@ -16,8 +16,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
@@ -184,7 +182,7 @@ func (t *Transport) Send(to cluster.NodeName, msg membership.Message) {
 			continue
 		}
 		t.send.sealed = seal(t.send.sealed[:0], p.seal, t.self.id, p.id, p.addrs[i], plain)
-		own.write(t.send.sealed, p.sockaddrs[i])
+		own.write(t.send.sealed, &p.socknames[i])
 	}
 }
 
@@ -203,7 +201,7 @@ func (t *Transport) Close() error {
 }
 
 // receive takes one datagram apart that came by a path.
-func (t *Transport) receive(p *path, datagram []byte, from unix.Sockaddr, at membership.Instant) {
+func (t *Transport) receive(p *path, datagram []byte, from *sockname, at membership.Instant) {
 	sender, why := uint32(0), -1
 	switch {
 	case len(datagram) > maxDatagram:
@@ -242,7 +240,7 @@ func (t *Transport) receive(p *path, datagram []byte, from unix.Sockaddr, at mem
 	t.cfg.Deliver(p.index, msg, at)
 }
 
-func (t *Transport) drop(p *path, why int, claimed cluster.NodeName, from unix.Sockaddr) {
+func (t *Transport) drop(p *path, why int, claimed cluster.NodeName, from *sockname) {
 	p.count.dropped[why].Add(1)
 	t.drops.note(at(), p.index, dropNames[why], claimed, from)
 }

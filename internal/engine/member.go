@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,8 @@ type Machine interface {
 	View() membership.View
 }
 
-// Member is the membership loop. It owns the machine: everything that happens to it passes through one goroutine.
+// Member is the membership loop. It owns the machine: everything that happens to it passes through a queue, which is worked off by one goroutine at a time. That is
+// the one that has put something in, whenever it can be: a heartbeat is judged and answered by whoever read it, without waking anybody.
 type Member struct {
 	cfg       Config
 	machine   Machine
@@ -26,18 +28,26 @@ type Member struct {
 	guard     Guard
 	store     confdb.Store
 
-	events    chan timed
-	view      atomic.Pointer[membership.View]
-	revisions map[cluster.Epoch]cluster.Revision // at which revision the newest records stood; owned by Run
+	events chan timed
+	wake   chan struct{} // the queue was filled past its worker
 
+	work  sync.Mutex // held by the worker; what follows is his
+	armed membership.Instant
+	timer *time.Timer
+	ctx   context.Context // of Run; nil before it: nothing is worked off yet
+
+	revisions map[cluster.Epoch]cluster.Revision // at which revision the newest records stood
+
+	view     atomic.Pointer[membership.View]
 	watchers watchers
 }
 
-// timed is an event with the instant at which it happened, or something else to do in the loop.
+// timed is an event with the instant at which it happened, or something else to do between two steps.
 type timed struct {
-	at membership.Instant
-	ev membership.Event
-	do func()
+	at       membership.Instant
+	ev       membership.Event
+	revision cluster.Revision // at which an applied record stood
+	do       func()
 }
 
 // proposalDeadline bounds one attempt to commit a record: an attempt that hangs at a dead leader must not hold up the next.
@@ -45,35 +55,22 @@ const proposalDeadline = 2 * time.Second
 
 // NewMember returns the loop; Run starts it.
 func NewMember(cfg Config, machine Machine, transport Transport, guard Guard, store confdb.Store) *Member {
-	m := &Member{cfg: cfg, machine: machine, transport: transport, guard: guard, store: store, events: make(chan timed, 1024), revisions: map[cluster.Epoch]cluster.Revision{}}
+	m := &Member{cfg: cfg, machine: machine, transport: transport, guard: guard, store: store, events: make(chan timed, 1024), wake: make(chan struct{}, 1), revisions: map[cluster.Epoch]cluster.Revision{}}
 	v := machine.View()
 	m.view.Store(&v)
 	return m
 }
 
-// record is a membership record with the revision that it stood at.
-type record struct {
-	applied  membership.Applied
-	revision cluster.Revision
-}
-
 // Ask hands a request to the machine, which grants it when this node is the president and the time has come.
 func (m *Member) Ask(ctx context.Context, ask membership.Ask) error {
-	select {
-	case m.events <- timed{at: m.cfg.Clock.Boot(), ev: membership.Request{Ask: ask}}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return m.put(ctx, timed{at: m.cfg.Clock.Boot(), ev: membership.Request{Ask: ask}})
 }
 
-// Do runs f in the loop, between two steps of the machine: the way to tell the machine who it is. It returns when f has returned.
+// Do runs f between two steps of the machine: the way to tell the machine who it is. It returns when f has returned.
 func (m *Member) Do(ctx context.Context, f func()) error {
 	done := make(chan struct{})
-	select {
-	case m.events <- timed{do: func() { f(); close(done) }}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := m.put(ctx, timed{do: func() { f(); close(done) }}); err != nil {
+		return err
 	}
 	select {
 	case <-done:
@@ -83,12 +80,24 @@ func (m *Member) Do(ctx context.Context, f func()) error {
 	}
 }
 
-// Deliver hands an event to the loop: a message as it arrives, a request. It drops messages when the loop is a thousand events
-// behind, as a network would, and never blocks.
+// Deliver hands an event to the machine: a message as it arrives, a request. It drops messages when the queue is a thousand events long, as a network would,
+// and never waits.
 func (m *Member) Deliver(at membership.Instant, ev membership.Event) {
 	select {
 	case m.events <- timed{at: at, ev: ev}:
+		m.pump()
 	default:
+	}
+}
+
+// put hands over what must not be lost.
+func (m *Member) put(ctx context.Context, e timed) error {
+	select {
+	case m.events <- e:
+		m.pump()
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -106,37 +115,91 @@ func (m *Member) Subscribe(ctx context.Context) <-chan struct{} { return m.watch
 
 // Run drives the machine until ctx ends.
 func (m *Member) Run(ctx context.Context) error {
-	records := m.follow(ctx)
+	m.follow(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	m.work.Lock()
+	m.ctx, m.timer = ctx, timer
+	m.work.Unlock()
+	defer func() {
+		m.work.Lock()
+		m.ctx = nil
+		m.work.Unlock()
+	}()
 	for {
+		tick := false
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-m.wake:
+		case <-timer.C:
+			tick = true
+		}
+		m.work.Lock()
+		m.drain(tick)
+		m.work.Unlock()
+	}
+}
+
+// pump works the queue off, unless somebody else is at it: then the loop looks after him.
+func (m *Member) pump() {
+	for len(m.events) > 0 {
+		if !m.work.TryLock() {
+			select {
+			case m.wake <- struct{}{}:
+			default:
+			}
+			return
+		}
+		up := m.drain(false)
+		m.work.Unlock()
+		if !up {
+			return
+		}
+	}
+}
+
+// drain is a worker's turn: what is in the queue, and the deadline if it has come. False: there is no loop to work for.
+func (m *Member) drain(tick bool) (up bool) {
+	if m.ctx == nil || m.ctx.Err() != nil {
+		return false
+	}
+	for more := true; more; {
+		select {
 		case e := <-m.events:
 			if e.do != nil {
 				e.do()
 				e.at, e.ev = m.cfg.Clock.Boot(), membership.Tick{}
 			}
-			m.step(ctx, e.at, e.ev)
-		case r := <-records:
-			m.remember(r)
-			m.step(ctx, m.cfg.Clock.Boot(), r.applied)
-		case <-timer.C:
-			m.step(ctx, m.cfg.Clock.Boot(), membership.Tick{})
+			m.remember(e)
+			m.step(m.ctx, e.at, e.ev)
+		default:
+			more = false
 		}
-		wait := time.Duration(m.machine.Deadline() - m.cfg.Clock.Boot())
-		timer.Reset(max(wait, 0))
 	}
+	now := m.cfg.Clock.Boot()
+	if tick {
+		m.step(m.ctx, now, membership.Tick{})
+	}
+	// A deadline that has moved away is waited for all the same: a tick too many costs less than to set the timer with every heartbeat.
+	if d := m.machine.Deadline(); d < m.armed || m.armed <= now {
+		m.armed = d
+		m.timer.Reset(max(time.Duration(d-now), 0))
+	}
+	return true
 }
 
 // remember keeps at which revision a record stood: a proposal compares exactly that, so that it can replace no other record than its basis.
-func (m *Member) remember(r record) {
-	epoch := r.applied.Record.Epoch
-	m.revisions[epoch] = r.revision
-	for e := range m.revisions {
-		if e+8 < epoch {
-			delete(m.revisions, e)
+func (m *Member) remember(e timed) {
+	applied, ok := e.ev.(membership.Applied)
+	if !ok || e.revision == 0 {
+		return
+	}
+	epoch := applied.Record.Epoch
+	m.revisions[epoch] = e.revision
+	for old := range m.revisions {
+		if old+8 < epoch {
+			delete(m.revisions, old)
 		}
 	}
 }
@@ -194,10 +257,7 @@ func (m *Member) propose(ctx context.Context, p membership.Propose, basis cluste
 	if err != nil {
 		m.cfg.Log.Debug("the next membership record was not committed", "epoch", p.Record.Epoch, "err", err)
 	}
-	select {
-	case m.events <- timed{at: m.cfg.Clock.Boot(), ev: membership.ProposalDone{OK: err == nil}}:
-	case <-ctx.Done():
-	}
+	_ = m.put(ctx, timed{at: m.cfg.Clock.Boot(), ev: membership.ProposalDone{OK: err == nil}})
 }
 
 func (m *Member) commit(ctx context.Context, p membership.Propose, basis cluster.Revision) error {
@@ -213,18 +273,14 @@ func (m *Member) commit(ctx context.Context, p membership.Propose, basis cluster
 }
 
 // follow turns the watch of the record into Applied events: the first one, after a linearizable read, says so.
-func (m *Member) follow(ctx context.Context) <-chan record {
-	out := make(chan record)
+func (m *Member) follow(ctx context.Context) {
 	deliver := func(e confdb.Entry, linearizable bool) {
 		rec, err := confdb.Decode[membership.Record](confdb.KindMembership, e.Key, e.Value)
 		if err != nil {
 			m.cfg.Log.Error("the membership record cannot be read; restore the repository from a snapshot", "err", err)
 			return
 		}
-		select {
-		case out <- record{membership.Applied{Record: &rec, Linearizable: linearizable}, e.ModRevision}:
-		case <-ctx.Done():
-		}
+		_ = m.put(ctx, timed{at: m.cfg.Clock.Boot(), ev: membership.Applied{Record: &rec, Linearizable: linearizable}, revision: e.ModRevision})
 	}
 	go func() {
 		m.firstRead(ctx, deliver)
@@ -240,7 +296,6 @@ func (m *Member) follow(ctx context.Context) <-chan record {
 			}
 		}
 	}()
-	return out
 }
 
 // firstRead retries the linearizable read that a starting voter owes before it answers anybody.
