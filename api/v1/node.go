@@ -129,6 +129,7 @@ type NodeFacts struct {
 	FenceAgents        []string  `json:"fenceAgents,omitempty"`   // installed
 	FreeBytes          int64     `json:"freeBytes,omitempty"`     // on the file system of the repository
 	Warnings           []string  `json:"warnings,omitempty"`      // anything else worth saying
+	Plantable          []string  `json:"plantable,omitempty"`     // what others than root may write and root executes, with what to do about it
 }
 
 // The operations below are called by nodes of the same cluster only.

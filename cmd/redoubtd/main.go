@@ -1,16 +1,21 @@
-// Command redoubtd is the daemon of a node. "redoubtd guard" is the process that ends a node's services when their lease ends; the daemon starts it.
+// Command redoubtd is the daemon of a node. "redoubtd guard" is the process that ends a node's services when their lease ends; the daemon starts it. "redoubtd descend" gives
+// up root and becomes a program of an application; the daemon starts that too.
 package main
 
 import (
 	"os"
 
 	"redoubt/internal/daemon"
+	"redoubt/internal/descend"
 	"redoubt/internal/guard"
 )
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "guard" {
 		os.Exit(guard.Main(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == descend.Word {
+		os.Exit(descend.Main(os.Args[2:], os.Stderr))
 	}
 	os.Exit(daemon.Main(os.Args[1:], os.Stderr))
 }

@@ -23,8 +23,30 @@ type Program struct {
 	Env     []string // complete: nothing is inherited
 	Dir     string   // "" is /
 	Timeout time.Duration
+	// Folder is the folder of the resource type whose method this is, "" for a program of the system. Libraries are files and folders besides that
+	// the program takes code from. Whoever may write in one of them may write the program.
+	Folder    string
+	Libraries []string
+	// User is as whom it runs, with no privileges at all; nil is root.
+	User *User
 	// Started, when set, is told the program's process id (of the host's namespace) once it runs; it must not block.
 	Started func(pid int)
+}
+
+// User is an account of this host that runs the programs of an application.
+type User struct {
+	Name     string // "" for a number without an account
+	UID, GID int
+	Groups   []int
+	Home     string
+}
+
+// Admission is a program that may run, as it is to be started: what was looked at is held open until Close, and Path leads to exactly that.
+type Admission struct {
+	Path  string
+	Args  []string // complete: the program's own name is the first
+	FD    int      // the descriptor that Path leads to
+	Close func()
 }
 
 // Outcome is how a program ended.

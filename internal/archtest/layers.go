@@ -42,6 +42,8 @@ var layers = map[string]int{
 	"internal/realtime":   layerAdapter,
 	"internal/native":     layerAdapter,
 	"internal/exectype":   layerAdapter,
+	"internal/execcheck":  layerAdapter,
+	"internal/descend":    layerAdapter,
 	"internal/ocf":        layerAdapter,
 	"internal/pki":        layerAdapter,
 	"internal/sealed":     layerAdapter,

@@ -15,6 +15,7 @@ import (
 	"redoubt/internal/engine"
 	"redoubt/internal/membership"
 	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -33,7 +34,7 @@ func (c *Control) ClusterCheck(ctx context.Context, who Caller, in v1.ClusterChe
 	}
 	facts, silent := c.askAll(ctx, r, v)
 	out := v1.CheckReport{Problems: c.status(r).Problems, Checked: []string{
-		"membership and quorum", "interconnects", "the configuration", "nodes, their guards and certificates", "protection against frozen machines", "who may join",
+		"membership and quorum", "interconnects", "the configuration", "nodes, their guards and certificates", "protection against frozen machines", "who may join", "who may write the programs that root runs",
 	}}
 	add := func(severity, object, remedy, format string, args ...any) {
 		out.Problems = append(out.Problems, v1.Problem{Severity: severity, Object: object, Text: fmt.Sprintf(format, args...), Remedy: remedy})
@@ -102,6 +103,9 @@ func (c *Control) checkCluster(v view, add addProblem) {
 	case running == 2 && servers == 0:
 		add(warning, name, "add a quorum server with `redoubt quorum add`, or a third node", "two nodes have one vote that counts: when the node with the vote is lost, the other one stops too")
 	}
+	if l := execsec.LevelOf(v.state.Cluster); l != execsec.Secure {
+		add(warning, name, "`redoubt cluster set -p resource_security=SECURE`", "resource_security is %s: programs that others than root may have written run as root", l)
+	}
 	if list, err := v.accessList(); err != nil {
 		add(severe, "access list", "`redoubt access deny-all`", "it can not be read: %v", err)
 	} else if slices.ContainsFunc(list.Current(v.now), func(e admission.Entry) bool { return e.Host == admission.Everyone }) {
@@ -114,6 +118,9 @@ func checkNode(v view, f v1.NodeFacts, add addProblem) {
 	object := "node " + f.Node
 	for _, w := range f.GuardWarnings {
 		add(warning, object, "give redoubtd the rights that its unit file asks for", "guard: %s", w)
+	}
+	for _, p := range f.Plantable {
+		add(severe, object, "do what the remedy says, on that node", "others than root may write what root executes: %s", p)
 	}
 	for _, w := range f.Warnings {
 		add(warning, object, "", "%s", w)

@@ -9,6 +9,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -268,7 +269,7 @@ func clusterAnswers() answers {
 		"ALL_RESOURCEGROUPS": func(q question, _ string) ([]string, error) { return groupNames(q.state), nil },
 		"ALL_RESOURCETYPES":  func(q question, _ string) ([]string, error) { return typeNames(q.state), nil },
 		"SYSLOG_FACILITY":    func(question, string) ([]string, error) { return one("daemon") },
-		"RESOURCE_SECURITY":  func(question, string) ([]string, error) { return one("SECURE") },
+		"RESOURCE_SECURITY":  func(q question, _ string) ([]string, error) { return one(string(execsec.LevelOf(q.state.Cluster))) },
 		"PSTRING":            func(q question, _ string) ([]string, error) { return q.reveal(q.args) },
 	}
 }

@@ -94,7 +94,7 @@ func resourceAnswers(res model.Resource, t model.Type) answers {
 	}
 	a["TYPE"] = func(question, string) ([]string, error) { return one(string(res.Type)) }
 	// Properties that Solaris Cluster counts among the standard ones and that types declare here.
-	for _, name := range []string{"Port_list", "Application_user", "Scalable", "Load_balancing_policy", "Load_balancing_weights", "Network_aware"} {
+	for _, name := range []string{"Port_list", "Scalable", "Load_balancing_policy", "Load_balancing_weights", "Network_aware"} {
 		if _, ok := check.Value(t, res, name, ""); ok {
 			a[strings.ToUpper(name)] = func(q question, _ string) ([]string, error) {
 				values, _ := check.Value(t, res, name, q.here)

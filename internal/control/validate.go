@@ -48,8 +48,8 @@ func (c *Control) validate(ctx context.Context, r *Running, s model.State, list 
 		if !ok {
 			continue
 		}
-		if _, declared := t.Method(model.MethodValidate); !declared {
-			continue
+		if _, declared := t.Method(model.MethodValidate); !declared && t.BaseDir == "" {
+			continue // with a folder there are files to be looked at on every node
 		}
 		g, _ := check.Group(s, v.resource.Group)
 		for _, n := range initNodes(s, t, g) {

@@ -242,6 +242,7 @@ func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
 	}
 	if w := n.work.Load(); w != nil {
 		f.Watchdog = w.watchdog
+		f.Plantable = n.plantable()
 	}
 	if err := n.seat.trouble(); err != nil {
 		f.Warnings = append(f.Warnings, "its copy of the repository is not in use, so one voter less can be lost than it seems: "+err.Error())

@@ -10,7 +10,9 @@ import (
 
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
+	"redoubt/internal/descend"
 	"redoubt/internal/engine"
+	"redoubt/internal/execcheck"
 	"redoubt/internal/exectype"
 	"redoubt/internal/fault"
 	"redoubt/internal/guardlink"
@@ -26,6 +28,7 @@ type work struct {
 	drivers  drivers
 	exec     *exectype.Driver // for types in folders that an administrator names
 	launcher *proc.Launcher
+	gate     *execcheck.Gate
 	watchdog string // the device that the guard feeds; "": none
 	rearm    func() // gives the guard new datagrams: the peers have changed
 }
@@ -45,7 +48,14 @@ func (drivers) order() []string { return []string{"native", "exec", "ocf"} }
 // serve is lives.work: the services of one incarnation, until ctx ends.
 func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Incarnation, adopted bool) error {
 	pid, mnt := link.Namespaces()
-	launcher, err := proc.New(proc.Config{Cgroup: n.cfg.services(), RunDir: filepath.Join(n.cfg.Run, "out"), PIDNamespace: pid, MountNamespace: mnt, Log: n.log})
+	gate, err := n.newGate(!adopted)
+	if err != nil {
+		return err
+	}
+	launcher, err := proc.New(proc.Config{
+		Cgroup: n.cfg.services(), RunDir: filepath.Join(n.cfg.Run, "out"), PIDNamespace: pid, MountNamespace: mnt, Log: n.log,
+		Gate: gate, Descend: []string{"/proc/self/exe", descend.Word},
+	})
 	if err != nil {
 		return err
 	}
@@ -56,11 +66,11 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 		}
 		go n.endExtension(ctx)
 	}
-	w := &work{launcher: launcher, watchdog: n.feedWatchdog(ctx, link)}
-	w.exec = exectype.New(exectype.Config{Launcher: launcher, TypeDirs: n.cfg.Types, Log: n.log, Socket: n.cfg.Socket(), ToolDir: n.tools()})
+	w := &work{launcher: launcher, gate: gate, watchdog: n.feedWatchdog(ctx, link)}
+	w.exec = exectype.New(exectype.Config{Launcher: launcher, Gate: gate, TypeDirs: n.cfg.Types, Log: n.log, Socket: n.cfg.Socket(), ToolDir: n.tools()})
 	agents, err := ocf.New(ocf.Config{
 		Launcher: launcher, Processes: launcher, Obligations: n.slot, Log: n.log, ToolDir: n.tools(), Node: n.cfg.Node, RunDir: filepath.Join(n.cfg.Run, "resource-agents"),
-		Secrets: secretsOf{n},
+		Secrets: secretsOf{n}, Gate: gate,
 	})
 	if err != nil {
 		return err
@@ -75,6 +85,7 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 	w.drivers = drivers{
 		"native": native.New(native.Config{
 			Launcher: launcher, Obligations: n.slot, Log: n.log, Resolve: resolve, RunDir: records, Socket: n.cfg.Socket(), ToolDir: n.tools(),
+			Users: gate,
 		}),
 		"exec": w.exec,
 		"ocf":  agents,

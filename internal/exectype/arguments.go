@@ -88,6 +88,7 @@ func standardProperties(call agent.Call) []model.Property {
 		property("Retry_interval", strconv.Itoa(r.RetryInterval)),
 		property("Thorough_probe_interval", strconv.Itoa(r.ThoroughProbeInterval)),
 		property("Cheap_probe_interval", strconv.Itoa(r.CheapProbeInterval)),
+		property("Application_user", r.ApplicationUser),
 	}
 	for _, k := range []struct {
 		name string

@@ -26,10 +26,17 @@ const DriverName = "exec"
 type Config struct {
 	Launcher agent.Launcher
 	Log      *slog.Logger
+	// Gate says whether others than root may have written a type; nil lets everything pass.
+	Gate Gate
 	// TypeDirs are searched in their order for the folder of a type.
 	TypeDirs []string
 	// ToolDir is the directory of the scha_* links, first in the PATH of methods; Socket is the REDOUBT_SOCKET they use.
 	ToolDir, Socket string
+}
+
+// Gate refuses the folder of a type that others than root may have written.
+type Gate interface {
+	Approve(what string, paths ...string) error
 }
 
 // Driver runs methods that are executables.
@@ -79,6 +86,9 @@ func (d *Driver) DescribeFolder(_ context.Context, name cluster.TypeName, folder
 		return model.Type{}, fault.Errorf(fault.Invalid, "resource type %s: %s is of type %s; use one name for both", name, file, t.Name)
 	}
 	t.Driver, t.BaseDir = DriverName, folder
+	if err := d.approve(t); err != nil {
+		return model.Type{}, err
+	}
 	var faults []string
 	for _, m := range t.Methods {
 		if err := program(t, m); err != nil {
@@ -91,7 +101,22 @@ func (d *Driver) DescribeFolder(_ context.Context, name cluster.TypeName, folder
 	return t, nil
 }
 
-// program checks the file of a method. The checks of who could have written it belong here too: every run of a method passes by.
+// approve checks who could have written the folder and the methods, wherever links of the folder lead.
+func (d *Driver) approve(t model.Type) error {
+	if d.cfg.Gate == nil {
+		return nil
+	}
+	paths := []string{t.BaseDir}
+	for _, m := range t.Methods {
+		path := filepath.Join(t.BaseDir, m.Program)
+		if _, err := os.Stat(path); err == nil { // what is missing is said elsewhere
+			paths = append(paths, path)
+		}
+	}
+	return d.cfg.Gate.Approve("resource type "+string(t.Name), paths...)
+}
+
+// program checks the file of a method; who could have written it is looked at on the open file, by the launcher.
 func program(t model.Type, m model.MethodSpec) error {
 	path := filepath.Join(t.BaseDir, m.Program)
 	info, err := os.Stat(path)
@@ -112,6 +137,11 @@ func program(t model.Type, m model.MethodSpec) error {
 func (d *Driver) Run(ctx context.Context, call agent.Call) agent.Result {
 	spec, declared := call.Type.Method(call.Method)
 	if !declared {
+		if call.Method == model.MethodValidate { // a type without it is looked at all the same before a resource is made of it
+			if err := d.approve(call.Type); err != nil {
+				return agent.Result{Exit: 1, Message: err.Error()}
+			}
+		}
 		return agent.Result{}
 	}
 	if err := program(call.Type, spec); err != nil {
@@ -120,6 +150,7 @@ func (d *Driver) Run(ctx context.Context, call agent.Call) agent.Result {
 	out := d.cfg.Launcher.Run(ctx, agent.Program{
 		Ref: place(call), Label: string(call.Method), Path: filepath.Join(call.Type.BaseDir, spec.Program),
 		Args: arguments(call), Env: d.environment(call), Timeout: call.Timeout,
+		Folder: call.Type.BaseDir,
 	})
 	r := agent.Result{Exit: out.Exit, TimedOut: out.TimedOut, Aborted: out.Aborted, Output: out.Output}
 	switch {

@@ -37,6 +37,8 @@ type Config struct {
 	// RunDir is where the driver keeps what it has to know after a planned restart of the daemon; it is made when it is missing. Empty: in
 	// memory only.
 	RunDir string
+	// Users says as whom commands of applications run; nil runs them as root.
+	Users gds.Users
 	// ToolDir is the directory of the scha_* links, first in the PATH of commands; Socket is the REDOUBT_SOCKET they use.
 	ToolDir, Socket string
 	// AddressLife is the life of an owed address until the guard renews it, the guard's own setting; 0 is the guard's default.
@@ -69,6 +71,7 @@ func New(cfg Config) agent.Driver {
 		}),
 		gds.TypeName: gds.New(gds.Config{
 			Launcher: cfg.Launcher, Log: cfg.Log, Records: records, Resolve: cfg.Resolve, ToolDir: cfg.ToolDir, Socket: cfg.Socket,
+			Users: cfg.Users,
 		}),
 		storage.TypeName: storage.New(storage.Config{Launcher: cfg.Launcher, Obligations: cfg.Obligations, Log: cfg.Log}),
 	}}

@@ -36,7 +36,12 @@ func (d *Driver) Describe(ctx context.Context, name cluster.TypeName) (model.Typ
 	ctx, cancel := context.WithTimeout(ctx, describeTime)
 	defer cancel()
 	env := d.environment(agent.Call{Type: model.Type{Name: name}, Resource: model.Resource{Name: instanceMark}, Node: d.cfg.Node, Timeout: describeTime})
-	out, err := metaData(ctx, path, env)
+	as, err := d.admit(name, path, env)
+	if err != nil {
+		return model.Type{}, err
+	}
+	defer as.Close()
+	out, err := metaData(ctx, as, env)
 	if err != nil {
 		return model.Type{}, fault.Errorf(fault.CodeOf(err), "resource type %s: %s meta-data: %w", name, path, err)
 	}
@@ -52,7 +57,29 @@ func provider(name cluster.TypeName) string { return strings.SplitN(string(name)
 
 func agentName(name cluster.TypeName) string { return strings.SplitN(string(name)+"::", ":", 4)[2] }
 
-// locate finds the agent of a type. What runs as root must be what root has put there.
+// admit says how the agent's meta-data action is to be started.
+func (d *Driver) admit(name cluster.TypeName, path string, env []string) (agent.Admission, error) {
+	args := []string{"meta-data"}
+	if d.cfg.Gate == nil {
+		return agent.Admission{Path: path, Args: append([]string{path}, args...), Close: func() {}}, nil
+	}
+	as, err := d.cfg.Gate.Admit(agent.Program{Label: "meta-data", Path: path, Args: args, Env: env, Folder: filepath.Dir(path), Libraries: d.libraries()})
+	if err != nil {
+		return as, fault.Errorf(fault.CodeOf(err), "resource type %s: %w", name, err)
+	}
+	return as, nil
+}
+
+// libraries is where agents take functions from.
+func (d *Driver) libraries() []string {
+	dir := filepath.Join(d.cfg.Root, "lib")
+	if _, err := os.Stat(dir); err != nil {
+		return nil
+	}
+	return []string{dir}
+}
+
+// locate finds the agent of a type. What runs as root must be what root has put there; where there is a gate it is the judge of that.
 func (d *Driver) locate(name cluster.TypeName) (string, error) {
 	if !strings.HasPrefix(string(name), "ocf:") {
 		return "", fault.Errorf(fault.NotFound, "resource type %q is not an OCF agent; those are named ocf:PROVIDER:NAME", name)
@@ -70,6 +97,9 @@ func (d *Driver) locate(name cluster.TypeName) (string, error) {
 	}
 	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
 		return "", fault.Errorf(fault.Precondition, "resource type %s: %s is not an executable file; if it is the agent, chmod 755 it", name, path)
+	}
+	if d.cfg.Gate != nil {
+		return path, nil
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -147,7 +177,7 @@ func distance(a, b string) int {
 
 // metaData runs the agent's meta-data action: no resource exists yet, so not in a resource's cgroup, but in a process group of its own that
 // is killed when it takes too long or says too much. Whoever still holds the output then is not waited for.
-func metaData(ctx context.Context, path string, env []string) ([]byte, error) {
+func metaData(ctx context.Context, as agent.Admission, env []string) ([]byte, error) {
 	out, err := newSink(maxMetadata)
 	if err != nil {
 		return nil, err
@@ -158,11 +188,19 @@ func metaData(ctx context.Context, path string, env []string) ([]byte, error) {
 		return nil, err
 	}
 	defer complaint.close()
-	cmd := exec.Command(path, "meta-data")
+	cmd := &exec.Cmd{Path: as.Path, Args: as.Args}
 	cmd.Env, cmd.Dir = env, "/"
-	cmd.Stdout, cmd.Stderr = out.write, complaint.write
+	// With a number above that of the program's descriptor, which the child would lose otherwise when it puts its files in order.
+	high, err := unix.FcntlInt(complaint.write.Fd(), unix.F_DUPFD_CLOEXEC, as.FD+1)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "duplicate a descriptor: %w", err)
+	}
+	stderr := os.NewFile(uintptr(high), "complaint")
+	cmd.Stdout, cmd.Stderr = out.write, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	_ = stderr.Close()
+	if err != nil {
 		return nil, fault.Errorf(fault.Precondition, "%w; is its interpreter installed?", err)
 	}
 	// The daemon's real-time priority is inherited; the process may have ended already.

@@ -32,12 +32,18 @@ type Lister interface {
 	Processes(ref agent.Ref) ([]int, error)
 }
 
+// Gate says how a program is to be started, or that it may not be. Agents that run for a resource pass it in the launcher.
+type Gate interface {
+	Admit(p agent.Program) (agent.Admission, error)
+}
+
 // Config is what the driver needs. Launcher, Processes, Obligations, Log and Node have to be set.
 type Config struct {
 	Launcher    agent.Launcher
 	Processes   Lister
 	Obligations agent.Obligations
 	Log         *slog.Logger
+	Gate        Gate    // looks at an agent before it describes itself; nil lets every agent of root's run
 	Secrets     Secrets // nil: properties that refer to private strings have none
 	Node        cluster.NodeName
 	// Root is where agents are installed: OCF_ROOT. "" is /usr/lib/ocf.

@@ -3,6 +3,7 @@ package ocf
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -117,6 +118,7 @@ func (d *Driver) action(ctx context.Context, call agent.Call, action string, env
 	}
 	out := d.cfg.Launcher.Run(ctx, agent.Program{
 		Ref: refOf(call), Label: label, Path: path, Args: []string{action}, Env: env, Timeout: call.Timeout,
+		Folder: filepath.Dir(path), Libraries: d.libraries(),
 	})
 	r = agent.Result{Exit: out.Exit, TimedOut: out.TimedOut, Aborted: out.Aborted, Output: out.Output}
 	switch {

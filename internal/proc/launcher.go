@@ -32,8 +32,18 @@ type Config struct {
 	RunDir string
 	// PIDNamespace and MountNamespace are the guard's, as guardlink.Link.Namespaces gives them. Both nil means the caller's own.
 	PIDNamespace, MountNamespace *os.File
+	// Gate looks at a program before it runs; nil lets everything run.
+	Gate Gate
+	// Descend is the beginning of a command line with which this same program gives up root for another user (see internal/descend), the path first.
+	// Without it nothing runs as another user.
+	Descend []string
 	// Log receives the output of programs, a record a line. It must not be nil.
 	Log *slog.Logger
+}
+
+// Gate says how a program is to be started, or that it may not be.
+type Gate interface {
+	Admit(p agent.Program) (agent.Admission, error)
 }
 
 // Launcher implements agent.Launcher. It is safe for use by several goroutines.

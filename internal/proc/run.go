@@ -126,6 +126,11 @@ func code(err error) fault.Code {
 }
 
 func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
+	cmd, admitted, err := l.command(p)
+	if err != nil {
+		return nil, err
+	}
+	defer admitted.Close()
 	c, stdout, err := l.newCapture(leaf, p.Ref, p.Label)
 	if err != nil {
 		return nil, err
@@ -137,13 +142,25 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 		return nil, err
 	}
 	defer group.Close()
-	cmd := exec.Command(p.Path, p.Args...)
+	if p.User != nil { // it may open its output anew, as /dev/stderr
+		if err := stdout.Chown(p.User.UID, -1); err != nil {
+			c.stop()
+			return nil, err
+		}
+	}
+	// Above the descriptor of the program: between fork and execution those of the child's files are moved to numbers above the highest of them.
+	out, err := above(stdout, admitted.FD)
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	defer out.Close()
 	cmd.Env = append([]string{}, p.Env...) // not nil: nothing is inherited
 	cmd.Dir = p.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
 	}
-	cmd.Stdout, cmd.Stderr = stdout, stdout
+	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	if err := l.inNamespaces(cmd.Start); err != nil {
 		c.stop()
@@ -165,6 +182,33 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 		c.exited()
 	}()
 	return r, nil
+}
+
+// command is how a program is started: as the gate has it, or as another user, whom the program gets nothing from that could harm root.
+func (l *Launcher) command(p agent.Program) (*exec.Cmd, agent.Admission, error) {
+	as := agent.Admission{Path: p.Path, Args: append([]string{p.Path}, p.Args...), FD: -1, Close: func() {}}
+	switch {
+	case p.User != nil && len(l.cfg.Descend) == 0:
+		return nil, as, fault.Errorf(fault.Unsupported, "no program can be run as user %s here", p.User.Name)
+	case p.User != nil:
+		spec := descent{uid: p.User.UID, gid: p.User.GID, groups: p.User.Groups, umask: serviceUmask, path: p.Path, args: as.Args}
+		as.Path, as.Args = l.cfg.Descend[0], append(append([]string{}, l.cfg.Descend...), spec.arguments()...)
+	case l.cfg.Gate != nil:
+		var err error
+		if as, err = l.cfg.Gate.Admit(p); err != nil {
+			return nil, as, err
+		}
+	}
+	return &exec.Cmd{Path: as.Path, Args: as.Args}, as, nil
+}
+
+// above gives a descriptor of the same file with a number greater than fd.
+func above(f *os.File, fd int) (*os.File, error) {
+	n, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, fd+1)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(n), f.Name()), nil
 }
 
 // inNamespaces calls f on a thread of its own that makes children in the guard's namespaces, with normal priority. The thread ends

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
@@ -35,8 +36,15 @@ type Config struct {
 	Records  *record.Store
 	// Resolve gives the addresses of a host name as this node sees them.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Users says as whom commands run; nil runs all of them as root.
+	Users Users
 	// ToolDir comes first in the PATH of commands, and Socket is their REDOUBT_SOCKET.
 	ToolDir, Socket string
+}
+
+// Users says as whom a command of a property runs, by the rule of Application_user and resource_security; nil is root. env is the command's.
+type Users interface {
+	AppUser(call agent.Call, command string, env []string) (*agent.User, error)
 }
 
 // The child policies.
@@ -109,20 +117,53 @@ func (t *Type) validate(ctx context.Context, call agent.Call) error {
 	if _, err := ports(call); err != nil {
 		return err
 	}
+	// As whom every command runs is found out now: nobody wants to learn it from a failed takeover.
+	for _, name := range []string{"Start_command", "Stop_command", "Probe_command", "Validate_command"} {
+		if command := property.Text(call, name); command != "" {
+			if _, err := t.program(ctx, call, aside(call), "Validate", command); err != nil && !fault.Is(err, fault.NotFound) {
+				return fault.Errorf(fault.CodeOf(err), "resource %s, property %s on node %s: %w", call.Resource.Name, name, call.Node, err)
+			}
+		}
+	}
 	text := property.Text(call, "Validate_command")
 	if text == "" {
 		return nil
 	}
-	out := t.cfg.Launcher.Run(ctx, t.program(ctx, call, aside(call), "Validate", text))
+	out := t.run(ctx, call, "Validate", text, 0)
 	if err := failure(ctx, "Validate_command", out); err != nil {
 		return fault.Errorf(fault.Precondition, "resource %s can not run on node %s: %w", call.Resource.Name, call.Node, err)
 	}
 	return nil
 }
 
-// program is a command of a property, for the shell.
-func (t *Type) program(ctx context.Context, call agent.Call, where agent.Ref, label, command string) agent.Program {
-	return agent.Program{Ref: where, Label: label, Path: "/bin/sh", Args: []string{"-c", command}, Env: t.environment(ctx, call, label)}
+// program is a command of a property, for the shell, as the user who runs it.
+func (t *Type) program(ctx context.Context, call agent.Call, where agent.Ref, label, command string) (agent.Program, error) {
+	p := agent.Program{Ref: where, Label: label, Path: "/bin/sh", Args: []string{"-c", command}, Env: t.environment(ctx, call, label)}
+	if t.cfg.Users == nil {
+		return p, nil
+	}
+	u, err := t.cfg.Users.AppUser(call, command, p.Env)
+	if err != nil || u == nil {
+		return p, err
+	}
+	p.User = u
+	home := u.Home
+	if home == "" {
+		home = "/"
+	}
+	p.Env = slices.DeleteFunc(p.Env, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
+	p.Env = append(p.Env, "HOME="+home, "USER="+u.Name, "LOGNAME="+u.Name, "SHELL=/bin/sh")
+	return p, nil
+}
+
+// run runs a command beside the service to its end.
+func (t *Type) run(ctx context.Context, call agent.Call, label, command string, limit time.Duration) agent.Outcome {
+	p, err := t.program(ctx, call, aside(call), label, command)
+	if err != nil {
+		return agent.Outcome{Exit: -1, Err: err}
+	}
+	p.Timeout = limit
+	return t.cfg.Launcher.Run(ctx, p)
 }
 
 func (t *Type) environment(ctx context.Context, call agent.Call, method string) []string {

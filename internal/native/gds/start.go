@@ -49,7 +49,10 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 func (t *Type) launch(ctx context.Context, call agent.Call) (*command, error) {
 	c := &command{done: make(chan struct{})}
 	started := make(chan struct{})
-	p := t.program(ctx, call, ref(call), "Start", property.Text(call, "Start_command"))
+	p, err := t.program(ctx, call, ref(call), "Start", property.Text(call, "Start_command"))
+	if err != nil {
+		return nil, err
+	}
 	p.Started = func(pid int) {
 		c.pid, c.born = pid, bornAt(pid)
 		close(started)
@@ -180,9 +183,7 @@ func (t *Type) readiness(call agent.Call) (probe func(context.Context) error, wh
 	}
 	if text := property.Text(call, "Probe_command"); text != "" {
 		return func(ctx context.Context) error {
-			p := t.program(ctx, call, aside(call), "Probe", text)
-			p.Timeout = property.Seconds(call, "Probe_timeout", 30)
-			return failure(ctx, "Probe_command", t.cfg.Launcher.Run(ctx, p))
+			return failure(ctx, "Probe_command", t.run(ctx, call, "Probe", text, property.Seconds(call, "Probe_timeout", 30)))
 		}, "Probe_command"
 	}
 	if list, err := ports(call); err == nil && len(list) > 0 {

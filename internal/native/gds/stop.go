@@ -39,7 +39,7 @@ func (t *Type) stop(ctx context.Context, call agent.Call) error {
 // ask tries the gentle way until ctx ends.
 func (t *Type) ask(ctx context.Context, call agent.Call, command string) error {
 	if command != "" {
-		out := t.cfg.Launcher.Run(ctx, t.program(ctx, call, aside(call), "Stop", command))
+		out := t.run(ctx, call, "Stop", command, 0)
 		err := failure(ctx, "Stop_command", out)
 		if err == nil {
 			return t.cfg.Launcher.Await(ctx, ref(call), 0)

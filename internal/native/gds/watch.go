@@ -111,9 +111,7 @@ type verdict struct {
 func (t *Type) probe(call agent.Call) func(context.Context) verdict {
 	if text := property.Text(call, "Probe_command"); text != "" {
 		return func(ctx context.Context) verdict {
-			p := t.program(ctx, call, aside(call), "Probe", text)
-			p.Timeout = property.Seconds(call, "Probe_timeout", 30)
-			out := t.cfg.Launcher.Run(ctx, p)
+			out := t.run(ctx, call, "Probe", text, property.Seconds(call, "Probe_timeout", 30))
 			err := failure(ctx, "Probe_command", out)
 			v := verdict{}
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -56,8 +57,29 @@ func clusterFields() []clusterField {
 		},
 		millis("heartbeat_quantum", "milliseconds between two heartbeats", cluster.MinQuantum, cluster.MaxQuantum, func(t *cluster.Timing) *time.Duration { return &t.Quantum }),
 		millis("heartbeat_timeout", "milliseconds of silence after which a node counts as lost", cluster.MinQuantum, cluster.MaxTimeout, func(t *cluster.Timing) *time.Duration { return &t.Timeout }),
+		resourceSecurity(),
 		kept("description", "what the cluster is for", func(c *ClusterSettings) *[]model.Property { return &c.Properties }),
 	}
+}
+
+// resourceSecurity is kept with the properties; the default is not written down.
+func resourceSecurity() clusterField {
+	f := kept(execsec.PropertyName, "what is done about programs that others than root may have written: SECURE does not run them, the others warn", func(c *ClusterSettings) *[]model.Property { return &c.Properties })
+	f.spec.Type, f.spec.Enum, f.spec.Default, f.spec.Max = model.TypeEnum, execsec.Levels(), []string{string(execsec.Secure)}, nil
+	get, set := f.get, f.set
+	f.get = func(c ClusterSettings) []string {
+		if v := get(c); v[0] != "" {
+			return v
+		}
+		return []string{string(execsec.Secure)}
+	}
+	f.set = func(c *ClusterSettings, v []string) error {
+		if v[0] == string(execsec.Secure) {
+			v = []string{""}
+		}
+		return set(c, v)
+	}
+	return f
 }
 
 // kept is a text that is kept under its name and that nothing acts on.

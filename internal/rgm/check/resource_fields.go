@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -23,6 +24,7 @@ func resourceFields(t model.Type) []resourceField {
 		intField("Thorough_probe_interval", "seconds between two thorough probes", 60, bound(1), bound(maxSeconds), func(r *model.Resource) *int { return &r.ThoroughProbeInterval }),
 		intField("Cheap_probe_interval", "seconds between two cheap probes; 0: none", 0, bound(0), bound(maxSeconds), func(r *model.Resource) *int { return &r.CheapProbeInterval }),
 	}
+	fs = append(fs, applicationUser())
 	for _, k := range dependencyKinds() {
 		fs = append(fs, dependencies(k))
 	}
@@ -59,6 +61,20 @@ func restrict(spec *model.PropertySpec, t model.Type) {
 
 func readOnly[T any](name, about string, get func(T) []string) field[T] {
 	return field[T]{spec: model.PropertySpec{Name: name, Type: model.TypeString, Description: about, Tunable: model.TunableNever}, get: get}
+}
+
+func applicationUser() resourceField {
+	f := textField("Application_user", "as whom programs of the application run; empty: as the owner of each", func(r *model.Resource) *string { return &r.ApplicationUser })
+	set := f.set
+	f.set = func(r *model.Resource, v []string) error {
+		if v[0] != "" {
+			if err := execsec.CheckUserName(v[0]); err != nil {
+				return err
+			}
+		}
+		return set(r, v)
+	}
+	return f
 }
 
 func failoverMode() resourceField {

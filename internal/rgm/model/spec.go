@@ -140,7 +140,9 @@ type Resource struct {
 	ThoroughProbeInterval int                  `json:"thoroughProbeInterval"` // seconds
 	CheapProbeInterval    int                  `json:"cheapProbeInterval"`    // seconds
 	Timeouts              []MethodTimeout      `json:"timeouts,omitempty"`    // those that differ from the type's
-	Properties            []Property           `json:"properties,omitempty"`
+	// ApplicationUser is as whom programs of the application run; "": as the owner of each.
+	ApplicationUser string     `json:"applicationUser,omitempty"`
+	Properties      []Property `json:"properties,omitempty"`
 	// Generation grows with every change of what an Update method would have to be told.
 	Generation uint64 `json:"generation"`
 	Deleting   bool   `json:"deleting,omitempty"`
