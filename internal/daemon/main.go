@@ -75,6 +75,11 @@ func serve(cfg Config, stderr io.Writer) error {
 	if os.Geteuid() != 0 {
 		return errors.New("only root can run a node: it sets addresses, mounts file systems and starts services")
 	}
+	release, err := lockNode(cfg)
+	if err != nil {
+		return err
+	}
+	defer release()
 	d, err := New(cfg, stderr)
 	if err != nil {
 		return err

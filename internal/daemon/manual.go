@@ -58,7 +58,7 @@ func programs() []program {
 			text: []string{
 				"redoubtd runs on every node of a cluster: it keeps the configuration, knows who is in the cluster, and starts, watches and stops the services of its node. It is told what to do with redoubt(8), on its socket. " +
 					"A machine becomes a node with redoubt cluster create or redoubt node join.",
-				"Beside it runs its guard, which ends the services of the node when the cluster may start them elsewhere; see redoubtd-guard(8). Only one daemon runs on a node: a second one finds that the socket answers, and ends.",
+				"Beside it runs its guard, which ends the services of the node when the cluster may start them elsewhere; see redoubtd-guard(8). Only one daemon runs on a node: a second one is refused at once and disturbs nothing.",
 			},
 			flags:   [][2]string{configFlag},
 			lists:   []section{signalSection, configSection, {"EXIT STATUS", [][2]string{{"0", "it was told to end"}, {"1", "it failed; standard error and the log say why"}, {"2", "it was called wrongly"}}}},
