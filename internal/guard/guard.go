@@ -31,8 +31,11 @@ const (
 )
 
 // AddressLife is how long the kernel keeps an owed address that is not renewed, unless the option -address-life says something else. The guard
-// renews five times in that time.
-const AddressLife = 2 * time.Second
+// renews ten times in that time. While the lease ends within shortLease it is one second: a tick and such a lease are less than that.
+const (
+	AddressLife = 2 * time.Second
+	shortLease  = 700 * time.Millisecond
+)
 
 // What to do when a process survives SIGKILL.
 const (

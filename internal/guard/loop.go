@@ -38,7 +38,7 @@ func (g *guard) expired() bool {
 // loop serves the control socket until the guard fires or is told to quit, and gives the exit status. It does not allocate
 // while it only receives leases.
 func (g *guard) loop() int {
-	every := unix.NsecToTimespec(int64(g.cfg.addressLife / 5))
+	every := unix.NsecToTimespec(int64(g.cfg.addressLife / 10))
 	_ = unix.TimerfdSettime(g.tick, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil)
 	for {
 		fds := [5]unix.PollFd{
@@ -257,14 +257,23 @@ func (g *guard) onTick() {
 	if len(g.owedA) == 0 {
 		return
 	}
-	// An address that can not be prolonged now is prolonged at the next tick; its life is five ticks long.
+	// An address that can not be prolonged now is prolonged at the next tick; its life is at least five ticks long.
 	found, err := g.target.net.list(g.owedA)
 	if err != nil {
 		return
 	}
 	for _, p := range found {
-		_ = g.target.net.prolong(p, uint32(g.cfg.addressLife.Seconds()))
+		_ = g.target.net.prolong(p, g.life(now))
 	}
+}
+
+// life is how many seconds the kernel shall keep an address from now on; it counts no finer. A second is enough while the lease is short: a guard that does
+// not run for so long finds the lease ended, so the address does not go before it. Then what dies with its guard leaves its address sooner.
+func (g *guard) life(now int64) uint32 {
+	if d := g.deadline(); d != 0 && d-now < int64(shortLease) {
+		return 1
+	}
+	return uint32(g.cfg.addressLife.Seconds())
 }
 
 // accept takes a connection; it becomes the daemon's only by its first frame.

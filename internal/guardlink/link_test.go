@@ -383,3 +383,22 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// With the short leases of the usual profiles the kernel keeps an address for a second, and it stays as long as they are prolonged.
+func TestAddressStaysUnderShortLeases(t *testing.T) {
+	n := newNode(t)
+	if err := n.serve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lost := false
+	for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+		if err := n.link.Lease(membership.Instant(guard.Now() + int64(650*time.Millisecond))); err != nil {
+			t.Fatal(err)
+		}
+		lost = lost || !hasAddress(t, vip)
+	}
+	if lost {
+		t.Error("the address went though the lease was prolonged")
+	}
+	within(t, 5*time.Second, "the address is gone with the lease", func() bool { return !hasAddress(t, vip) })
+}
