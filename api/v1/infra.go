@@ -111,12 +111,42 @@ type AccessEntry struct {
 	By      string     `json:"by"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Once    bool       `json:"once,omitempty"`
+
+	Protocol  string          `json:"protocol"`            // how it proves itself: key, token or sys
+	Key       string          `json:"key,omitempty"`       // the fingerprint that its key has to have
+	Addresses []string        `json:"addresses,omitempty"` // where it has to call from
+	Settling  bool            `json:"settling,omitempty"`  // it is admitted, but was not seen in the cluster yet
+	Pending   []AccessPending `json:"pending,omitempty"`   // who asks to join and waits until the key is approved
+}
+
+// AccessPending is a machine that asks to join.
+type AccessPending struct {
+	Host string    `json:"host"`
+	Key  string    `json:"key"` // fingerprint
+	From string    `json:"from"`
+	At   time.Time `json:"at"`
+}
+
+// AccessAllowed answers access allow.
+type AccessAllowed struct {
+	Messages []string `json:"messages,omitempty"`
+	Revision int64    `json:"revision,omitempty"`
+	Token    string   `json:"token,omitempty" doc:"what the host joins with; it is shown this once and kept nowhere"`
+}
+
+// AccessApprove approves the key of a machine that waits.
+type AccessApprove struct {
+	Names []string `json:"names,omitempty" doc:"the host, and the fingerprint of its key"`
+	All   bool     `json:"all,omitempty" doc:"refused: keys are compared one by one"`
 }
 
 // AccessAllow lets hosts join, once each.
 type AccessAllow struct {
 	Host    []string `json:"host"`
 	Expires int      `json:"expires,omitempty" doc:"seconds until it counts no more; 3600 if not given"`
+	Key     string   `json:"key,omitempty" doc:"the fingerprint of the host's key, as redoubt node key prints it there"`
+	Token   bool     `json:"token,omitempty" doc:"make a token that the host joins with, once"`
+	Address []string `json:"address,omitempty" doc:"the addresses that the host may call from"`
 }
 
 // AccessDeny takes the permission of hosts back.

@@ -1,6 +1,11 @@
 package v1
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
 // NodeJoin makes this machine join the cluster of the sponsor.
 type NodeJoin struct {
@@ -8,22 +13,96 @@ type NodeJoin struct {
 	Fingerprint string   `json:"fingerprint" doc:"the fingerprint of the cluster's authority"`
 	Node        string   `json:"node,omitempty" doc:"this node's name, if it is not the host's name"`
 	Address     []string `json:"address,omitempty" doc:"this node's address on each interconnect, if they can not be found out"`
+	Token       string   `json:"token,omitempty" doc:"the token that access allow printed, if the host joins with one; it holds the fingerprint too"`
+	Wait        int      `json:"wait,omitempty" doc:"seconds to wait until the key of this machine is approved; 600 if not given"`
+}
+
+// NodeKey asks for the key with which this machine proves itself when it joins; the answer is a JoinKey.
+type NodeKey struct{}
+
+// JoinKey is the public half of the key with which a machine joins.
+type JoinKey struct {
+	Node        string `json:"node"`
+	Fingerprint string `json:"fingerprint" doc:"what access allow --key and access approve take"`
+}
+
+// NodeAdd makes a machine join that has authorised this node as its sponsor.
+type NodeAdd struct {
+	Names       []string `json:"names,omitempty"`
+	All         bool     `json:"all,omitempty"`
+	Fingerprint string   `json:"fingerprint" doc:"the fingerprint of the machine's key, as redoubt auth show prints it there"`
+	Address     string   `json:"address,omitempty" doc:"where the machine is, if its name is not enough: an address, with a port if it is not the usual one"`
+}
+
+// NodeConfigure is what a sponsor asks of a machine that has authorised it: to join.
+type NodeConfigure struct {
+	Node    string `json:"node"`
+	Sponsor string `json:"sponsor" doc:"where the sponsor is, as the machine sees it"`
+}
+
+// AuthEnable authorises a node of a cluster to make this machine join it.
+type AuthEnable struct {
+	Node        string `json:"node" doc:"the control node: a node of the cluster"`
+	Fingerprint string `json:"fingerprint,omitempty" doc:"the fingerprint of its cluster"`
+	Address     string `json:"address,omitempty" doc:"where the control node is, if its name is not enough"`
+	Expires     int    `json:"expires,omitempty" doc:"seconds until it counts no more; 3600 if not given"`
+}
+
+// AuthDisable takes the authorisation back.
+type AuthDisable struct{}
+
+// AuthShow asks who may make this machine join; the answer is an Auth.
+type AuthShow struct{}
+
+// Auth is who may make this machine join a cluster.
+type Auth struct {
+	Enabled     bool       `json:"enabled"`
+	Control     string     `json:"control,omitempty"`
+	Fingerprint string     `json:"fingerprint,omitempty"` // of the control node's cluster
+	Expires     *time.Time `json:"expires,omitempty"`
+	Node        string     `json:"node"`
+	Key         string     `json:"key"` // fingerprint of this machine's key
 }
 
 // NodeAdmit is what the joining machine asks of its sponsor. The access list decides.
 type NodeAdmit struct {
-	Node         string   `json:"node"`
-	Request      []byte   `json:"request"` // certificate signing request, DER
-	HeartbeatKey string   `json:"heartbeatKey"`
-	Addresses    []string `json:"addresses"` // all addresses of the machine, as CIDR: the sponsor picks those of the interconnects
-	Host         string   `json:"host,omitempty"`
+	Node         string   `json:"node" maxLength:"253"`
+	Request      []byte   `json:"request" maxLength:"4096"` // certificate signing request, DER
+	HeartbeatKey string   `json:"heartbeatKey" maxLength:"64"`
+	Addresses    []string `json:"addresses" maxItems:"256"` // all addresses of the machine, as CIDR: the sponsor picks those of the interconnects
+	Host         string   `json:"host,omitempty" maxLength:"253"`
 	QuorumServer bool     `json:"quorumServer,omitempty"`
 
 	Keys map[string]string `json:"keys,omitempty" doc:"the machine's public keys by purpose, as its record shall have them"`
+
+	Token string `json:"token,omitempty" maxLength:"256"`
+	// Proof is a signature by the key of the request over Statement: that the machine holds the key, on this connection and for this very request.
+	Proof []byte `json:"proof,omitempty" maxLength:"256"`
 }
+
+// Statement is the hash that the joining machine signs: of everything that it asks for, and of a secret that only the two ends of the connection share, so
+// that nobody can repeat the request, or pass it on, over another.
+func (in NodeAdmit) Statement(binding []byte) ([]byte, error) {
+	in.Proof = nil
+	text, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "redoubt node admit 2\n%d\n%s%s", len(binding), binding, text)
+	return h.Sum(nil), nil
+}
+
+// JoinBinding is the label under which both ends of a connection derive the secret of Statement (RFC 5705), and its length.
+const (
+	JoinBinding       = "EXPORTER-redoubt-node-admit"
+	JoinBindingLength = 32
+)
 
 // NodeAdmitted answers node admit: all that the new node needs.
 type NodeAdmitted struct {
+	// Pending says that nothing is decided yet, and why; everything else is empty then. The machine asks again.
+	Pending        string         `json:"pending,omitempty"`
 	Cluster        string         `json:"cluster"`
 	ClusterID      string         `json:"clusterID"`
 	Node           string         `json:"node"`

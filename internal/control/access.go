@@ -16,12 +16,15 @@ import (
 // allowFor is how long a permission to join counts if nobody says how long.
 const allowFor = time.Hour
 
+// keyProtocol is where the protocol for new entries is kept; no host has such a name.
+const keyProtocol = confdb.PrefixAccess + "~protocol"
+
 // accessList reads the access list of a reading. A damaged entry allows nobody.
 func (v view) accessList() (admission.List, error) {
 	var entries []admission.Entry
 	for key, value := range v.snap.Access {
 		e, err := confdb.Decode[admission.Entry](confdb.KindAccess, key, value)
-		if err != nil || e.Host != confdb.Name(confdb.PrefixAccess, key) {
+		if err != nil || e.Host != confdb.Name(confdb.PrefixAccess, key) || key == keyProtocol {
 			continue
 		}
 		entries = append(entries, e)
@@ -30,17 +33,29 @@ func (v view) accessList() (admission.List, error) {
 	return admission.NewList(entries)
 }
 
+// protocol is how hosts prove themselves that are allowed from now on.
+func (v view) protocol() admission.Protocol {
+	if value, ok := v.snap.Access[keyProtocol]; ok {
+		if e, err := confdb.Decode[admission.Entry](confdb.KindAccess, keyProtocol, value); err == nil && e.Protocol != "" {
+			return e.Protocol
+		}
+	}
+	return admission.Key
+}
+
 // writeAccess writes the difference between two lists, relying on every entry there was.
 func (d *draft) writeAccess(old, list admission.List) {
 	for key := range d.snap.Access {
+		if key == keyProtocol {
+			continue
+		}
 		d.rely(key)
-		host := confdb.Name(confdb.PrefixAccess, key)
-		if !slices.ContainsFunc(list, func(e admission.Entry) bool { return e.Host == host }) {
+		if _, stays := list.Of(confdb.Name(confdb.PrefixAccess, key)); !stays {
 			d.drop(key)
 		}
 	}
 	for _, e := range list {
-		if !slices.Contains(old, e) {
+		if was, found := old.Of(e.Host); !found || !was.Same(e) {
 			d.put(confdb.PrefixAccess+e.Host, confdb.KindAccess, e)
 		}
 	}
@@ -51,7 +66,12 @@ func (c *Control) AccessList(ctx context.Context, who Caller, in v1.AccessList) 
 	a, err := c.access(ctx, who, "access list")
 	out := []string{}
 	for _, e := range a.Entries {
-		out = append(out, e.Host)
+		if !e.Settling {
+			out = append(out, e.Host)
+		}
+		for _, p := range e.Pending {
+			out = append(out, p.Host+" asks to join with key "+p.Key)
+		}
 	}
 	return out, err
 }
@@ -62,7 +82,7 @@ func (c *Control) AccessShow(ctx context.Context, who Caller, in v1.AccessShow) 
 }
 
 func (c *Control) access(ctx context.Context, who Caller, name string) (v1.Access, error) {
-	out := v1.Access{Policy: "deny-all", Protocol: "tls", Entries: []v1.AccessEntry{}}
+	out := v1.Access{Policy: string(admission.DenyAll), Protocol: string(admission.Key), Entries: []v1.AccessEntry{}}
 	r, err := c.enter(ctx, who, name)
 	if err != nil {
 		return out, err
@@ -75,19 +95,27 @@ func (c *Control) access(ctx context.Context, who Caller, name string) (v1.Acces
 	if err != nil {
 		return out, err
 	}
+	out.Policy, out.Protocol = string(list.Policy(v.now)), string(v.protocol())
 	for _, e := range list.Current(v.now) {
-		entry := v1.AccessEntry{Host: e.Host, By: e.By, Once: e.Once}
+		entry := v1.AccessEntry{
+			Host: e.Host, By: e.By, Once: true, Protocol: string(protocolOf(e)), Key: e.Key, Addresses: e.Addresses, Settling: e.Admitted != nil,
+		}
 		if !e.ExpiresAt.IsZero() {
 			entry.Expires = &e.ExpiresAt
 		}
-		if e.Host == admission.Everyone {
-			out.Policy = "allow-all"
-		} else if out.Policy == "deny-all" {
-			out.Policy = "listed"
+		for _, p := range e.Pending {
+			entry.Pending = append(entry.Pending, v1.AccessPending(p))
 		}
 		out.Entries = append(out.Entries, entry)
 	}
 	return out, nil
+}
+
+func protocolOf(e admission.Entry) admission.Protocol {
+	if e.Protocol == "" {
+		return admission.Key
+	}
+	return e.Protocol
 }
 
 // editAccess changes the access list.
@@ -121,29 +149,6 @@ func expiry(now time.Time, seconds int) (time.Time, error) {
 	return now.Add(life).UTC().Truncate(time.Second), nil
 }
 
-// AccessAllow lets hosts join, once each.
-func (c *Control) AccessAllow(ctx context.Context, who Caller, in v1.AccessAllow) (v1.Result, error) {
-	return c.editAccess(ctx, who, "access allow", func(d *draft, l admission.List) (admission.List, error) {
-		if len(in.Host) == 0 {
-			return l, fault.Errorf(fault.Invalid, "access allow: name the hosts with -h")
-		}
-		until, err := expiry(d.now, in.Expires)
-		if err != nil {
-			return l, err
-		}
-		for _, h := range in.Host {
-			if h == admission.Everyone {
-				return l, fault.Errorf(fault.Invalid, "access allow: to let every host join, use allow-all")
-			}
-			if l, err = l.Allow(admission.Entry{Host: h, By: d.who.String(), ExpiresAt: until, Once: true}); err != nil {
-				return l, err
-			}
-			d.say("host " + h + " may join, once, until " + until.Format(time.RFC3339))
-		}
-		return l, nil
-	})
-}
-
 // AccessDeny takes the permission of hosts back.
 func (c *Control) AccessDeny(ctx context.Context, who Caller, in v1.AccessDeny) (v1.Result, error) {
 	return c.editAccess(ctx, who, "access deny", func(d *draft, l admission.List) (admission.List, error) {
@@ -161,15 +166,25 @@ func (c *Control) AccessDeny(ctx context.Context, who Caller, in v1.AccessDeny) 
 	})
 }
 
-// AccessAllowAll lets every host join.
+// AccessAllowAll lets every host ask to join, until one has joined or the time is over.
 func (c *Control) AccessAllowAll(ctx context.Context, who Caller, in v1.AccessAllowAll) (v1.Result, error) {
 	return c.editAccess(ctx, who, "access allow-all", func(d *draft, l admission.List) (admission.List, error) {
 		until, err := expiry(d.now, in.Expires)
 		if err != nil {
 			return l, err
 		}
-		d.say("every host may join until " + until.Format(time.RFC3339) + "; `redoubt access deny-all` ends that")
-		return l.AllowAll(d.who.String(), until)
+		e := admission.Entry{Host: admission.Everyone, By: d.who.String(), ExpiresAt: until, Once: true, Protocol: d.protocol()}
+		text := "every host may ask to join until one has joined, or until " + until.Format(time.RFC3339) + "; "
+		switch e.Protocol {
+		case admission.Token:
+			return l, fault.Errorf(fault.Invalid, "access allow-all: the protocol is token, and a token belongs to one host; use `redoubt access allow -h HOST --token`")
+		case admission.Sys:
+			text += "the protocol is sys, so whoever reaches this cluster can join it: prefer the protocol key. "
+		default:
+			text += "its key has to be approved with `redoubt access approve`. "
+		}
+		d.say(text + "`redoubt access deny-all` ends that")
+		return l.Allow(e)
 	})
 }
 
@@ -181,22 +196,43 @@ func (c *Control) AccessDenyAll(ctx context.Context, who Caller, in v1.AccessDen
 	})
 }
 
-// AccessSet changes properties of the access control. The protocol is the only one, and there is only one protocol.
+// AccessSet changes properties of the access control: the protocol by which hosts prove themselves that are allowed from now on.
 func (c *Control) AccessSet(ctx context.Context, who Caller, in v1.AccessSet) (v1.Result, error) {
-	if _, err := c.enter(ctx, who, "access set"); err != nil {
-		return v1.Result{}, err
-	}
 	settings, ps := check.ParseSettings("access", in.Property)
-	if err := ps.Err(); err != nil {
-		return v1.Result{}, err
-	}
-	for _, s := range settings {
-		switch {
-		case !strings.EqualFold(s.Name, "protocol"):
-			return v1.Result{}, fault.Errorf(fault.Invalid, "access: there is no property %s; %s", s.Name, check.DidYouMean(s.Name, []string{"protocol"}, "there is protocol"))
-		case s.Text != "tls" && s.Text != "auth":
-			return v1.Result{}, fault.Errorf(fault.Unsupported, "access: protocol %q is not supported: nodes prove themselves with certificates (tls), which is stronger than sys and des", s.Text)
+	return c.editAccess(ctx, who, "access set", func(d *draft, l admission.List) (admission.List, error) {
+		if err := ps.Err(); err != nil {
+			return l, err
 		}
-	}
-	return v1.Result{Messages: []string{"the protocol is tls: nodes prove themselves with certificates"}}, nil
+		if len(settings) != 1 {
+			return l, fault.Errorf(fault.Invalid, "access set: give the protocol with -p protocol=key, token or sys")
+		}
+		s := settings[0]
+		if !strings.EqualFold(s.Name, "protocol") {
+			return l, fault.Errorf(fault.Invalid, "access: there is no property %s; %s", s.Name, check.DidYouMean(s.Name, []string{"protocol"}, "there is protocol"))
+		}
+		protocol, note, err := admission.ParseProtocol(s.Text)
+		if err != nil {
+			return l, err
+		}
+		if note != "" {
+			d.say(note)
+		}
+		d.say("hosts that are allowed from now on prove themselves by " + string(protocol))
+		if protocol == admission.Sys {
+			d.say("warning: by sys a host proves nothing but its address; whoever can take that address joins in its place")
+			c.cfg.Log.Warn("the protocol of joining was set to sys: hosts prove nothing but their address", "by", d.who.String())
+		}
+		d.put(keyProtocol, confdb.KindAccess, admission.Entry{Host: confdb.Name(confdb.PrefixAccess, keyProtocol), By: d.who.String(), Protocol: protocol})
+		if protocol == admission.Sys {
+			return l, nil
+		}
+		// What was allowed by less than this does not stay open behind the administrator's back.
+		return slices.DeleteFunc(slices.Clone(l), func(e admission.Entry) bool {
+			weak := e.Protocol == admission.Sys && e.Admitted == nil
+			if weak {
+				d.say("host " + e.Host + " was allowed by sys and no longer is; allow it anew")
+			}
+			return weak
+		}), nil
+	})
 }

@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"encoding/base64"
 	"slices"
 	"strings"
 	"testing"
@@ -10,61 +9,9 @@ import (
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/confdb"
-	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/model"
 )
-
-func TestJoining(t *testing.T) {
-	inWorld(t, func(w *world) {
-		t := w.t
-		stranger := control.Caller{Kind: control.CallerNone}
-		in := v1.NodeAdmit{Node: "n4", HeartbeatKey: base64.StdEncoding.EncodeToString(make([]byte, 32)), Addresses: []string{"127.0.0.1/8", "10.2.0.4/24", "10.1.0.4/24"}, Host: "n4.example"}
-		admit := func() (v1.NodeAdmitted, error) { return w.c().NodeAdmit(w.ctx, stranger, in) }
-		refuse[v1.NodeAdmitted](t, fault.Denied, "host n4 is not on the access list")(admit())
-		ok[v1.Result](t)(w.c().AccessAllow(w.ctx, root, v1.AccessAllow{Host: []string{"n4"}}))
-		if got := ok[[]string](t)(w.c().AccessList(w.ctx, root, v1.AccessList{})); !slices.Equal(got, []string{"n4"}) {
-			t.Errorf("access list: %v", got)
-		}
-		in.Addresses = []string{"10.1.0.4/24"}
-		refuse[v1.NodeAdmitted](t, fault.Invalid, "node n4: it has no address in the interconnect 10.2.0.0/24")(admit())
-		in.Addresses = []string{"10.1.0.3/24", "10.2.0.4/24"}
-		refuse[v1.NodeAdmitted](t, fault.Exists, "its address 10.1.0.3 is that of node n3")(admit())
-		in.Addresses = []string{"10.2.0.4/24", "10.1.0.4/24"}
-		in.HeartbeatKey = "short"
-		refuse[v1.NodeAdmitted](t, fault.Invalid, "no usable heartbeat key")(admit())
-		in.HeartbeatKey = base64.StdEncoding.EncodeToString(make([]byte, 32))
-		out := ok[v1.NodeAdmitted](t)(admit())
-		if out.ID != 4 || out.PrivateAddress != "172.31.0.4" || !slices.Equal(out.Addresses, []string{"10.1.0.4", "10.2.0.4"}) || len(out.Nodes) != 4 || string(out.Certificate) != "certificate of n4" || string(out.Extra) != "extra" {
-			t.Errorf("admitted: %+v", out)
-		}
-		// Once means once, and a name belongs to one machine.
-		refuse[v1.NodeAdmitted](t, fault.Denied, "not on the access list")(admit())
-		ok[v1.Result](t)(w.c().AccessAllow(w.ctx, root, v1.AccessAllow{Host: []string{"n4"}, Expires: 60}))
-		refuse[v1.NodeAdmitted](t, fault.Exists, "a node n4 is in the cluster already")(admit())
-		time.Sleep(61 * time.Second)
-		refuse[v1.NodeAdmitted](t, fault.Denied, "ended at")(admit())
-		// A number is never used again.
-		ok[v1.Result](t)(w.c().NodeRemove(w.ctx, root, v1.NodeRemove{Names: []string{"n4"}}))
-		synctest.Wait()
-		if rev := w.nodes["n2"].mirror.Snapshot().Revoked; !slices.Equal(rev, []string{"SHA256:n4"}) {
-			t.Errorf("revoked: %v", rev)
-		}
-		ok[v1.Result](t)(w.c().AccessAllowAll(w.ctx, root, v1.AccessAllowAll{}))
-		refuse[v1.Result](t, fault.Precondition, "claccess deny-all first")(w.c().AccessDeny(w.ctx, root, v1.AccessDeny{Host: []string{"n4"}}))
-		if out = ok[v1.NodeAdmitted](t)(admit()); out.ID != 5 {
-			t.Errorf("the second n4 has number %d", out.ID)
-		}
-		ok[v1.Result](t)(w.c().AccessDenyAll(w.ctx, root, v1.AccessDenyAll{}))
-		if a := ok[v1.Access](t)(w.c().AccessShow(w.ctx, root, v1.AccessShow{})); a.Policy != "deny-all" || len(a.Entries) != 0 {
-			t.Errorf("access: %+v", a)
-		}
-		refuse[v1.Result](t, fault.Unsupported, "is not supported")(w.c().AccessSet(w.ctx, root, v1.AccessSet{Property: []string{"protocol=sys"}}))
-		w.poke(w.nodes["n1"], func(m *machine) { m.weak = true })
-		refuse[v1.NodeAdmitted](t, fault.Unavailable, "is not in quorum")(admit())
-		refuse[v1.Result](t, fault.Invalid, "the type is quorum_server")(v1.Result{}, asInvalid(w.c().QuorumAdd(w.ctx, root, v1.QuorumAdd{Names: []string{"q1"}, Type: "scsi"})))
-	})
-}
 
 // asInvalid gives an error of another code the code that the test looks for, keeping its text.
 func asInvalid(_ v1.Result, err error) error { return fault.Errorf(fault.Invalid, "%v", err) }

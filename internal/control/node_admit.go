@@ -2,11 +2,18 @@ package control
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"net/netip"
 	"slices"
+	"sync"
+	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/admission"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
@@ -14,33 +21,138 @@ import (
 	"redoubt/internal/rgm/model"
 )
 
-// NodeAdmit is the sponsor's side of joining. The access list decides; one transaction writes the node's record and uses its permission up.
+// How long a request of a machine whose key is not approved is held open, until it is answered that it has to ask again; and how many are.
+const (
+	admitHold    = 20 * time.Second
+	admitWaiting = 16
+)
+
+// gate is what stands between strangers and the access list. The zero value is ready.
+type gate struct {
+	mu      sync.Mutex
+	limits  admission.Limits
+	waiting int
+}
+
+// try says whether an address may try to join now.
+func (g *gate) try(from netip.Addr, now time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.limits.Try(from, now); wait > 0 {
+		return fault.Errorf(fault.Denied, "too many attempts to join; try again in %d seconds", int(wait/time.Second)+1)
+	}
+	return nil
+}
+
+// settle counts what became of an attempt.
+func (g *gate) settle(from netip.Addr, now time.Time, failed bool) (lockedFor time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if failed {
+		return g.limits.Failed(from, now)
+	}
+	g.limits.Succeeded(from)
+	return 0
+}
+
+// hold takes one of the places of requests that are held open.
+func (g *gate) hold() (release func(), ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting >= admitWaiting {
+		return nil, false
+	}
+	g.waiting++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.waiting--
+	}, true
+}
+
+// NodeAdmit is the sponsor's side of joining. The machine proves its key on this connection before anything is looked at; the access list decides; one transaction
+// writes the node's record and uses its permission up.
 func (c *Control) NodeAdmit(ctx context.Context, who Caller, in v1.NodeAdmit) (v1.NodeAdmitted, error) {
-	var admitted v1.NodeAdmitted
 	r, err := c.enter(ctx, who, "node admit")
 	if err != nil {
-		return admitted, err
+		return v1.NodeAdmitted{}, err
 	}
-	if !r.Membership.MayStart() {
-		return admitted, fault.Errorf(fault.Unavailable, "node %s is not in quorum and can sponsor nobody now; try another node", r.Node)
+	if err := c.gate.try(who.From, c.cfg.Clock.Wall()); err != nil {
+		return v1.NodeAdmitted{}, err
 	}
+	key, err := proved(in, who.Binding)
+	if err == nil && !r.Membership.MayStart() {
+		return v1.NodeAdmitted{}, fault.Errorf(fault.Unavailable, "node %s is not in quorum and can sponsor nobody now; try another node", r.Node)
+	}
+	var out v1.NodeAdmitted
+	if err == nil {
+		out, err = c.admit(ctx, r, who, in, admission.Request{Host: in.Node, Key: key, Token: in.Token, From: who.From})
+	}
+	denied := fault.Is(err, fault.Denied)
+	locked := c.gate.settle(who.From, c.cfg.Clock.Wall(), denied)
+	if denied {
+		c.cfg.Log.Warn("a machine was refused to join", "node", in.Node, "from", who.From.String(), "key", key, "why", err.Error(), "lockedOut", locked)
+	}
+	return out, err
+}
+
+// admit decides a request whose key is proved, and waits a while for an approval if it needs one.
+func (c *Control) admit(ctx context.Context, r *Running, who Caller, in v1.NodeAdmit, req admission.Request) (v1.NodeAdmitted, error) {
+	for held := false; ; held = true {
+		out, decision, err := c.admitOnce(ctx, r, who, in, req)
+		if err != nil || decision.Outcome != admission.Waits {
+			return out, err
+		}
+		out = v1.NodeAdmitted{Pending: decision.Reason}
+		if held {
+			return out, nil
+		}
+		c.cfg.Log.Warn("a machine asks to join; compare its key and run `redoubt access approve`", "node", req.Host, "key", req.Key, "from", req.From.String())
+		release, ok := c.gate.hold()
+		if !ok {
+			return out, nil
+		}
+		err = c.until(ctx, r, admitHold, func(v view) bool {
+			list, err := v.accessList()
+			return err != nil || list.Decide(req, v.now).Outcome != admission.Waits
+		})
+		release()
+		if err != nil {
+			return v1.NodeAdmitted{}, err
+		}
+	}
+}
+
+func (c *Control) admitOnce(ctx context.Context, r *Running, who Caller, in v1.NodeAdmit, req admission.Request) (admitted v1.NodeAdmitted, decision admission.Decision, err error) {
 	_, err = c.change(ctx, r, who, configuration(func(d *draft) error {
+		admitted = v1.NodeAdmitted{}
 		list, err := d.accessList()
 		if err != nil {
 			return err
 		}
-		decision := list.Decide(in.Node, d.now)
-		if !decision.Allowed {
-			c.cfg.Log.Warn("a machine was refused to join", "node", in.Node, "why", decision.Reason)
+		decision = list.Decide(req, d.now)
+		if decision.Outcome == admission.Refused {
 			return fault.Errorf(fault.Denied, "node %s may not join: %s", in.Node, decision.Reason)
 		}
-		d.rely(confdb.PrefixAccess + decision.Use.Host)
-		if decision.Use.Once {
-			d.drop(confdb.PrefixAccess + decision.Use.Host)
+		d.writeAccess(list, decision.Next)
+		if decision.Outcome == admission.Waits {
+			return nil
 		}
-		node, err := newNode(d.state, in)
+		before, known := check.Node(d.state, cluster.NodeName(in.Node))
+		state := d.state
+		if decision.Outcome == admission.Again && known && !before.Member {
+			// It is the same machine once more, and keeps its number; the certificate that it did not get, or lost, counts no more.
+			state.Nodes = slices.DeleteFunc(slices.Clone(state.Nodes), func(n model.NodeState) bool { return n.Name == before.Name })
+			if before.Certificate != "" {
+				d.revokeNode(before.Certificate, before.Name)
+			}
+		}
+		node, err := newNode(state, in)
 		if err != nil {
 			return err
+		}
+		if len(state.Nodes) < len(d.state.Nodes) {
+			node.ID, node.PrivateAddress = before.ID, before.PrivateAddress
 		}
 		addresses, err := addressesOf(node)
 		if err != nil {
@@ -51,139 +163,51 @@ func (c *Control) NodeAdmit(ctx context.Context, who Caller, in v1.NodeAdmit) (v
 			return err
 		}
 		node.Certificate = signed.Fingerprint
+		if signed.Record.Fingerprint != "" {
+			d.issue(Issued{Record: signed.Record})
+		}
 		d.put(confdb.KeyNode(node.Name), confdb.KindNode, node)
 		d.rely(confdb.KeyCluster)
-		admitted = admittedAs(d.state, node, signed)
+		admitted = admittedAs(state, node, signed)
 		return nil
 	}))
 	if err != nil {
-		return v1.NodeAdmitted{}, err
+		return v1.NodeAdmitted{}, decision, err
 	}
-	c.cfg.Log.Info("a node was admitted", "node", in.Node, "id", admitted.ID, "certificate", "signed")
-	return admitted, nil
+	switch {
+	case decision.Outcome == admission.Waits:
+	case decision.Warning != "":
+		c.cfg.Log.Warn("a node was admitted that proved little", "node", in.Node, "id", admitted.ID, "from", req.From.String(), "key", req.Key, "warning", decision.Warning)
+	default:
+		c.cfg.Log.Info("a node was admitted", "node", in.Node, "id", admitted.ID, "from", req.From.String(), "key", req.Key)
+	}
+	return admitted, decision, nil
 }
 
-// newNode makes the record of a joining node: its number, and its address on each interconnect.
-func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
-	if err := cluster.CheckName("node", in.Node); err != nil {
-		return model.Node{}, fault.Errorf(fault.Invalid, "admit: %w", err)
+// proved gives the fingerprint of the key that a machine has proved to hold: its signing request is signed with it, and so is the whole request together with what
+// only the two ends of this connection know.
+func proved(in v1.NodeAdmit, binding []byte) (string, error) {
+	no := func(why string) error {
+		return fault.Errorf(fault.Denied, "node %q may not join: %s; is redoubtd there of the same version?", in.Node, why)
 	}
-	if _, taken := check.Node(s, cluster.NodeName(in.Node)); taken {
-		return model.Node{}, fault.Errorf(fault.Exists, "a node %s is in the cluster already; give the machine another name, or remove the old one with `redoubt node remove %s`", in.Node, in.Node)
+	if len(in.Request) > 4<<10 || len(in.Proof) > 256 || len(in.Token) > 256 || len(in.Addresses) > 256 || len(in.Node) > 253 || len(in.Host) > 253 {
+		return "", no("its request is larger than one has to be")
 	}
-	if key, err := base64.StdEncoding.DecodeString(in.HeartbeatKey); err != nil || len(key) != 32 {
-		return model.Node{}, fault.Errorf(fault.Invalid, "node %s sent no usable heartbeat key; is it of the same version?", in.Node)
+	if len(binding) != v1.JoinBindingLength {
+		return "", no("it has to ask on a TLS connection of its own, without a certificate")
 	}
-	if err := checkKeys(in); err != nil {
-		return model.Node{}, err
-	}
-	n := model.Node{Name: cluster.NodeName(in.Node), QuorumServer: in.QuorumServer, Host: in.Host, HeartbeatKey: in.HeartbeatKey, ID: nextID(s), Keys: in.Keys}
-	private, err := privateAddress(s.Cluster.PrivateNet, n.ID)
+	csr, err := x509.ParseCertificateRequest(in.Request)
 	if err != nil {
-		return n, err
+		return "", no("its signing request can not be read")
 	}
-	n.PrivateAddress = private.String()
-	var errs []error
-	for _, i := range s.Cluster.Interconnects {
-		a, err := addressIn(i.Network, in.Addresses)
-		if err != nil {
-			errs = append(errs, fault.Errorf(fault.Invalid, "node %s: %w", in.Node, err))
-			continue
-		}
-		if o, ok := whoHas(s, a); ok {
-			errs = append(errs, fault.Errorf(fault.Exists, "node %s: its address %s is that of node %s; every node needs its own", in.Node, a, o))
-		}
-		n.Addresses = append(n.Addresses, a)
+	public, ok := csr.PublicKey.(*ecdsa.PublicKey)
+	if !ok || public.Curve != elliptic.P256() || csr.CheckSignature() != nil {
+		return "", no("its signing request is not signed with a key of the right kind")
 	}
-	return n, together(errs)
-}
-
-// checkKeys bounds the public keys that a machine brings along: they stand in its record from then on.
-func checkKeys(in v1.NodeAdmit) error {
-	size := 0
-	for purpose, key := range in.Keys {
-		size += len(purpose) + len(key)
+	statement, err := in.Statement(binding)
+	if err != nil || !ecdsa.VerifyASN1(public, statement, in.Proof) {
+		return "", no("it has not proved on this connection that it holds its key")
 	}
-	if len(in.Keys) > 16 || size > 8<<10 {
-		return fault.Errorf(fault.Invalid, "node %s sent %d public keys of %d bytes, more than a node has; is it of the same version?", in.Node, len(in.Keys), size)
-	}
-	return nil
-}
-
-// nextID is a number that no node has ever had.
-func nextID(s model.State) int {
-	id := s.Cluster.LastNode
-	for _, n := range s.Nodes {
-		id = max(id, n.ID)
-	}
-	return id + 1
-}
-
-// privateAddress is the address with a number in the private network.
-func privateAddress(network string, number int) (netip.Addr, error) {
-	p, err := netip.ParsePrefix(network)
-	if err != nil {
-		return netip.Addr{}, fault.Errorf(fault.Internal, "the private network %q of the cluster is no network: %w", network, err)
-	}
-	a := p.Masked().Addr()
-	for range number {
-		a = a.Next()
-	}
-	if !p.Contains(a) || a.Is4() && !p.Contains(a.Next()) {
-		return netip.Addr{}, fault.Errorf(fault.Precondition, "the private network %s has no address number %d: it is full", network, number)
-	}
-	return a, nil
-}
-
-// addressIn picks the address that lies in a network.
-func addressIn(network string, addresses []string) (string, error) {
-	p, err := netip.ParsePrefix(network)
-	if err != nil {
-		return "", fault.Errorf(fault.Invalid, "interconnect %q is no network; give it as CIDR, such as 10.77.1.0/24", network)
-	}
-	for _, text := range addresses {
-		a, err := netip.ParseAddr(text)
-		if prefix, perr := netip.ParsePrefix(text); perr == nil {
-			a, err = prefix.Addr(), nil
-		}
-		if err == nil && p.Contains(a.Unmap()) {
-			return a.Unmap().String(), nil
-		}
-	}
-	return "", fault.Errorf(fault.Invalid, "it has no address in the interconnect %s; configure one on the network card that is connected to it", network)
-}
-
-func whoHas(s model.State, address string) (cluster.NodeName, bool) {
-	for _, n := range s.Nodes {
-		if slices.Contains(n.Addresses, address) {
-			return n.Name, true
-		}
-	}
-	return "", false
-}
-
-// addressesOf are the addresses by which others reach a node.
-func addressesOf(n model.Node) ([]netip.Addr, error) {
-	var out []netip.Addr
-	for _, text := range append(slices.Clone(n.Addresses), n.PrivateAddress) {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return nil, fault.Errorf(fault.Internal, "node %s: %q is no address: %w", n.Name, text, err)
-		}
-		out = append(out, a)
-	}
-	return out, nil
-}
-
-// admittedAs is the sponsor's answer.
-func admittedAs(s model.State, n model.Node, signed Signed) v1.NodeAdmitted {
-	out := v1.NodeAdmitted{
-		Cluster: s.Cluster.Name, ClusterID: s.Cluster.ID, Node: string(n.Name), ID: n.ID, Certificate: signed.Certificate, Authority: signed.Authority,
-		Interconnects: interconnects(s.Cluster), Addresses: n.Addresses, PrivateNet: s.Cluster.PrivateNet, PrivateAddress: n.PrivateAddress, Extra: signed.Extra,
-	}
-	for _, o := range s.Nodes {
-		out.Nodes = append(out.Nodes, nodeOf(o.Node))
-	}
-	out.Nodes = append(out.Nodes, nodeOf(n))
-	return out
+	sum := sha256.Sum256(csr.RawSubjectPublicKeyInfo)
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]), nil
 }

@@ -51,6 +51,7 @@ func (c *Control) removeNodes(ctx context.Context, r *Running, who Caller, names
 			return out, err
 		}
 		out.Messages = append(out.Messages, "node "+string(n)+" is removed from the cluster; its certificate counts no more")
+		out.Messages = append(out.Messages, c.afterRemoved(ctx, r, n)...)
 	}
 	return out, nil
 }
@@ -142,6 +143,9 @@ func (d *draft) forgetNode(n cluster.NodeName) error {
 	}
 	if node.Certificate != "" {
 		d.revokeNode(node.Certificate, n)
+	}
+	if list, err := d.accessList(); err == nil {
+		d.writeAccess(list, list.Forget(string(n)))
 	}
 	if node.ID > d.state.Cluster.LastNode {
 		changed := d.state.Cluster
