@@ -53,6 +53,9 @@ func (c *Control) TypeRegister(ctx context.Context, who Caller, in v1.TypeRegist
 			ps = append(ps, check.CheckType(t)...)
 			d.put(confdb.KeyType(t.Name), confdb.KindType, t)
 			d.say("resource type " + string(t.Name) + " is registered")
+			if t.Caveat != "" {
+				d.say("warning: resource type " + string(t.Name) + ": " + t.Caveat)
+			}
 		}
 		return ps.Err()
 	}))

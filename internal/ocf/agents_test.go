@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,9 @@ func TestEveryInstalledAgentIsAType(t *testing.T) {
 			if s, ok := typ.Method(m); !ok || s.Timeout <= 0 {
 				t.Errorf("%s: %s has timeout %d", name, m, s.Timeout)
 			}
+		}
+		if promotable := slices.Contains([]string{"redis", "pgsql", "Stateful"}, filepath.Base(p)); promotable && (typ.Caveat == "" || !typ.Failover) || filepath.Base(p) == "nginx" && typ.Caveat != "" {
+			t.Errorf("%s: failover %v, caveat %q", name, typ.Failover, typ.Caveat)
 		}
 		if typ.Description == "" || typ.Version == "" || typ.BaseDir != filepath.Dir(p) {
 			t.Errorf("%s: %+v", name, typ)

@@ -101,6 +101,9 @@ func parse(name cluster.TypeName, text []byte) (model.Type, error) {
 		NetworkAddress: slices.Contains(addressAgents, agentName(name)),
 	}
 	promotable := slices.ContainsFunc(m.Actions, func(a metaAction) bool { return a.Name == "promote" })
+	if promotable {
+		t.Caveat = "the agent can be promoted, but here its resources run as single instances on one node at a time: promote, demote and notify are never called, and there are no replicas beside the one that runs"
+	}
 	t.Failover = promotable || t.NetworkAddress || slices.Contains(storageAgents, agentName(name))
 	if t.Methods, err = methods(m.Actions); err != nil {
 		return model.Type{}, fault.Errorf(fault.Invalid, "resource type %s: the agent's meta-data is broken: %w; that is a fault of the agent", name, err)

@@ -51,6 +51,8 @@ type Type struct {
 	InstalledNodes []string       `json:"installedNodes,omitempty"`
 	Properties     []PropertySpec `json:"properties,omitempty"` // extension properties and standard ones that the type restricts
 	APIVersion     int            `json:"apiVersion,omitempty"`
+	// Caveat is what somebody who registers the type has to know: what it can elsewhere and not here.
+	Caveat string `json:"caveat,omitempty"`
 	// Watch is, for types without a monitor of their own, what the node watches of an online resource: "" or WatchProcesses.
 	Watch string `json:"watch,omitempty"`
 }
