@@ -33,6 +33,8 @@ type Entry struct {
 	Addresses []string  `json:"addresses,omitempty"`
 	Pending   []Pending `json:"pending,omitempty"` // who has asked and waits for an approval
 	Admitted  *Admitted `json:"admitted,omitempty"`
+
+	QuorumServer bool `json:"quorumServer,omitempty"` // the host was added as a quorum server, and joins as nothing else
 }
 
 // Pending is a machine that has proved to hold a key and waits until somebody approves the key.

@@ -12,6 +12,8 @@ type Request struct {
 	Key   string // fingerprint
 	Token string // as it was sent; empty: none
 	From  netip.Addr
+
+	QuorumServer bool // it votes and runs nothing
 }
 
 // Outcome is what becomes of a request.
@@ -66,6 +68,12 @@ func (l List) Decide(r Request, now time.Time) Decision {
 
 // judge asks whether the machine has proved what the entry wants proved.
 func (l List) judge(e Entry, r Request, now time.Time) Decision {
+	switch {
+	case r.QuorumServer && !e.QuorumServer:
+		return Decision{Reason: "host " + r.Host + " is a quorum server and is allowed as a node; run quorum add " + r.Host + " on a node of the cluster, or start it without quorum-server"}
+	case e.QuorumServer && !r.QuorumServer:
+		return Decision{Reason: "host " + r.Host + " is allowed as a quorum server; start it with redoubtd quorum-server, or allow it with claccess allow -h " + r.Host}
+	}
 	if e.Key != "" && e.Key != r.Key {
 		return Decision{Reason: "host " + r.Host + " is allowed with another key than " + r.Key}
 	}

@@ -86,7 +86,7 @@ func (c *Control) NodeAdmit(ctx context.Context, who Caller, in v1.NodeAdmit) (v
 	}
 	var out v1.NodeAdmitted
 	if err == nil {
-		out, err = c.admit(ctx, r, who, in, admission.Request{Host: in.Node, Key: key, Token: in.Token, From: who.From})
+		out, err = c.admit(ctx, r, who, in, admission.Request{Host: in.Node, Key: key, Token: in.Token, From: who.From, QuorumServer: in.QuorumServer})
 	}
 	denied := fault.Is(err, fault.Denied)
 	locked := c.gate.settle(who.From, c.cfg.Clock.Wall(), denied)

@@ -89,7 +89,7 @@ func (c *Control) QuorumAdd(ctx context.Context, who Caller, in v1.QuorumAdd) (v
 			if _, taken := check.Node(d.state, cluster.NodeName(name)); taken {
 				return l, fault.Errorf(fault.Exists, "a node %s is in the cluster already", name)
 			}
-			if l, err = l.Allow(admission.Entry{Host: name, By: d.who.String(), ExpiresAt: until, Once: true}); err != nil {
+			if l, err = l.Allow(admission.Entry{Host: name, By: d.who.String(), ExpiresAt: until, Once: true, QuorumServer: true}); err != nil {
 				return l, err
 			}
 			d.say("quorum server " + name + " may join within an hour: run `redoubt node join` there; it votes as soon as it has")
