@@ -56,6 +56,7 @@ var layers = map[string]int{
 	"internal/daemon":     layerComposition,
 	"cmd":                 layerSupport,
 	"bench":               layerSupport,
+	"internal/appuser":    layerSupport,
 	"internal/sim":        layerSupport,
 	"internal/lab":        layerSupport,
 	"internal/e2e":        layerSupport,

@@ -49,7 +49,7 @@ func reads(noun, operand string, names ...string) []verb {
 
 func nouns() []noun {
 	return []noun{
-		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), secretNoun(), attributeNoun(),
+		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), authNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), secretNoun(), userNoun(), roleNoun(), profileNoun(), certificateNoun(), attributeNoun(), logNoun(),
 	}
 }
 
@@ -92,6 +92,15 @@ func nodeNoun() noun {
 		verb{name: "join", short: "Join this machine to a cluster", example: "redoubt node join --sponsor n1 --fingerprint SHA256:4f1c", long: true, options: []option{
 			{"sponsor", "", text, "a node of the cluster: name or address"}, {"fingerprint", "", text, "the fingerprint of the cluster's certificate, as cluster show prints it"},
 			{"node", "", text, "this node's name, if it is not the host's"}, {"address", "", repeat, "this node's address on an interconnect, if it can not be found out; repeat it for each"},
+			{"token-file", "", text, "the file with the token that access allow printed; - is standard input. It holds the fingerprint too"},
+			{"wait", "", number, "seconds to wait until this machine's key is approved; 600 if not given"}, {"show-key", "", boolean, "only print the fingerprint of this machine's key"},
+		}, act: join},
+		verb{name: "key", short: "Show the key with which this machine joins", example: "redoubt node key", read: true},
+		verb{name: "add", short: "Make a machine join that has authorised this node", example: "redoubt node add n2 --fingerprint SHA256:4f1c", operand: "NODE", long: true, options: []option{
+			{"fingerprint", "", text, "the fingerprint of the machine's key, as redoubt auth show prints it there"}, {"address", "", text, "where the machine is, if its name is not enough"},
+		}},
+		verb{name: "configure", short: "Join the cluster of the control node that calls", example: "redoubt node configure --node n2", hidden: true, options: []option{
+			{"node", "", text, "this machine's name"}, {"sponsor", "", text, "where the control node is"},
 		}},
 		verb{name: "remove", short: "Remove a node from the cluster", example: "redoubt node remove -y n3", operand: "NODE", destroys: true, options: []option{optForce()}},
 		verb{name: "evacuate", short: "Move every group off a node", example: "redoubt node evacuate -T 60 n2", operand: "NODE", long: true, options: optKeepAway()},
@@ -128,13 +137,29 @@ func interconnectNoun() noun {
 func accessNoun() noun {
 	hosts := []option{{"host", "h", list, "the hosts, separated by commas"}}
 	expires := option{"expires", "", number, "seconds until the permission ends; an hour if not given"}
-	return noun{name: "access", short: "Say which machines may join", old: []string{"claccess", "clauth"}, verbs: append(reads("access", "", "list", "show"),
-		verb{name: "allow", short: "Let a host join, once", example: "redoubt access allow -h n2", options: append(slices.Clone(hosts), expires)},
+	return noun{name: "access", short: "Say which machines may join", old: []string{"claccess"}, verbs: append(reads("access", "", "list", "show"),
+		verb{name: "allow", short: "Let a host join, once", example: "redoubt access allow -h n2 --key SHA256:4f1c", options: append(slices.Clone(hosts), expires,
+			option{"key", "", text, "the fingerprint of the host's key, as redoubt node key prints it there; without it the key has to be approved when the host asks"},
+			option{"token", "", boolean, "print a token that the host joins with, once"},
+			option{"address", "", repeat, "an address that the host may call from; repeat it for each"},
+		)},
+		verb{name: "approve", short: "Let the machine join that waits with a key", example: "redoubt access approve n2 SHA256:4f1c", operand: "HOST"},
 		verb{name: "deny", short: "Take back a permission to join", example: "redoubt access deny -h n2", options: hosts},
 		verb{name: "allow-all", short: "Let any host join", example: "redoubt access allow-all -y", destroys: true, options: []option{expires}},
 		verb{name: "deny-all", short: "Let no host join", example: "redoubt access deny-all"},
-		verb{name: "set", short: "Change properties of the access control", example: "redoubt access set -p protocol=auth", options: []option{optProperty()}},
+		verb{name: "set", short: "Change properties of the access control", example: "redoubt access set -p protocol=key", options: []option{optProperty()}},
 	)}
+}
+
+func authNoun() noun {
+	return noun{name: "auth", short: "Say which node may make this machine join its cluster", old: []string{"clauth"}, verbs: []verb{
+		{name: "enable", short: "Authorise a node to make this machine join its cluster", example: "redoubt auth enable -n n1 --fingerprint SHA256:4f1c", options: []option{
+			{"node", "n", text, "the control node: a node of the cluster"}, {"fingerprint", "", text, "the fingerprint of its cluster, as cluster show prints it there"},
+			{"address", "", text, "where the control node is, if its name is not enough"}, {"expires", "", number, "seconds until the authorisation ends; an hour if not given"},
+		}},
+		{name: "disable", short: "Let no node make this machine join", example: "redoubt auth disable"},
+		{name: "show", short: "Show who may make this machine join, and its key", example: "redoubt auth show", read: true},
+	}}
 }
 
 func typeNoun() noun {

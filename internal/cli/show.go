@@ -23,7 +23,11 @@ func show(c *cobra.Command, e Env, call Call, answer json.RawMessage) error {
 		return nil
 	}
 	verbose, _ := c.Flags().GetBool("verbose")
-	switch setter := setters[call.Noun+" "+call.Verb]; {
+	setter := setters[call.Noun+" "+call.Verb]
+	if call.Noun == "log" {
+		setter = logSetters[call.Noun+" "+call.Verb]
+	}
+	switch {
 	case form != "table":
 		err = write(e.Stdout, form, answer)
 	case call.Noun == "scha_control" || call.Noun == "scha_resource_setstatus": // agents expect silence
@@ -69,6 +73,11 @@ var setters = map[string]setter{
 		}
 		return l.grid("", []string{"Network", "From", "To", "Status"}, rows)
 	}),
+	"access allow":   set(allowed),
+	"access show":    set(accessTable),
+	"node key":       set(func(_ look, k v1.JoinKey, _ bool) string { return k.Fingerprint + "\n" }),
+	"user whoami":    set(holds),
+	"user can":       set(decided),
 	"cluster check":  set(checked),
 	"cluster verify": set(checked),
 	"cluster create": set(func(l look, c v1.ClusterCreated, _ bool) string {
@@ -77,7 +86,7 @@ var setters = map[string]setter{
 		for _, m := range c.Messages {
 			b.WriteString(m + "\n")
 		}
-		fmt.Fprintf(&b, "\nTo join another node, here:\n  redoubt access allow -h NODE\nand on it:\n  redoubt node join --sponsor %s --fingerprint %s\n", c.Node, c.Fingerprint)
+		fmt.Fprintf(&b, "\nTo join another node, here, with the key that `redoubt node key` prints on it:\n  redoubt access allow -h NODE --key SHA256:...\nand on it:\n  redoubt node join --sponsor %s --fingerprint %s\n", c.Node, c.Fingerprint)
 		return b.String()
 	}),
 }
@@ -103,9 +112,13 @@ func votes(l look, q v1.QuorumState, _ bool) string {
 		if !v.Present {
 			state = l.paint(bad, "Offline")
 		}
-		rows = append(rows, []string{v.Node, what, state})
+		own := v.Copy
+		if own != "usable" {
+			own = l.paint(bad, own)
+		}
+		rows = append(rows, []string{v.Node, what, state, own})
 	}
-	return l.quorum(q) + "\n" + l.grid("", []string{"Voter Name", "Kind", "Status"}, rows)
+	return l.quorum(q) + "\n" + l.grid("", []string{"Voter Name", "Kind", "Status", "Copy"}, rows)
 }
 
 func checked(l look, r v1.CheckReport, verbose bool) string {

@@ -33,6 +33,7 @@ const (
 	KindTrust       Kind = "trust"
 	KindQuorum      Kind = "quorum"
 	KindSecret      Kind = "secret"
+	KindForward     Kind = "forward"
 	KindSerial      Kind = "serial"
 	KindUser        Kind = "user"
 	KindUnixGroup   Kind = "unix-group"

@@ -33,6 +33,7 @@ const (
 	PrefixProfile     = Root + "rbac/profile/" // rbac.Profile, by name
 	KeyAuthorities    = Root + "authorities"   // model.Authorities: which roots are trusted
 	PrefixTrust       = Root + "trust/"        // model.Trust, by node: what is in effect there
+	KeyForward        = Root + "forward"       // model.Forward: where the command logs are sent
 	KeySerial         = Root + "serial"        // written with every change of the configuration: of two that were decided on one reading only one holds
 )
 

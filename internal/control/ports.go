@@ -8,6 +8,7 @@ import (
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/agent"
+	"redoubt/internal/audit"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/engine"
@@ -36,6 +37,7 @@ type Signed struct {
 	Authority   []byte // DER
 	Fingerprint string // of Certificate
 	Extra       []byte // handed through to the joining daemon
+	Record      model.Certificate
 }
 
 // Membership is the membership loop as control sees it.
@@ -72,7 +74,7 @@ type Snapshotter interface {
 // Running is everything that exists only while this node is in a cluster.
 type Running struct {
 	Node        cluster.NodeName
-	Fingerprint string // of the cluster's authority
+	Fingerprint func() string // of the cluster's authority
 	Store       confdb.Store
 	Source      engine.Source
 	Membership  Membership
@@ -89,4 +91,23 @@ type Config struct {
 	Clock engine.Clock
 	Log   *slog.Logger
 	Local Local
+	// The command log. Nil, as in tests: nothing is recorded.
+	Recorder   Recorder
+	CommandLog CommandLog
+	LogKeeper  LogKeeper
+	Forwarding func() audit.Forwarding
+	// Sponsor and Resolve may be nil: then nothing can be asked of machines that are in no cluster, and names have no addresses.
+	Sponsor Sponsor
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// Sponsor is what a machine and its sponsor do for each other outside of any cluster.
+type Sponsor interface {
+	// Key is the key with which this machine joins.
+	Key(ctx context.Context) (v1.JoinKey, error)
+	// Auth says who may make this machine join; Authorise changes that, and nil takes it back.
+	Auth(ctx context.Context) (v1.Auth, error)
+	Authorise(ctx context.Context, in *v1.AuthEnable) (v1.Result, error)
+	// Invite makes the machine at an address join, after it has proved to hold the key with the fingerprint.
+	Invite(ctx context.Context, address, fingerprint string, in v1.NodeConfigure) (v1.Result, error)
 }

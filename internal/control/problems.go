@@ -9,6 +9,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/membership"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/place"
@@ -33,12 +34,24 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 	if s.Degraded != "" {
 		add(severe, name, "look at the other nodes and at the interconnect; services of this node stop until it hears a majority again", "%s", s.Degraded)
 	}
-	if q := s.Cluster.Quorum; q.Quorate && q.Margin == 0 && len(q.Voters) > 1 {
-		add(warning, name, "bring the missing voters back", "%d of %d voters are heard: the next one that is lost stops the cluster", q.Present, len(q.Voters))
+	if q := s.Cluster.Quorum; q.Quorate && q.Writable && q.Margin <= 0 && len(q.Voters) > 1 {
+		add(warning, name, "bring back the voters that are missing or have no usable copy of the repository", "%d of %d voters are heard and %d of them have a usable copy of the repository: none may fail, the next one that is lost stops the cluster", q.Present, len(q.Voters), q.Usable)
+	}
+	for _, voter := range s.Cluster.Quorum.Voters {
+		copyProblem(voter, len(s.Cluster.Quorum.Voters) == 1, add)
 	}
 	for _, key := range v.snap.Damaged {
 		add(severe, "record "+strings.TrimPrefix(key, confdb.Root), "restore the repository from a snapshot, or delete the object and create it again", "it is damaged and left out; what it configured is not looked after")
 	}
+	if list, err := v.accessList(); err == nil {
+		for _, e := range list.Current(v.now) {
+			for _, p := range e.Pending {
+				add(warning, "node "+p.Host, "compare the key with `redoubt node key` there, then `redoubt access approve "+p.Host+" "+p.Key+"`, or `redoubt access deny -h "+e.Host+"`",
+					"%s asks to join with key %s, from %s", p.Host, p.Key, p.From)
+			}
+		}
+	}
+	v.certificateProblems(add)
 	for _, n := range s.Nodes {
 		c.nodeProblems(v, n, add)
 	}
@@ -48,11 +61,30 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 	for _, res := range s.Resources {
 		resourceProblems(res, add)
 	}
+	c.logProblems(add)
 	slices.SortStableFunc(out, func(a, b v1.Problem) int { return strings.Compare(a.Severity, b.Severity) })
 	return out
 }
 
 type addProblem func(severity, object, remedy, format string, args ...any)
+
+// copyProblem says what is wrong with the copy of a voter that is there.
+func copyProblem(v v1.VoterStatus, only bool, add addProblem) {
+	object := "node " + v.Node
+	switch {
+	case !v.Present:
+	case v.Copy == membership.CopyLost.String() && only:
+		add(severe, object, "restore a snapshot there with `redoubtd restore`", "its copy of the repository is lost or damaged, and it is the only one")
+	case v.Copy == membership.CopyLost.String():
+		add(warning, object, "nothing, while the other voters are enough: the cluster fills it anew by itself; its log says how far it is", "its copy of the repository is lost or damaged")
+	case v.Copy == membership.CopyDown.String():
+		add(warning, object, "see its log: a full disk, a port that is taken, an expired certificate", "its member of the repository is not up")
+	case v.Copy == membership.CopyBehind.String():
+		add(warning, object, "see whether the private network reaches it, if this stays so", "its copy of the repository lacks what the others have, or follows nobody")
+	case v.Copy == membership.CopyNone.String():
+		add(warning, object, "see its log, if this stays so", "it votes, but has no copy of the repository yet")
+	}
+}
 
 func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 	object := "node " + n.Name
@@ -69,14 +101,6 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 	for _, p := range n.Paths {
 		if p.State == "faulted" && n.State != "away" {
 			add(warning, object, "check the cable, the network card and the switch of this interconnect", "the path %s to it is faulted", p.Network)
-		}
-	}
-	if n.CertificateExpires != nil {
-		switch left := n.CertificateExpires.Sub(v.now); {
-		case left <= 0:
-			add(severe, object, "renew it: remove the node and let it join again", "its certificate expired on %s", n.CertificateExpires.Format(time.DateOnly))
-		case left < soonExpires:
-			add(warning, object, "renew it before that day", "its certificate expires on %s", n.CertificateExpires.Format(time.DateOnly))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"redoubt/internal/auditfile"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/control"
@@ -25,7 +26,12 @@ func (c Config) publicKeys() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{model.KeySecret: box.Recipient()}, nil
+	keys := map[string]string{model.KeySecret: box.Recipient()}
+	// Without it the other nodes take the key from the node itself.
+	if public, err := auditfile.PublicKey(c.path(dirLog)); err == nil {
+		keys[model.KeyLog] = public
+	}
+	return keys, nil
 }
 
 // sealer opens private strings with this node's key. Without a usable key the node serves on, and says why when it is asked for one.

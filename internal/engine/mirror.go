@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
@@ -207,6 +208,8 @@ func (m *Mirror) putRaw(s *Snapshot, key string) {
 	switch {
 	case key == confdb.KeyQuorum:
 		s.Quorum = m.entries[key].Value
+	case key == confdb.KeyForward:
+		s.Forward = m.entries[key].Value
 	case strings.HasPrefix(key, confdb.PrefixAccess):
 		s.Access[key] = m.entries[key].Value
 	case strings.HasPrefix(key, confdb.PrefixRevoked):
@@ -216,4 +219,21 @@ func (m *Mirror) putRaw(s *Snapshot, key string) {
 
 func (s *Snapshot) revoke(fingerprint string, r model.Revoked) {
 	s.Revoked, s.Revocations = append(s.Revoked, fingerprint), append(s.Revocations, r)
+}
+
+// UsersOf reports whether users or partners hold certificates of an authority that is about to go: valid ones that its successor did not give.
+func (s *Snapshot) UsersOf(l model.Lineage, now time.Time) bool {
+	if len(l.Roots) < 2 {
+		return false
+	}
+	signing := l.Roots[len(l.Roots)-1].Fingerprint
+	return slices.ContainsFunc(s.Certificates, func(c model.Certificate) bool {
+		_, revoked := slices.BinarySearch(s.Revoked, c.Fingerprint)
+		return c.Kind != "node" && !revoked && c.Issuer != signing && now.Before(c.NotAfter)
+	})
+}
+
+// Uses reports whether a node's certificate is the one that the node uses now.
+func (s *Snapshot) Uses(c model.Certificate) bool {
+	return slices.ContainsFunc(s.State.Nodes, func(n model.NodeState) bool { return string(n.Name) == c.Name && n.Certificate == c.Fingerprint })
 }

@@ -82,6 +82,7 @@ type Snapshot struct {
 	Policy         rbac.Policy                       // who may do what
 	Access         map[string][]byte                 // the access list, as stored, by key
 	Quorum         []byte                            // what KeyQuorum holds; nil: nothing
+	Forward        []byte                            // what KeyForward holds; nil: nothing
 	Revoked        []string                          // fingerprints of revoked certificates, sorted
 	Revocations    []model.Revoked                   // what is known of each of Revoked
 	Authorities    model.Authorities                 // the roots that are trusted; without roots where nothing is recorded yet

@@ -24,8 +24,18 @@ type Sources struct {
 	State func() (model.State, bool)
 	// Beats counts the heartbeats since the daemon began.
 	Beats func() Beats
+	// CommandLog is the state of the command log.
+	CommandLog func() (LogState, bool)
 	// CertificateDays is how many days the node's certificate still holds; negative once it has ended.
 	CertificateDays func() (int, bool)
+	// Certificates are those of the whole cluster that count.
+	Certificates func() []Certificate
+}
+
+// Certificate is one of the cluster's certificates; of several that a user has each counts for itself, and the one that ends last is what is shown.
+type Certificate struct {
+	Kind, Name string
+	Left       time.Duration // until its end; negative after it
 }
 
 // Beats counts heartbeats: what was sent, what was received and used, and what was received and dropped, by the reason.
@@ -43,6 +53,7 @@ type Metrics struct {
 	repository *prometheus.HistogramVec
 	requests   *prometheus.HistogramVec
 	fencings   *prometheus.CounterVec
+	commandLog commandLog
 }
 
 // The upper ends of the histograms, in seconds: methods take from milliseconds to minutes, a write of the repository from a fraction of a
@@ -75,6 +86,9 @@ func New(s Sources) *Metrics {
 			Name: "redoubt_guard_fencings_total", Help: "How often the guard ended this node's services, by why.",
 		}, []string{"why"}),
 	}
+	var log []prometheus.Collector
+	m.commandLog, log = newCommandLog(s.CommandLog)
+	m.registry.MustRegister(log...)
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "redoubt_build_info", Help: "1, with the version of this build."}, []string{"version"})
 	build.WithLabelValues(version.Version).Set(1)
 	m.registry.MustRegister(

@@ -1,0 +1,332 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/auditlog"
+)
+
+// Peer is another node of the cluster, as its record has it.
+type Peer struct {
+	Name string
+	ID   int
+	Key  string // of its log; "" if its record has none
+}
+
+// Cluster is what the exchange needs of the cluster.
+type Cluster interface {
+	Peers() []Peer
+	// Call calls an operation of another node.
+	Call(ctx context.Context, node, noun, verb string, in, out any) error
+}
+
+// The rhythm of the exchange: news are told at once, but not more often than settleNews; every node is asked now and then in any case.
+const (
+	settleNews = 300 * time.Millisecond
+	askEvery   = 30 * time.Second
+	callLimit  = 10 * time.Second
+	pullLimit  = 2 * time.Minute
+	atOnce     = 4
+	spotCheck  = 256 // records of a node that are read again each time
+	maxSearch  = 500 // pages of records that are read to find the first difference
+)
+
+// Exchange keeps copies of the logs of the other nodes and watches over them, until ctx ends.
+func (j *Journal) Exchange(ctx context.Context, c Cluster) error {
+	x := &exchange{j: j, c: c, spot: map[string]uint64{}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return x.tell(ctx) })
+	g.Go(func() error { return x.fetch(ctx) })
+	return g.Wait()
+}
+
+type exchange struct {
+	j    *Journal
+	c    Cluster
+	mu   sync.Mutex
+	spot map[string]uint64 // where reading again goes on
+}
+
+// News says that a node has something new in its log.
+func (j *Journal) News(node string) {
+	select {
+	case j.pull <- node:
+	default: // it is asked soon anyway
+	}
+}
+
+// tell tells the other nodes that this one has something new.
+func (x *exchange) tell(ctx context.Context) error {
+	for {
+		select {
+		case <-x.j.news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		var g errgroup.Group
+		g.SetLimit(atOnce)
+		for _, p := range x.c.Peers() {
+			g.Go(func() error {
+				bounded, cancel := context.WithTimeout(ctx, callLimit)
+				defer cancel()
+				_ = x.c.Call(bounded, p.Name, "peer", "log-news", v1.PeerLogNews{Node: x.j.cfg.Node}, &v1.Result{}) // it asks by itself later
+				return nil
+			})
+		}
+		_ = g.Wait()
+		if pause(ctx, settleNews) != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// fetch asks nodes that have news, and all of them now and then.
+func (x *exchange) fetch(ctx context.Context) error {
+	all := time.NewTicker(askEvery)
+	defer all.Stop()
+	x.round(ctx, "")
+	for {
+		select {
+		case node := <-x.j.pull:
+			x.round(ctx, node)
+		case <-all.C:
+			x.round(ctx, "")
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// round asks one node, or all.
+func (x *exchange) round(ctx context.Context, only string) {
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for _, p := range x.c.Peers() {
+		if only != "" && p.Name != only {
+			continue
+		}
+		g.Go(func() error {
+			bounded, cancel := context.WithTimeout(ctx, pullLimit)
+			defer cancel()
+			if err := x.follow(bounded, p, only == ""); err != nil && ctx.Err() == nil {
+				x.j.cfg.Log.Debug("the command log of a node was not fetched", "node", p.Name, "err", err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// follow brings the copy of a node's log up to date, and looks whether the node has changed what was copied before.
+func (x *exchange) follow(ctx context.Context, p Peer, again bool) error {
+	pinned, err := x.j.cfg.Copies.Copy(p.Name)
+	if err != nil {
+		return err
+	}
+	if pinned.Damaged != "" {
+		x.j.found("copy "+p.Name, Finding{Node: x.j.cfg.Node, Text: pinned.Damaged, Here: true})
+	}
+	known := uint64(0)
+	if len(pinned.Head) > 0 {
+		if head, err := auditlog.OpenHead(pinned.Public, pinned.Head); err == nil {
+			known = head.Size
+		}
+	}
+	offer, err := x.offer(ctx, p.Name, known)
+	if err != nil {
+		return err
+	}
+	if pinned.ID != 0 && pinned.ID != p.ID && pinned.Public != offer.Public {
+		// It was removed and joined again, with a log of its own: the old one is history and stays readable in its place.
+		x.j.Event("log", "node "+p.Name, "anew", fmt.Sprintf("node %s joined again and begins a new command log; the copy of the one before is set aside", p.Name))
+		if err := x.j.cfg.Copies.Accept(p.Name, x.j.cfg.Now()); err != nil {
+			return err
+		}
+		pinned = auditlog.Pinned{}
+	}
+	head, err := auditlog.Judge(pinned, p.Key, offer)
+	if err != nil {
+		return x.accuse(ctx, p, pinned, offer, err)
+	}
+	if err := x.grow(ctx, p, pinned, offer, head); err != nil {
+		return err
+	}
+	if again {
+		return x.reread(ctx, p)
+	}
+	return nil
+}
+
+func (x *exchange) offer(ctx context.Context, node string, known uint64) (auditlog.Offer, error) {
+	bounded, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	var out v1.LogOffer
+	if err := x.c.Call(bounded, node, "peer", "log-offer", v1.PeerLogOffer{Known: int64(known)}, &out); err != nil {
+		return auditlog.Offer{}, err
+	}
+	return auditlog.Offer{Public: out.Public, Head: out.Head, Proof: out.Proof}, nil
+}
+
+func (x *exchange) leaves(ctx context.Context, node string, from uint64, most int) ([][]byte, error) {
+	bounded, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	var out v1.LogLeaves
+	if err := x.c.Call(bounded, node, "peer", "log-leaves", v1.PeerLogLeaves{From: int64(from), Limit: most}, &out); err != nil {
+		return nil, err
+	}
+	if len(out.Leaves) > most {
+		out.Leaves = out.Leaves[:most]
+	}
+	return out.Leaves, nil
+}
+
+// grow fetches the records up to the head. The new head is pinned only when the records give it.
+func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, offer auditlog.Offer, head auditlog.Head) error {
+	tree, err := x.j.cfg.Copies.Tree(p.Name)
+	if err != nil {
+		return err
+	}
+	next := pinned
+	next.Public, next.ID = offer.Public, p.ID
+	for tree.Size() < head.Size {
+		lines, err := x.leaves(ctx, p.Name, tree.Size(), page)
+		if err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			return x.accuse(ctx, p, pinned, offer, fmt.Errorf("it signed %d entries and gives only %d: entry %d is missing", head.Size, tree.Size(), tree.Size()))
+		}
+		lines = lines[:min(uint64(len(lines)), head.Size-tree.Size())] // it may have grown meanwhile
+		if err := auditlog.Grow(tree, head, p.Name, lines); err != nil {
+			return x.accuse(ctx, p, pinned, offer, err)
+		}
+		if tree.Size() == head.Size {
+			next.Head = offer.Head
+		}
+		if err := x.j.cfg.Copies.Extend(p.Name, next, lines); err != nil {
+			return err
+		}
+	}
+	if next.ID != pinned.ID || len(pinned.Head) == 0 && head.Size == 0 {
+		return x.j.cfg.Copies.Extend(p.Name, next, nil)
+	}
+	return nil
+}
+
+// reread compares a part of what the node has on disk with the copy; in the course of time that is everything.
+func (x *exchange) reread(ctx context.Context, p Peer) error {
+	tree, err := x.j.cfg.Copies.Tree(p.Name)
+	if err != nil || tree.Size() == tree.Base().Size {
+		return err
+	}
+	x.mu.Lock()
+	from := x.spot[p.Name]
+	x.mu.Unlock()
+	if from < tree.Base().Size || from >= tree.Size() {
+		from = tree.Base().Size
+	}
+	lines, err := x.leaves(ctx, p.Name, from, spotCheck)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.spot[p.Name] = from + max(1, uint64(len(lines)))
+	x.mu.Unlock()
+	if first, line, differs := tree.Differs(from, lines); differs {
+		return x.keep(p, auditlog.Evidence{First: &first, Is: line, Text: fmt.Sprintf("its command log was changed on disk: entry %d is not the one that was copied from it before", first)})
+	}
+	return nil
+}
+
+// accuse keeps a proof that a node's log is not the one that it was, with the first entry that differs.
+func (x *exchange) accuse(ctx context.Context, p Peer, pinned auditlog.Pinned, offer auditlog.Offer, why error) error {
+	e := auditlog.Evidence{Before: pinned.Head, Now: offer.Head, KeyBefore: pinned.Public, KeyNow: offer.Public, Proof: offer.Proof}
+	e.Text = "its command log is not the one that it was: " + why.Error()
+	first, line, err := x.search(ctx, p)
+	switch {
+	case err != nil:
+		e.Text += fmt.Sprintf("; the first entry that differs could not be found out: %v", err)
+	case first != nil && line == nil:
+		e.First = first
+		e.Text += fmt.Sprintf("; the first entry that is missing is %d", *first)
+	case first != nil:
+		e.First, e.Is = first, line
+		e.Text += fmt.Sprintf("; the first entry that differs is %d", *first)
+	}
+	return x.keep(p, e)
+}
+
+// search finds the first entry of a node's log that is not the one that was copied. A missing one has no line.
+func (x *exchange) search(ctx context.Context, p Peer) (*uint64, []byte, error) {
+	tree, err := x.j.cfg.Copies.Tree(p.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	from := tree.Base().Size
+	for range maxSearch {
+		if from >= tree.Size() {
+			return nil, nil, nil
+		}
+		lines, err := x.leaves(ctx, p.Name, from, page)
+		if err != nil {
+			return nil, nil, err
+		}
+		if first, line, differs := tree.Differs(from, lines); differs {
+			return &first, line, nil
+		}
+		if from += uint64(len(lines)); len(lines) == 0 {
+			return &from, nil, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("the log is too long")
+}
+
+func (x *exchange) keep(p Peer, e auditlog.Evidence) error {
+	e.At = x.j.cfg.Now()
+	x.j.found("peer "+p.Name, Finding{Node: p.Name, Text: e.Text})
+	return x.j.cfg.Copies.Evidence(p.Name, e)
+}
+
+// VerifyPeer compares everything that a node has on disk with the copy here, and looks at its newest head.
+func (j *Journal) VerifyPeer(ctx context.Context, c Cluster, p Peer) (findings []string, err error) {
+	x := &exchange{j: j, c: c, spot: map[string]uint64{}}
+	if err := x.follow(ctx, p, false); err != nil {
+		return nil, err
+	}
+	first, line, err := x.search(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case first != nil && line == nil:
+		err = x.keep(p, auditlog.Evidence{First: first, Text: fmt.Sprintf("its command log is shorter than the copy: the first entry that is missing is %d", *first)})
+	case first != nil:
+		err = x.keep(p, auditlog.Evidence{First: first, Is: line, Text: fmt.Sprintf("its command log was changed on disk: entry %d is not the one that was copied from it before", *first)})
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, f := range j.findings {
+		if f.Node == p.Name && !f.Here {
+			findings = append(findings, f.Text)
+		}
+	}
+	return findings, err
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
