@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +19,11 @@ const Priority = 10
 
 // Threads gives every thread of the process the real-time priority under SCHED_RR. Threads that it makes later inherit it, and so do programs that it starts: who
 // starts one gives it back. All threads, because under full load a single one would wait for those of the runtime that hand it its work.
-func Threads(priority int) error {
-	done := map[string]bool{}
+func Threads(priority int) error { return threads(priority, 0) }
+
+// threads leaves out one thread.
+func threads(priority, except int) error {
+	done := map[string]bool{strconv.Itoa(except): true}
 	for range 5 { // until no thread was made meanwhile
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
@@ -48,6 +52,8 @@ func Threads(priority int) error {
 type Options struct {
 	// Priority is for Threads; 0: not wanted.
 	Priority int
+	// Relax gives the runtime's watchman ordinary scheduling again; see Watchman. Renew has to be called now and then.
+	Relax bool
 	// LockMemory keeps every page that was touched in memory. Pages are not filled in beforehand, so the process does not grow by it.
 	LockMemory bool
 }
@@ -59,7 +65,7 @@ func Process(o Options) (missing []string) {
 		missing = append(missing, "the daemon is within reach of the OOM killer: "+err.Error())
 	}
 	if o.Priority > 0 {
-		if err := Threads(o.Priority); err != nil {
+		if err := prioritize(o); err != nil {
 			missing = append(missing, "under full load this node may lose its lease: "+err.Error())
 		}
 	}
@@ -69,6 +75,33 @@ func Process(o Options) (missing []string) {
 		}
 	}
 	return missing
+}
+
+// prioritize gives the threads their priority, and takes the watchman's back where that can be. A watchman that keeps it only costs more.
+func prioritize(o Options) error {
+	if !o.Relax || runtime.NumCPU() < 2 {
+		return Threads(o.Priority)
+	}
+	spare(spareThreads)
+	if err := Threads(o.Priority); err != nil {
+		return err
+	}
+	if tid, err := Watchman(); err == nil && tid != 0 {
+		_ = relax(tid)
+	}
+	return nil
+}
+
+// Renew gives the priority to threads that the watchman has made since Process was called.
+func Renew(o Options) error {
+	if o.Priority == 0 || !o.Relax || runtime.NumCPU() < 2 {
+		return nil
+	}
+	tid, err := Watchman()
+	if err != nil {
+		return err
+	}
+	return threads(o.Priority, tid)
 }
 
 // lockMemory locks memory only if there is no limit to it: under a limit some later allocation would fail, and end the process.

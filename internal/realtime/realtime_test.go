@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,10 @@ func TestMain(m *testing.M) {
 		fmt.Println(threads(os.Args[2]))
 		os.Exit(0)
 	}
+	if len(os.Args) == 2 && os.Args[1] == "relaxed" {
+		fmt.Println(relaxed())
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
@@ -43,6 +48,79 @@ func TestThreads(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != "all" {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// TestRelax: the runtime's watchman, and no other thread, has ordinary scheduling; a thread that it has made gets the priority with Renew.
+func TestRelax(t *testing.T) {
+	out, err := exec.Command("/proc/self/exe", "relaxed").CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "as it should be" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func relaxed() string {
+	o := realtime.Options{Priority: realtime.Priority, Relax: true}
+	watchman, err := realtime.Watchman()
+	if err != nil || watchman == 0 {
+		return fmt.Sprint("no watchman: ", err)
+	}
+	for _, m := range realtime.Process(o) {
+		if strings.Contains(m, "lose its lease") {
+			return m
+		}
+	}
+	ordinary := func() (list []int) {
+		tasks, _ := os.ReadDir("/proc/self/task")
+		for _, task := range tasks {
+			tid, _ := strconv.Atoi(task.Name())
+			if a, err := unix.SchedGetAttr(tid, 0); err == nil && a.Policy != unix.SCHED_RR {
+				list = append(list, tid)
+			}
+		}
+		return list
+	}
+	want := []int{watchman}
+	if runtime.NumCPU() < 2 {
+		want = nil
+	}
+	if got := ordinary(); !slices.Equal(got, want) {
+		return fmt.Sprintf("threads %d are ordinary, want %d", got, want)
+	}
+	slack, _ := os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", watchman))
+	if n, _ := strconv.Atoi(strings.TrimSpace(string(slack))); want != nil && n < 1e6 {
+		return fmt.Sprintf("the watchman may sleep %d ns longer", n)
+	}
+	// What the watchman does: it sleeps, in nanosleep or on a futex. Other threads that rest do so in epoll_wait or on a futex without a limit of time.
+	look := func() string {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", watchman))
+		return strings.Fields(string(b) + " none")[0]
+	}
+	known := []string{"running", strconv.Itoa(unix.SYS_NANOSLEEP), strconv.Itoa(unix.SYS_FUTEX)}
+	for range 200 {
+		if now := look(); !slices.Contains(known, now) {
+			return "the watchman is in system call " + now
+		}
+	}
+	var lost int
+	done := make(chan struct{})
+	go func() { // a thread as the watchman would make it
+		runtime.LockOSThread()
+		defer close(done)
+		lost = unix.Gettid()
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}
+		_ = unix.SchedSetAttr(lost, &attr, 0)
+		if want != nil && len(ordinary()) != 2 {
+			return
+		}
+		if err := realtime.Renew(o); err != nil {
+			lost = -1
+		}
+	}()
+	<-done
+	if got := ordinary(); lost < 0 || want != nil && !slices.Equal(got, want) {
+		return fmt.Sprintf("after Renew threads %d are ordinary, want %d", got, want)
+	}
+	return "as it should be"
 }
 
 func TestThreadsRefused(t *testing.T) {
