@@ -43,6 +43,8 @@ type Daemon struct {
 	server  *server.Server
 	meter   *metrics.Metrics
 
+	commands *commandLog
+
 	node    atomic.Pointer[node] // nil: in no cluster, or not yet up
 	changed chan struct{}        // an identity was written
 	down    chan struct{}        // the cluster is shut down: this daemon ends
@@ -61,9 +63,14 @@ func New(cfg Config, stderr io.Writer) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{cfg: cfg, book: book, log: book.Logger(), changed: make(chan struct{}, 1), down: make(chan struct{}, 1)}
-	d.control = control.New(control.Config{Clock: clock{}, Log: d.log, Local: d})
-	d.meter = metrics.New(metrics.Sources{Membership: d.membershipNow, State: d.stateNow, Beats: d.beats, CertificateDays: d.certificateDays})
-	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Revoked: d.revoked, Metrics: d.meter, Healthy: d.healthy, Resource: d.cfg.resourceOf})
+	if d.commands, err = d.openCommandLog(); err != nil {
+		return nil, err
+	}
+	d.control = control.New(control.Config{Clock: clock{cfg.Test.Clock}, Log: d.log, Local: d, Sponsor: d, Resolve: resolve,
+		Recorder: d.commands, CommandLog: d.commands, LogKeeper: d.commands, Forwarding: d.commands.forwarding,
+	})
+	d.meter = metrics.New(metrics.Sources{Membership: d.membershipNow, State: d.stateNow, Beats: d.beats, CertificateDays: d.certificateDays, Certificates: d.certificatesNow, CommandLog: d.logState})
+	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Identify: d.identify, Metrics: d.meter, Healthy: d.healthy, Resource: d.cfg.resourceOf})
 	return d, nil
 }
 
@@ -73,12 +80,12 @@ func (d *Daemon) Reopen() { d.book.Reopen() }
 // Run works until stop says how to end, or until something fails that this daemon can not go on without.
 func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	defer d.book.Flush()
+	defer d.commands.close()
 	d.log.Info("redoubtd begins", "version", version.Version, "node", d.cfg.Node)
 	if err := d.installTools(); err != nil {
 		d.log.Warn("agents will not find the commands that they call", "err", err)
 	}
-	// No core file of this process: keys and private strings would stand in it. Programs that it starts are dumped as usual.
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+	if err := leaveNoCore(); err != nil {
 		d.log.Warn("a core file of this daemon would hold its keys", "err", err)
 	}
 	// After the last program that would inherit it.
@@ -88,6 +95,7 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.commands.Run(ctx) })
 	g.Go(func() error { return d.server.ServeUnix(ctx, d.cfg.Socket()) })
 	g.Go(func() error { d.serveMetrics(ctx); return nil })
 	g.Go(func() error { return d.live(ctx) })
@@ -137,6 +145,9 @@ func (d *Daemon) conclude(ctx context.Context, how Stop) {
 	}
 }
 
+// leaveNoCore makes the kernel write no core file of this process: keys and private strings would stand in it. Programs that it starts are dumped as usual.
+func leaveNoCore() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+
 // live is in a cluster whenever there is an identity.
 func (d *Daemon) live(ctx context.Context) error {
 	for {
@@ -146,12 +157,13 @@ func (d *Daemon) live(ctx context.Context) error {
 		}
 		if id == nil {
 			d.log.Info("this node is in no cluster: create one with `redoubt cluster create` or join one with `redoubt node join`")
-			select {
-			case <-d.changed:
-				continue
-			case <-ctx.Done():
-				return context.Cause(ctx)
+			if _, err := d.cfg.joinKey(); err != nil {
+				d.log.Error("this machine has no key to join with", "err", err)
 			}
+			if err := d.await(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := d.belong(ctx, id); !errors.Is(err, errRemoved) {
 			return err
@@ -168,8 +180,11 @@ func (d *Daemon) belong(ctx context.Context, id *identity) error {
 	if err != nil {
 		return err
 	}
-	if days := cred.expiry(d.clock()); days < 30 {
-		d.log.Warn("the certificate of this node ends soon; let the node be removed and join again before", "days", days)
+	if cred, err = freshen(d.cfg, id, cred, d.clock()); err != nil {
+		return err
+	}
+	if days := cred.expiry(d.clock()); days < 0 {
+		d.log.Error("the certificate of this node has ended, and it can not sign another: let it be removed and join again, or correct its clock", "days", days)
 	}
 	n, err := newNode(d.cfg, d.log, d.meter, id, cred)
 	if err != nil {
@@ -184,13 +199,17 @@ func (d *Daemon) belong(ctx context.Context, id *identity) error {
 			r := n.running()
 			d.control.Enter(r)
 			g.Go(func() error { return d.control.KeepSecrets(ctx, r) })
+			g.Go(func() error { return d.control.KeepEvents(ctx, r) })
+			g.Go(func() error { return d.commands.Exchange(ctx, control.LogPeers(r)) })
+			g.Go(func() error { return d.forward(ctx, n) })
+			g.Go(func() error { return d.control.KeepAdmissions(ctx, r) })
 		})
 	})
 	g.Go(func() error { return d.server.ServeTLS(ctx, d.cfg.Listen.API) })
 	return g.Wait()
 }
 
-func (d *Daemon) clock() time.Time { return clock{}.Wall() }
+func (d *Daemon) clock() time.Time { return clock{d.cfg.Test.Clock}.Wall() }
 
 // forget sets aside what a node that was removed knew of its cluster. The keys are of no use to anybody any more, and go.
 func (d *Daemon) forget() error {
@@ -202,13 +221,13 @@ func (d *Daemon) forget() error {
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 	}
-	for _, key := range []string{fileCAKey, fileKey, fileHeartbeat, fileSecret} {
+	for _, key := range []string{fileNodeKeys, fileUserKeys, fileCert, fileHeartbeat, fileSecret, fileJoin, fileSponsor} {
 		if err := os.Remove(d.cfg.path(key)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 		}
 	}
 	// The identity last: until it is gone the next start tries again.
-	for _, name := range []string{dirEtcd, dirEtcd + ".old", fileCert, fileCACert, fileIdentity} {
+	for _, name := range []string{dirEtcd, dirEtcd + ".old", fileNodeRoots, fileUserRoots, fileRevoked, fileIdentity} {
 		if err := os.Rename(d.cfg.path(name), filepath.Join(aside, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 		}
