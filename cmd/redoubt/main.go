@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"redoubt/internal/appuser"
 	"redoubt/internal/cli"
 	"redoubt/internal/lab"
 )
@@ -24,6 +25,6 @@ func main() {
 func environment() cli.Env {
 	env := cli.OS()
 	env.LabSockets = lab.Sockets
-	env.Extra = []func(cli.Env) *cobra.Command{lab.Command}
+	env.Extra = []func(cli.Env) *cobra.Command{lab.Command, appuser.Check, appuser.RunAs}
 	return env
 }

@@ -66,9 +66,12 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// checkAppUser is an agents' command that is mounted under the root (see internal/appuser): it looks at programs of this machine.
+const checkAppUser = "scha_check_app_user"
+
 // oldNames maps each name the program answers to by argv[0] to the noun or command it stands for.
 func oldNames() map[string]string {
-	names := map[string]string{"cluster": "cluster", "clrslh": "clrslh"}
+	names := map[string]string{"cluster": "cluster", "clrslh": "clrslh", checkAppUser: checkAppUser}
 	for _, n := range nouns() {
 		for _, o := range n.old {
 			names[o] = n.name

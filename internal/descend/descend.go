@@ -64,6 +64,23 @@ func Exec(s Spec) error {
 	return fault.Errorf(fault.Precondition, "run %s as user %d: %w", s.Path, s.UID, err)
 }
 
+// Stay becomes a program that runs as root: only the environment and the descriptors are those of a fresh start.
+func Stay(s Spec) error {
+	unix.Umask(s.Umask)
+	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fault.Errorf(fault.Internal, "close descriptors: %w", err)
+	}
+	dir := s.Dir
+	if dir == "" {
+		dir = "/"
+	}
+	if err := unix.Chdir(dir); err != nil {
+		return fault.Errorf(fault.Precondition, "run %s: directory %s: %w", s.Path, dir, err)
+	}
+	err := unix.Exec(s.Path, s.Args, s.Env)
+	return fault.Errorf(fault.Precondition, "run %s: %w", s.Path, err)
+}
+
 // drop changes the calling thread. The raw calls are for one thread; those of the standard library would change all.
 func drop(s Spec) error {
 	for c := 0; ; c++ {
@@ -104,8 +121,8 @@ func drop(s Spec) error {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
 	// Keys of root's session are not for this user. A kernel without keyrings has none.
-	if _, err := unix.KeyctlJoinSessionKeyring(""); err != nil && err != unix.ENOSYS && err != unix.EDQUOT {
-		return fmt.Errorf("begin a session keyring: %w", err)
+	if _, _, e := unix.RawSyscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0); e != 0 && e != unix.ENOSYS && e != unix.EDQUOT {
+		return fmt.Errorf("begin a session keyring: %w", e)
 	}
 	return nil
 }
