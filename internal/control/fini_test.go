@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	v1 "redoubt/api/v1"
@@ -14,7 +15,8 @@ import (
 // inits gives, and forgets, the Init, Boot and Fini methods that have run meanwhile, sorted.
 func (w *world) inits() string {
 	w.t.Helper()
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // of the bubble
+	synctest.Wait()
 	var out []string
 	for _, line := range w.acts.ran() {
 		if m, _, _ := strings.Cut(line, " "); m == "Init" || m == "Boot" || m == "Fini" {
