@@ -73,7 +73,8 @@ type UserDelete struct {
 type UserCertified struct {
 	Messages    []string  `json:"messages,omitempty"`
 	Fingerprint string    `json:"fingerprint,omitempty"`
-	Chain       string    `json:"chain,omitempty"` // PEM: the certificate, then its authority
+	Chain       string    `json:"chain,omitempty"`     // PEM: the certificate, then its authority
+	Authority   string    `json:"authority,omitempty"` // PEM: the authority of the nodes, by which the user knows them
 	Expires     time.Time `json:"expires,omitzero"`
 	Revision    int64     `json:"revision,omitempty"`
 }

@@ -47,6 +47,9 @@ func complete(c *cobra.Command, e Env, nounName string, v verb) {
 		if nounName == "cluster" && o.long == "node" {
 			of = "" // the name of a node that is made
 		}
+		if nounName == "user" || nounName == "role" || nounName == "profile" { // there --profile names a rights profile
+			of = map[string]string{"profile": "profile", "role": "role"}[o.long]
+		}
 		switch {
 		case of != "":
 			_ = c.RegisterFlagCompletionFunc(o.long, func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -20,8 +20,28 @@ import (
 // daemon finds the daemon to speak to: the one --socket names, or $REDOUBT_SOCKET, or this machine's; and where this machine has none,
 // a node of a lab that runs here.
 func (e Env) daemon(c *cobra.Command) (Client, error) {
+	if e.Client != nil {
+		return e.Client()
+	}
+	if host := global(c, "host"); host != "" {
+		r, err := e.host(c, host)
+		if err != nil {
+			return nil, err
+		}
+		return e.inRole(c, r)
+	}
 	path, _ := c.Flags().GetString("socket")
-	return e.dial(path)
+	client, err := e.dial(path)
+	if r, ok := client.(remote); ok && err == nil {
+		return e.inRole(c, r)
+	}
+	return client, err
+}
+
+// global is a flag of the program itself, also where a command has one of the same name.
+func global(c *cobra.Command, name string) string {
+	v, _ := c.Root().PersistentFlags().GetString(name)
+	return v
 }
 
 func (e Env) dial(path string) (Client, error) {

@@ -97,6 +97,13 @@ func Root(e Env) *cobra.Command {
 	root.PersistentFlags().BoolP("help", "?", false, "show what the command does")
 	root.PersistentFlags().BoolP("verbose", "v", false, "say more")
 	root.PersistentFlags().String("socket", "", "the socket of the daemon to ask; $REDOUBT_SOCKET or "+DefaultSocket+" if not given")
+	root.PersistentFlags().String("host", "", "a node to ask over the network, NODE, NODE:PORT or NODE@ADDRESS:PORT; with --cert, --key and --ca, or $REDOUBT_CERT, $REDOUBT_KEY and $REDOUBT_CA")
+	root.PersistentFlags().String("cert", "", "the file with your certificate")
+	root.PersistentFlags().String("key", "", "the file with your key")
+	root.PersistentFlags().String("ca", "", "the file with the authority of the nodes")
+	root.PersistentFlags().String("role", "", "be in this role for the command: its password is asked for")
+	root.PersistentFlags().String("role-password-file", "", "the file with the role's password; - is standard input")
+	root.TraverseChildren = true // a flag before the command is the program's own, also where the command has one of that name
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, fmt.Sprintf("See %s --help.", c.CommandPath())}
 	})
@@ -109,7 +116,8 @@ func Root(e Env) *cobra.Command {
 		root.AddCommand(c)
 	}
 	status := verb{name: "status", short: "Show the state of the whole cluster", example: "redoubt status -o json", read: true, as: "cluster status", options: []option{optFollow()}, act: follow}
-	root.AddCommand(verbCommand(e, "cluster", status), versionCommand(e), linksCommand(e), docsCommand())
+	whoami := verb{name: "whoami", short: "Show who you are to the cluster and what you hold", example: "redoubt whoami", read: true, as: "user whoami"}
+	root.AddCommand(verbCommand(e, "user", whoami), verbCommand(e, "cluster", status), versionCommand(e), linksCommand(e), docsCommand())
 	for _, extra := range e.Extra {
 		root.AddCommand(extra(e))
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/pem"
 	"time"
 
 	v1 "redoubt/api/v1"
@@ -64,7 +65,7 @@ func (c *Control) UserCertificate(ctx context.Context, who Caller, in v1.UserCer
 	if err != nil {
 		return v1.UserCertified{}, err
 	}
-	return v1.UserCertified{Messages: res.Messages, Fingerprint: issued.Record.Fingerprint, Chain: string(issued.Chain), Expires: issued.Record.NotAfter, Revision: res.Revision}, nil
+	return v1.UserCertified{Messages: res.Messages, Fingerprint: issued.Record.Fingerprint, Chain: string(issued.Chain), Authority: nodeAuthority(c.look(r)), Expires: issued.Record.NotAfter, Revision: res.Revision}, nil
 }
 
 // UserRevokeCertificate revokes the certificates of users; open connections and watches end with them.
@@ -88,4 +89,13 @@ func (c *Control) UserRevokeCertificate(ctx context.Context, who Caller, in v1.U
 		}
 		return nil
 	}))
+}
+
+// nodeAuthority is the authority of the nodes in PEM form.
+func nodeAuthority(v view) string {
+	var out []byte
+	for _, root := range v.snap.Authorities.Node.Roots {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})...)
+	}
+	return string(out)
 }
