@@ -4,15 +4,16 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
-	"strconv"
-	"strings"
 	"time"
 
 	"redoubt/api/client"
 	v1 "redoubt/api/v1"
+	"redoubt/internal/admission"
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/pki"
@@ -28,13 +29,23 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 		return v1.Result{}, err
 	}
 	defer release()
-	if in.Sponsor == "" || !strings.HasPrefix(in.Fingerprint, "SHA256:") {
+	if in.Token != "" {
+		meant, err := admission.ParseToken(in.Token)
+		if err != nil {
+			return v1.Result{}, err
+		}
+		if in.Fingerprint != "" && in.Fingerprint != meant {
+			return v1.Result{}, fault.Errorf(fault.Invalid, "join: the token is for the cluster with the fingerprint %s, not %s", meant, in.Fingerprint)
+		}
+		in.Fingerprint = meant
+	}
+	if in.Sponsor == "" || !admission.IsFingerprint(in.Fingerprint) {
 		return v1.Result{}, fault.Errorf(fault.Invalid, "join: name the sponsor node and the fingerprint of its cluster, SHA256:…; `redoubt cluster show` prints it there")
 	}
 	if in.Node != "" && cluster.NodeName(in.Node) != d.cfg.Node {
 		return v1.Result{}, fault.Errorf(fault.Precondition, "join: this node is called %s; set `node: %s` in %s and restart the daemon", d.cfg.Node, in.Node, DefaultConfigPath)
 	}
-	key, request, err := pki.NewRequest(d.cfg.Node)
+	key, request, err := d.cfg.joinRequest()
 	if err != nil {
 		return v1.Result{}, err
 	}
@@ -56,15 +67,9 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 	if err != nil {
 		return v1.Result{}, err
 	}
-	var answer v1.NodeAdmitted
-	host, port, err := net.SplitHostPort(in.Sponsor)
-	if err != nil {
-		host, port = in.Sponsor, strconv.Itoa(PortAPI)
-	}
-	sponsor := client.TLS(net.JoinHostPort(host, port), proving(in.Fingerprint))
-	err = sponsor.Do(ctx, "node", "admit", v1.NodeAdmit{
-		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, Keys: keys,
-	}, &answer)
+	answer, err := d.askSponsor(ctx, in, key, v1.NodeAdmit{
+		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, Keys: keys, Token: in.Token,
+	})
 	if err != nil {
 		return v1.Result{}, fault.Errorf(fault.CodeOf(err), "join the cluster of %s: %w", in.Sponsor, err)
 	}
@@ -74,40 +79,101 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 	}
 	id := d.identityFrom(answer)
 	files := []func() error{
-		func() error { return writeKey(d.cfg.path(fileKey), key) },
+		func() error { return writePair(d.cfg.path(fileCert), key, cert) },
 		func() error { return writeKey(d.cfg.path(fileHeartbeat), hb) },
-		func() error { return writeCert(d.cfg.path(fileCACert), authority.Raw) },
-		func() error { return writeCert(d.cfg.path(fileCert), cert.Raw) },
+		func() error { return writeFile(d.cfg.path(fileNodeRoots), pki.Chain(authority), 0o644) },
 	}
 	if len(answer.Extra) > 0 {
-		ca, err := signer(authority, answer.Extra)
-		if err != nil {
-			return v1.Result{}, fault.Errorf(fault.Internal, "join the cluster of %s: the authority's key can not be read: %w", in.Sponsor, err)
+		ca, err := ecKey(answer.Extra)
+		if err != nil || !ca.PublicKey.Equal(authority.PublicKey) {
+			return v1.Result{}, fault.Errorf(fault.Internal, "join the cluster of %s: the authority's key that came is not the authority's (%v)", in.Sponsor, err)
 		}
-		files = append(files, func() error { return writeKey(d.cfg.path(fileCAKey), ca.Key) })
+		files = append(files, func() error { return writeKeys(d.cfg.path(fileNodeKeys), ca) })
 	}
+	files = append(files, d.cfg.forgetSponsor)
 	if err := d.settle(ctx, id, files); err != nil {
 		return v1.Result{}, err
 	}
 	return v1.Result{Messages: []string{"node " + answer.Node + " has joined cluster " + answer.Cluster}}, nil
 }
 
-// proving accepts exactly a server whose certificate descends from the authority with the fingerprint.
+// How a machine asks again while its key is not approved.
+const (
+	approvalWait = 10 * time.Minute // unless told otherwise
+	askAgain     = time.Second
+)
+
+// askSponsor asks until there is an answer: a machine whose key is not approved yet waits for somebody to do it.
+func (d *Daemon) askSponsor(ctx context.Context, in v1.NodeJoin, key *ecdsa.PrivateKey, request v1.NodeAdmit) (v1.NodeAdmitted, error) {
+	print, err := keyFingerprint(key.Public())
+	if err != nil {
+		return v1.NodeAdmitted{}, err
+	}
+	patience := approvalWait
+	if in.Wait > 0 {
+		patience = time.Duration(in.Wait) * time.Second
+	}
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for asked := false; ; asked = true {
+		answer, err := admitOn(bounded, withPort(in.Sponsor), in.Fingerprint, key, request)
+		late := asked && bounded.Err() != nil && ctx.Err() == nil
+		if err == nil && answer.Pending == "" {
+			return answer, nil
+		}
+		if err != nil && !late && (!asked || !fault.Is(err, fault.Unavailable)) {
+			return v1.NodeAdmitted{}, err
+		}
+		if !asked {
+			d.log.Info("waiting for an administrator to approve this machine's key", "sponsor", in.Sponsor, "key", print)
+		}
+		if late || wait(bounded, askAgain) != nil {
+			if ctx.Err() != nil {
+				return v1.NodeAdmitted{}, fault.Errorf(fault.Timeout, "given up while waiting for the approval of the key %s", print)
+			}
+			return v1.NodeAdmitted{}, fault.Errorf(fault.Timeout, "nobody approved the key %s within %v: run `redoubt access approve %s %s` on a node of the cluster, and join again", print, patience, request.Node, print)
+		}
+	}
+}
+
+// admitOn asks once, on a connection of its own: what the machine signs holds for no other.
+func admitOn(ctx context.Context, address, fingerprint string, key *ecdsa.PrivateKey, request v1.NodeAdmit) (v1.NodeAdmitted, error) {
+	var answer v1.NodeAdmitted
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialLimit}, Config: proving(fingerprint)}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		if denied, ok := errors.AsType[*fault.Error](err); ok {
+			return answer, denied
+		}
+		return answer, fault.Errorf(fault.Unavailable, "%s can not be reached: %w", address, err)
+	}
+	defer conn.Close()
+	state := conn.(*tls.Conn).ConnectionState() //nolint:forcetypeassert // a tls.Dialer makes nothing else
+	binding, err := state.ExportKeyingMaterial(v1.JoinBinding, nil, v1.JoinBindingLength)
+	if err != nil {
+		return answer, fault.Errorf(fault.Internal, "the secret of the connection to %s: %w", address, err)
+	}
+	statement, err := request.Statement(binding)
+	if err != nil {
+		return answer, fault.Errorf(fault.Internal, "sign the request to join: %w", err)
+	}
+	if request.Proof, err = ecdsa.SignASN1(rand.Reader, key, statement); err != nil {
+		return answer, fault.Errorf(fault.Internal, "sign the request to join: %w", err)
+	}
+	err = client.Over(conn, address).Do(ctx, "node", "admit", request, &answer)
+	return answer, err
+}
+
+// proving accepts exactly a server that shows the certificate of a node of the authority with the fingerprint.
 func proving(fingerprint string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"http/1.1"},
 		// The authority is not known yet, only its fingerprint: VerifyConnection does all that is skipped here, but for the name, which the
 		// administrator may have given as any address of the sponsor.
 		InsecureSkipVerify: true, //nolint:gosec // see above
 		VerifyConnection: func(s tls.ConnectionState) error {
-			authority := s.PeerCertificates[len(s.PeerCertificates)-1]
-			if got := pki.Fingerprint(authority); got != fingerprint {
-				return fault.Errorf(fault.Denied, "the sponsor's cluster has the fingerprint %s, not %s: this is not the cluster meant, or somebody is in between", got, fingerprint)
-			}
-			roots := x509.NewCertPool()
-			roots.AddCert(authority)
-			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-			return err
+			return provenBy(s.PeerCertificates, fingerprint, "", x509.ExtKeyUsageServerAuth)
 		},
 	}
 }

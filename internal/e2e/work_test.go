@@ -202,12 +202,42 @@ func TestJoinIsDenied(t *testing.T) {
 	if msg := w.refuse(t, "n2", "node", "join", "--sponsor", "n1", "--fingerprint", fp); !strings.Contains(msg, "access allow -h n2") {
 		t.Errorf("the refusal does not say what to do: %s", msg)
 	}
-	w.do(t, "n1", "access", "allow", "-h", "n2")
+	key := strings.TrimSpace(w.do(t, "n2", "node", "key"))
 	wrong := "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	// Allowed with the key of another machine: whoever calls himself n2 is not enough.
+	w.do(t, "n1", "access", "allow", "-h", "n2", "--key", wrong)
+	if msg := w.refuse(t, "n2", "node", "join", "--sponsor", "n1", "--fingerprint", fp); !strings.Contains(msg, "another key") {
+		t.Errorf("another key than the one allowed: %s", msg)
+	}
+	// Allowed without a key: it asks, shows its key, and waits for somebody to approve it.
+	w.do(t, "n1", "access", "allow", "-h", "n2")
 	if msg := w.refuse(t, "n2", "node", "join", "--sponsor", "n1", "--fingerprint", wrong); !strings.Contains(msg, "fingerprint") {
 		t.Errorf("a wrong fingerprint: %s", msg)
 	}
-	w.do(t, "n2", "node", "join", "--sponsor", "n1", "--fingerprint", fp)
+	joined := make(chan error, 1)
+	go func() {
+		_, err := w.try(t.Context(), "n2", "node", "join", "--sponsor", "n1", "--fingerprint", fp)
+		joined <- err
+	}()
+	eventually(t, func() string {
+		if list := w.do(t, "n1", "access", "list"); !strings.Contains(list, "n2 asks to join with key "+key) {
+			return "the access list does not show who asks: " + list
+		}
+		return ""
+	})
+	if nodes := w.do(t, "n1", "node", "list"); strings.Contains(nodes, "n2") {
+		t.Errorf("n2 is a node before anybody approved it: %s", nodes)
+	}
+	w.do(t, "n1", "access", "approve", "n2", key)
+	if err := <-joined; err != nil {
+		t.Fatalf("the approved machine did not join: %v", err)
+	}
+	eventually(t, func() string {
+		if list := w.do(t, "n1", "access", "list"); strings.Contains(list, "n2") {
+			return "the permission was not used up: " + list
+		}
+		return ""
+	})
 	if left := w.do(t, "n1", "access", "list"); strings.Contains(left, "n2") {
 		t.Errorf("the permission was not used up: %s", left)
 	}

@@ -48,7 +48,11 @@ func (l *Lab) form(ctx context.Context) error {
 		return err
 	}
 	for _, n := range nodes[1:] {
-		if _, err := l.command(ctx, nodes[0], "redoubt", "access", "allow", "-h", n); err != nil {
+		key, err := l.joinKey(ctx, n)
+		if err != nil {
+			return err
+		}
+		if _, err := l.command(ctx, nodes[0], "redoubt", "access", "allow", "-h", n, "--key", key); err != nil {
 			return err
 		}
 		if _, err := l.command(ctx, n, "redoubt", "node", "join", "--sponsor", nodes[0], "--fingerprint", fingerprint); err != nil {
@@ -56,7 +60,11 @@ func (l *Lab) form(ctx context.Context) error {
 		}
 	}
 	if l.state.QuorumServer {
-		if _, err := l.command(ctx, nodes[0], "redoubt", "quorum", "add", "-t", "quorum_server", QuorumServer); err != nil {
+		key, err := l.joinKey(ctx, QuorumServer)
+		if err != nil {
+			return err
+		}
+		if _, err := l.command(ctx, nodes[0], "redoubt", "quorum", "add", "-t", "quorum_server", "-p", "key="+key, QuorumServer); err != nil {
 			return err
 		}
 		if _, err := l.command(ctx, QuorumServer, "redoubt", "node", "join", "--sponsor", nodes[0]+"-"+netIC1, "--fingerprint", fingerprint); err != nil {
@@ -96,6 +104,19 @@ func (l *Lab) fingerprint(ctx context.Context, node string) (string, error) {
 		return "", fault.Errorf(fault.Internal, "cluster show on %s gives no fingerprint: %q", node, out)
 	}
 	return c.Fingerprint, nil
+}
+
+// joinKey is the fingerprint of the key with which a machine joins, as the machine itself prints it.
+func (l *Lab) joinKey(ctx context.Context, name string) (string, error) {
+	out, err := l.command(ctx, name, "redoubt", "node", "key")
+	if err != nil {
+		return "", err
+	}
+	key := strings.TrimSpace(out)
+	if !strings.HasPrefix(key, "SHA256:") {
+		return "", fault.Errorf(fault.Internal, "node key on %s gives no fingerprint: %q", name, out)
+	}
+	return key, nil
 }
 
 // awaitSocket waits until the daemon of a machine takes connections.

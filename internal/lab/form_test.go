@@ -49,10 +49,14 @@ func standInCluster(args []string) int {
 	case "cluster set":
 	case "cluster show":
 		_ = json.NewEncoder(os.Stdout).Encode(v1.Cluster{Fingerprint: printed})
-	case "access allow", "quorum add":
-		c.Allowed = append(c.Allowed, last)
+	case "node key":
+		fmt.Println(keyOf(host))
+	case "access allow":
+		c.Allowed = append(c.Allowed, args[3]+" "+last)
+	case "quorum add":
+		c.Allowed = append(c.Allowed, last+" "+strings.TrimPrefix(args[5], "key="))
 	case "node join":
-		if !slices.Contains(c.Allowed, host) || last != printed {
+		if !slices.Contains(c.Allowed, host+" "+keyOf(host)) || last != printed {
 			return fail("%s may not join with %s", host, last)
 		}
 		c.Members = append(c.Members, host)
@@ -80,6 +84,9 @@ func standInCluster(args []string) int {
 	}
 	return 0
 }
+
+// keyOf is the key that the stand-in for redoubt prints on a machine.
+func keyOf(host string) string { return "SHA256:key-of-" + host }
 
 func TestFormingACluster(t *testing.T) {
 	o := options()
@@ -109,9 +116,11 @@ func TestFormingACluster(t *testing.T) {
 		"n1: cluster create --name " + o.Name + " --node n1 --interconnect 10.77.1.0/24 --interconnect 10.77.2.0/24",
 		"n1: cluster set -p heartbeat_profile=fast",
 		"n1: cluster show -o json",
-		"n1: access allow -h n2",
+		"n2: node key",
+		"n1: access allow -h n2 --key " + keyOf("n2"),
 		"n2: node join --sponsor n1 --fingerprint " + printed,
-		"n1: quorum add -t quorum_server q1",
+		"q1: node key",
+		"n1: quorum add -t quorum_server -p key=" + keyOf("q1") + " q1",
 		"q1: node join --sponsor n1-ic1 --fingerprint " + printed,
 	}
 	if diff := cmp.Diff(want, c.Commands); diff != "" {
