@@ -34,7 +34,7 @@ func (c *Control) ClusterCheck(ctx context.Context, who Caller, in v1.ClusterChe
 	}
 	facts, silent := c.askAll(ctx, r, v)
 	out := v1.CheckReport{Problems: c.status(r).Problems, Checked: []string{
-		"membership and quorum", "interconnects", "the configuration", "nodes, their guards and certificates", "protection against frozen machines", "who may join", "who may write the programs that root runs",
+		"membership and quorum", "interconnects", "the configuration", "nodes and their guards", "certificates, authorities and clocks", "protection against frozen machines", "who may join", "who may write the programs that root runs",
 	}}
 	add := func(severity, object, remedy, format string, args ...any) {
 		out.Problems = append(out.Problems, v1.Problem{Severity: severity, Object: object, Text: fmt.Sprintf(format, args...), Remedy: remedy})
@@ -108,7 +108,7 @@ func (c *Control) checkCluster(v view, add addProblem) {
 	}
 	if list, err := v.accessList(); err != nil {
 		add(severe, "access list", "`redoubt access deny-all`", "it can not be read: %v", err)
-	} else if slices.ContainsFunc(list.Current(v.now), func(e admission.Entry) bool { return e.Host == admission.Everyone }) {
+	} else if list.Policy(v.now) == admission.AllowAll {
 		add(warning, "access list", "`redoubt access deny-all`", "every host may ask to join")
 	}
 }

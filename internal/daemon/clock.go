@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"os"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -10,7 +12,9 @@ import (
 )
 
 // clock implements engine.Clock by the kernel's clocks.
-type clock struct{}
+type clock struct {
+	shift string // see TestConfig.Clock
+}
 
 // Boot is CLOCK_BOOTTIME: it goes on while the machine sleeps and is never set.
 func (clock) Boot() membership.Instant {
@@ -21,4 +25,18 @@ func (clock) Boot() membership.Instant {
 }
 
 // Wall is the time people read.
-func (clock) Wall() time.Time { return time.Now().Round(0) }
+func (c clock) Wall() time.Time {
+	now := time.Now().Round(0)
+	if c.shift == "" {
+		return now
+	}
+	b, err := os.ReadFile(c.shift)
+	if err != nil {
+		return now
+	}
+	by, err := time.ParseDuration(strings.TrimSpace(string(b)))
+	if err != nil {
+		return now
+	}
+	return now.Add(by)
+}

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -37,12 +38,23 @@ type Config struct {
 	Watchdog     string `yaml:"watchdog"`     // device; "none": not used; default /dev/watchdog where there is one
 	OnUnkillable string `yaml:"onUnkillable"` // what the guard does when a process survives SIGKILL: report, watchdog, reboot
 	QuorumServer bool   `yaml:"quorumServer"` // votes and runs nothing
+
+	Test TestConfig `yaml:"test"`
 }
 
 // Listen are the addresses that the daemon listens on beside the interconnect.
 type Listen struct {
 	API string `yaml:"api"` // ADDR:PORT; default :7401
 }
+
+// TestConfig is for tests of the program alone, and documented nowhere else: it makes waiting short.
+type TestConfig struct {
+	CertificateLife time.Duration `yaml:"certificateLife"` // of new certificates of nodes; 0: as long as usual
+	Clock           string        `yaml:"clock"`           // a file with a duration by which the wall clock is off; looked at whenever the time is
+}
+
+// certificateLife is how long a new certificate of a node holds; 0: as long as usual.
+func (c *Config) certificateLife() time.Duration { return c.Test.CertificateLife }
 
 // LogConfig says where the log goes.
 type LogConfig struct {
@@ -52,10 +64,10 @@ type LogConfig struct {
 
 // The ports of the private network.
 const (
-	PortHeartbeat = 7400
-	PortAPI       = 7401
-	PortClient    = 7402
-	PortPeer      = 7403
+	PortHeartbeat = cluster.PortHeartbeat
+	PortAPI       = cluster.PortAPI
+	PortClient    = cluster.PortClient
+	PortPeer      = cluster.PortPeer
 )
 
 // DefaultConfigPath is where a node's configuration lies.

@@ -67,7 +67,7 @@ func (d *Daemon) Create(ctx context.Context, in v1.ClusterCreate) (v1.ClusterCre
 	if record.Keys, err = d.cfg.publicKeys(); err != nil {
 		return v1.ClusterCreated{}, err
 	}
-	id := &identity{Cluster: c, Node: d.cfg.Node, Nodes: []model.Node{record}, Voters: []cluster.NodeName{d.cfg.Node}, Profile: in.Profile}
+	id := &identity{Cluster: c, Node: d.cfg.Node, Nodes: []model.Node{record}, Voters: []cluster.NodeName{d.cfg.Node}, Fresh: true, Profile: in.Profile}
 	err = d.settle(ctx, id, []func() error{
 		func() error { return writeKeys(d.cfg.path(fileNodeKeys), ca.Key) },
 		func() error { return writeKeys(d.cfg.path(fileUserKeys), users.Key) },

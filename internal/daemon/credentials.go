@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -8,7 +9,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"redoubt/internal/etcdstore"
@@ -16,32 +19,43 @@ import (
 	"redoubt/internal/pki"
 )
 
-// credentials are the certificates and keys of a node in its cluster. The authority's key is nil on a quorum server, which admits nobody.
+// credentials are the certificates and keys of a node in its cluster, as they are at one moment. Keys of authorities are there on every node but a quorum
+// server, which admits nobody.
 type credentials struct {
-	authority *x509.Certificate
-	signer    *pki.Identity
-	leaf      *x509.Certificate
-	pair      tls.Certificate
-	heartbeat *ecdh.PrivateKey
+	nodes, users pki.Roots                    // trusted by every port; by the API besides
+	keys         map[string]*ecdsa.PrivateKey // of authorities, by the authority's fingerprint
+	leaf         *x509.Certificate
+	pair         tls.Certificate
+	heartbeat    *ecdh.PrivateKey
 }
 
-// loadCredentials reads what create or join wrote.
+// loadCredentials reads what create or join wrote, and what was renewed since.
 func loadCredentials(c Config) (*credentials, error) {
-	var cr credentials
-	ca, err := readPEM(c.path(fileCACert), "CERTIFICATE")
-	if err != nil {
+	cr := credentials{keys: map[string]*ecdsa.PrivateKey{}}
+	var err error
+	if cr.nodes, err = readRoots(c.path(fileNodeRoots)); err != nil {
 		return nil, err
 	}
-	if cr.authority, err = x509.ParseCertificate(ca); err != nil {
-		return nil, damaged(c.path(fileCACert), err)
+	if cr.users, err = readRoots(c.path(fileUserRoots)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
 	}
-	if cr.pair, err = tls.LoadX509KeyPair(c.path(fileCert), c.path(fileKey)); err != nil {
+	for file, roots := range map[string]pki.Roots{fileNodeKeys: cr.nodes, fileUserKeys: cr.users} {
+		keys, err := readKeys(c.path(file))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		for _, key := range keys {
+			for _, r := range roots {
+				if key.PublicKey.Equal(r.PublicKey) {
+					cr.keys[pki.Fingerprint(r)] = key
+				}
+			}
+		}
+	}
+	if cr.pair, err = tls.LoadX509KeyPair(c.path(fileCert), c.path(fileCert)); err != nil {
 		return nil, damaged(c.path(fileCert), err)
 	}
-	if cr.leaf, err = x509.ParseCertificate(cr.pair.Certificate[0]); err != nil {
-		return nil, damaged(c.path(fileCert), err)
-	}
-	cr.pair.Leaf = cr.leaf
+	cr.leaf = cr.pair.Leaf
 	hb, err := readPEM(c.path(fileHeartbeat), "PRIVATE KEY")
 	if err != nil {
 		return nil, err
@@ -55,20 +69,48 @@ func loadCredentials(c Config) (*credentials, error) {
 		return nil, damaged(c.path(fileHeartbeat), fault.Errorf(fault.Internal, "it is no X25519 key"))
 	}
 	cr.heartbeat = hk
-	if _, err := os.Stat(c.path(fileCAKey)); err == nil {
-		der, err := readPEM(c.path(fileCAKey), "PRIVATE KEY")
-		if err != nil {
-			return nil, err
-		}
-		if cr.signer, err = signer(cr.authority, der); err != nil {
-			return nil, damaged(c.path(fileCAKey), err)
-		}
-	}
 	return &cr, nil
 }
 
-// signer makes the authority from its certificate and the PKCS #8 form of its key.
-func signer(authority *x509.Certificate, der []byte) (*pki.Identity, error) {
+// readRoots reads the certificates of authorities, in their order.
+func readRoots(path string) (pki.Roots, error) {
+	rest, err := os.ReadFile(path)
+	if err != nil {
+		return nil, damaged(path, err)
+	}
+	var out pki.Roots
+	for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, damaged(path, err)
+		}
+		out = append(out, cert)
+	}
+	if len(out) == 0 {
+		return nil, damaged(path, fault.Errorf(fault.Internal, "it holds no certificate"))
+	}
+	return out, nil
+}
+
+// readKeys reads the keys of authorities.
+func readKeys(path string) ([]*ecdsa.PrivateKey, error) {
+	rest, err := os.ReadFile(path)
+	if err != nil {
+		return nil, damaged(path, err)
+	}
+	var out []*ecdsa.PrivateKey
+	for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
+		key, err := ecKey(block.Bytes)
+		if err != nil {
+			return nil, damaged(path, err)
+		}
+		out = append(out, key)
+	}
+	return out, nil
+}
+
+// ecKey reads the PKCS #8 form of an authority's key.
+func ecKey(der []byte) (*ecdsa.PrivateKey, error) {
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, err
@@ -77,7 +119,31 @@ func signer(authority *x509.Certificate, der []byte) (*pki.Identity, error) {
 	if !ok {
 		return nil, fault.Errorf(fault.Internal, "it is no ECDSA key")
 	}
-	return &pki.Identity{Cert: authority, Key: ec}, nil
+	return ec, nil
+}
+
+// signer is the authority with the fingerprint, if this node has its key.
+func (cr *credentials) signer(fingerprint string) (*pki.Identity, bool) {
+	key, ok := cr.keys[fingerprint]
+	if !ok {
+		return nil, false
+	}
+	for _, r := range slices.Concat(cr.nodes, cr.users) {
+		if pki.Fingerprint(r) == fingerprint {
+			return &pki.Identity{Cert: r, Key: key}, true
+		}
+	}
+	return nil, false
+}
+
+// issuer is the authority that signed this node's certificate.
+func (cr *credentials) issuer() *x509.Certificate {
+	for _, r := range cr.nodes {
+		if bytes.Equal(r.SubjectKeyId, cr.leaf.AuthorityKeyId) {
+			return r
+		}
+	}
+	return cr.nodes[len(cr.nodes)-1]
 }
 
 func damaged(path string, err error) error {
@@ -102,10 +168,6 @@ func writeKey(path string, key any) error {
 	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
-func writeCert(path string, der []byte) error {
-	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
-}
-
 func readPEM(path, kind string) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -118,24 +180,45 @@ func readPEM(path, kind string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// pool is the set of authorities that a peer's certificate must descend from.
-func (cr *credentials) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(cr.authority)
-	return p
+// writeKeys writes the keys of authorities, readable by root only.
+func writeKeys(path string, keys ...*ecdsa.PrivateKey) error {
+	var out []byte
+	for _, key := range keys {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return fault.Errorf(fault.Internal, "write %s: %w", path, err)
+		}
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
+	}
+	return writeFile(path, out, 0o600)
 }
 
-// server is the TLS side of whoever accepts connections: a client certificate is asked for and, when given, must be the cluster's.
-func (cr *credentials) server() *tls.Config {
+// writePair writes a certificate, those that connect it to an authority, and its key into one file: there is no moment in which they do not belong together.
+func writePair(path string, key *ecdsa.PrivateKey, chain ...*x509.Certificate) error {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fault.Errorf(fault.Internal, "write %s: %w", path, err)
+	}
+	return writeFile(path, append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), pki.Chain(chain...)...), 0o600)
+}
+
+// server is the TLS side of whoever accepts connections to the API: a client certificate is asked for and, when given, must be the cluster's. Whose it is and
+// whether it still counts is asked with every request: see identify. The authority goes along for machines that know only its fingerprint.
+func (cr *credentials) server(now func() time.Time) *tls.Config {
+	pair := cr.pair
+	pair.Certificate = append(slices.Clone(pair.Certificate), cr.issuer().Raw)
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{{Certificate: append([][]byte{}, cr.pair.Certificate[0], cr.authority.Raw), PrivateKey: cr.pair.PrivateKey, Leaf: cr.leaf}},
-		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: cr.pool(),
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, Time: now,
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: slices.Concat(cr.nodes, cr.users).Pool(),
 	}
 }
 
-// client is the TLS side of whoever connects to the node called name.
-func (cr *credentials) client(name string) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cr.pair}, RootCAs: cr.pool(), ServerName: name}
+// client is the TLS side of whoever connects to the node called name. accept looks at the certificate of the other side once the handshake has verified it.
+func (cr *credentials) client(name string, now func() time.Time, accept func(*x509.Certificate) error) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cr.pair}, RootCAs: cr.nodes.Pool(), ServerName: name, Time: now,
+		VerifyConnection: func(s tls.ConnectionState) error { return accept(s.PeerCertificates[0]) },
+	}
 }
 
 // expiry says how many whole days the node's certificate still holds.
@@ -143,5 +226,5 @@ func (cr *credentials) expiry(now time.Time) int { return pki.CheckExpiry(cr.lea
 
 // tlsFiles are the same as files, for the repository.
 func (c *Config) tlsFiles() etcdstore.TLSFiles {
-	return etcdstore.TLSFiles{CA: c.path(fileCACert), Cert: c.path(fileCert), Key: c.path(fileKey)}
+	return etcdstore.TLSFiles{CA: c.path(fileNodeRoots), Cert: c.path(fileCert), Key: c.path(fileCert), Revoked: c.path(fileRevoked)}
 }

@@ -22,17 +22,21 @@ type identity struct {
 	Nodes   []model.Node       `json:"nodes"`
 	Voters  []cluster.NodeName `json:"voters"`
 	// Restored says that the repository comes from a snapshot and its membership record is still that of the cluster before.
-	Restored bool   `json:"restored,omitempty"`
-	Profile  string `json:"profile,omitempty"` // of the first record of a cluster that this node creates
+	Restored bool `json:"restored,omitempty"`
+	// Fresh says that the first records of the cluster, which this node creates, are not known to be written yet. Without it an empty repository is a loss.
+	Fresh   bool   `json:"fresh,omitempty"`
+	Profile string `json:"profile,omitempty"` // of the first record of a cluster that this node creates
 }
 
 // The files of a node's identity below its data directory.
 const (
 	fileIdentity  = "identity.json"
-	fileCACert    = "ca.crt"
-	fileCAKey     = "ca.key"
-	fileCert      = "node.crt"
-	fileKey       = "node.key"
+	fileNodeRoots = "ca.crt"    // authorities of nodes that are trusted
+	fileNodeKeys  = "ca.key"    // their keys
+	fileUserRoots = "users.crt" // authorities of users
+	fileUserKeys  = "users.key"
+	fileCert      = "node.pem"    // this node's certificate and its key, which change together
+	fileRevoked   = "revoked.crl" // serial numbers that the repository's ports refuse
 	fileHeartbeat = "heartbeat.key"
 	dirEtcd       = "repository"
 )

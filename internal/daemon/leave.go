@@ -114,6 +114,17 @@ func (n *node) endExtension(ctx context.Context) {
 	}
 }
 
+// stay ends a leaving that failed: a node that is still a member serves again, and begins another life if its last one has ended meanwhile.
+func (n *node) stay() {
+	if !n.leaving.CompareAndSwap(true, false) {
+		return
+	}
+	n.log.Warn("this node could not leave in good order; it stays and serves again")
+	if w := n.work.Load(); w != nil {
+		w.executor.Stay()
+	}
+}
+
 // drain stops every service of this node in order, lets its lease go, and ends its guard.
 func (n *node) drain(ctx context.Context) error {
 	w := n.work.Load()

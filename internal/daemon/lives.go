@@ -28,7 +28,7 @@ type lives struct {
 	slot     *slot
 	// fencing counts that the guard ended the services, by why.
 	fencing func(why string)
-	// leaving reports that this node goes in good order: no further life begins.
+	// leaving reports that this node goes in good order: no further life begins, unless it stays after all.
 	leaving func() bool
 	// work runs the services of an incarnation until ctx ends; adopted says that an earlier daemon began it.
 	work func(ctx context.Context, link *guardlink.Link, inc cluster.Incarnation, adopted bool) error
@@ -37,9 +37,10 @@ type lives struct {
 // run lives until ctx ends. The guard of the last incarnation is then still alive: whoever ends ctx has to hand it over, or to let it fence.
 func (l *lives) run(ctx context.Context) error {
 	for {
-		if l.leaving() {
-			<-ctx.Done()
-			return context.Cause(ctx)
+		for l.leaving() {
+			if err := wait(ctx, 200*time.Millisecond); err != nil {
+				return err
+			}
 		}
 		link, inc, adopted, err := l.begin(ctx)
 		if err != nil {

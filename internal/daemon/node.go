@@ -3,11 +3,10 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/binary"
 	"log/slog"
+	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +22,6 @@ import (
 	"redoubt/internal/guardlink"
 	"redoubt/internal/membership"
 	"redoubt/internal/metrics"
-	"redoubt/internal/pki"
 	"redoubt/internal/privnet"
 )
 
@@ -33,7 +31,7 @@ type node struct {
 	log   *slog.Logger
 	clock clock
 	meter *metrics.Metrics
-	cred  *credentials
+	creds atomic.Pointer[credentials]
 
 	mu sync.Mutex
 	id *identity // replaced as a whole; see topology.go
@@ -52,6 +50,7 @@ type node struct {
 	heard     atomic.Pointer[engine.Member] // member, once it is there: heartbeats may come before
 	mirror    *engine.Mirror
 	slot      *slot
+	keeper    *keeper
 	lives     *lives
 
 	work atomic.Pointer[work] // the present incarnation's executor and drivers; nil: none
@@ -64,7 +63,9 @@ const firstTry = 100 * time.Millisecond
 
 // newNode prepares the parts of a node; nothing runs and nothing is sent before run.
 func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity, cred *credentials) (*node, error) {
-	n := &node{cfg: cfg, log: log, meter: meter, id: id, cred: cred, slot: &slot{}}
+	n := &node{cfg: cfg, log: log, meter: meter, id: id, slot: &slot{}, clock: clock{cfg.Test.Clock}}
+	n.creds.Store(cred)
+	n.keeper = &keeper{node: n, serials: -1, peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}}
 	n.private = privnet.New(log)
 	session, err := newSession()
 	if err != nil {
@@ -73,12 +74,20 @@ func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity,
 	n.machine = membership.New(membership.Config{
 		Self: cfg.Node, Session: session, QuorumServer: cfg.QuorumServer, Paths: max(1, len(id.Cluster.Interconnects)), Started: n.clock.Boot(),
 	})
-	n.store, err = etcdstore.Dial(etcdstore.ClientConfig{Name: string(cfg.Node), Endpoints: n.endpoints(nil), TLS: cfg.tlsFiles(), Attempt: firstTry, Log: log})
+
+	if _, err := os.Stat(cfg.path(fileRevoked)); err != nil {
+		if err := writeRevoked(cfg, engine.Snapshot{}, n.clock.Wall()); err != nil {
+			return nil, err
+		}
+	}
+	files := cfg.tlsFiles()
+	files.Accept = n.acceptServer
+	n.store, err = etcdstore.Dial(etcdstore.ClientConfig{Name: string(cfg.Node), Endpoints: n.endpoints(nil), TLS: files, Attempt: firstTry, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	n.mirror = engine.NewMirror(n.store, log)
-	n.seat = &seat{cfg: cfg, log: log}
+	n.seat = newSeat(cfg, log)
 	return n, nil
 }
 
@@ -123,6 +132,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return n.member.Run(ctx) })
 	g.Go(func() error { return n.follow(ctx) })
 	g.Go(func() error { return n.publish(ctx) })
+	g.Go(func() error { return n.keeper.run(ctx) })
 	if n.cfg.QuorumServer {
 		ready()
 		return n.end(g.Wait())
@@ -176,7 +186,7 @@ func (n *node) connect(ctx context.Context) error {
 		return err
 	}
 	n.transport, err = beat.Listen(beat.Config{
-		Node: n.cfg.Node, ID: uint32(id.self().ID), ClusterID: id.Cluster.ID, Key: n.cred.heartbeat, Addresses: own, Port: PortHeartbeat, Log: n.log,
+		Node: n.cfg.Node, ID: uint32(id.self().ID), ClusterID: id.Cluster.ID, Key: n.cred().heartbeat, Addresses: own, Port: PortHeartbeat, Log: n.log,
 		Deliver: func(path int, msg membership.Message, at membership.Instant) {
 			if m := n.heard.Load(); m != nil {
 				m.Deliver(at, membership.Received{Path: path, Msg: msg})
@@ -211,11 +221,5 @@ func (n *node) electorate() *etcdstore.Electorate {
 	}, PortPeer)
 }
 
-// admit says whether the holder of a certificate may use this node's member of the repository: a node that is configured and whose certificate is not revoked.
-func (n *node) admit(cert *x509.Certificate) error {
-	fp := pki.Fingerprint(cert)
-	if slices.Contains(n.mirror.Snapshot().Revoked, fp) {
-		return fault.Errorf(fault.Denied, "the certificate of %s was revoked", cert.Subject.CommonName)
-	}
-	return nil
-}
+// cred is what this node shows and trusts now.
+func (n *node) cred() *credentials { return n.creds.Load() }

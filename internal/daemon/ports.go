@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,9 +33,10 @@ import (
 // running is what the control layer gets while this node is in a cluster.
 func (n *node) running() *control.Running {
 	return &control.Running{
-		Node: n.cfg.Node, Fingerprint: pki.Fingerprint(n.cred.authority), Store: n.store, Source: n.mirror, Membership: n.member,
-		Executor: executorOf{n}, Types: typesOf{n}, Peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}, Snapshotter: snapshotOf{n},
-		Sealer: n.sealer(),
+		Node: n.cfg.Node, Store: n.store, Source: n.mirror, Membership: n.member,
+		Executor: executorOf{n}, Types: typesOf{n}, Peers: n.keeper.peers, Snapshotter: snapshotOf{n},
+		Fingerprint: func() string { return pki.Fingerprint(n.cred().issuer()) },
+		Sealer:      n.sealer(), Authority: n.keeper,
 	}
 }
 
@@ -102,6 +104,7 @@ type peers struct {
 type peerClient struct {
 	*client.Client
 	address string
+	cred    *credentials
 }
 
 // Call implements control.Peers.
@@ -122,13 +125,14 @@ func (p *peers) client(name cluster.NodeName) (*client.Client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, ok := p.clients[name]
-	if ok && c.address == r.PrivateAddress {
+	cred := p.node.cred()
+	if ok && c.address == r.PrivateAddress && c.cred == cred {
 		return c.Client, nil
 	}
 	if ok {
 		c.Close()
 	}
-	c = peerClient{client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), p.node.cred.client(string(name))), r.PrivateAddress}
+	c = peerClient{client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), cred.client(string(name), p.node.clock.Wall, p.node.acceptServer)), r.PrivateAddress, cred}
 	p.clients[name] = c
 	return c.Client, nil
 }
@@ -169,15 +173,7 @@ func (s snapshotOf) Snapshot(ctx context.Context) (io.ReadCloser, int64, error) 
 // tls is the configuration of the next connection to this node; nil while it is in no cluster.
 func (d *Daemon) tls() *tls.Config {
 	if n := d.node.Load(); n != nil {
-		return n.cred.server()
-	}
-	return nil
-}
-
-// revoked gives the fingerprints of certificates that no longer count.
-func (d *Daemon) revoked() []string {
-	if n := d.node.Load(); n != nil {
-		return n.mirror.Snapshot().Revoked
+		return n.cred().server(n.clock.Wall)
 	}
 	return nil
 }
@@ -202,6 +198,7 @@ func (d *Daemon) Leave(ctx context.Context, why string, shutdown bool) error {
 	}
 	d.log.Warn("this node leaves", "why", why, "shutdown", shutdown)
 	if err := n.drain(ctx); err != nil {
+		n.stay()
 		return err
 	}
 	if shutdown {
@@ -236,7 +233,7 @@ func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
 	if n == nil {
 		return f, nil
 	}
-	f.CertificateExpires, f.AuthorityExpires = n.cred.leaf.NotAfter, n.cred.authority.NotAfter
+	f.CertificateExpires, f.AuthorityExpires = n.cred().leaf.NotAfter, n.cred().issuer().NotAfter
 	if link, err := n.slot.get(); err == nil {
 		f.GuardWarnings = link.State().Warnings
 	}
@@ -245,7 +242,7 @@ func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
 		f.Plantable = n.plantable()
 	}
 	if err := n.seat.trouble(); err != nil {
-		f.Warnings = append(f.Warnings, "its copy of the repository is not in use, so one voter less can be lost than it seems: "+err.Error())
+		f.Warnings = append(f.Warnings, "its copy of the repository is not usable: "+err.Error())
 	}
 	return f, nil
 }
@@ -288,5 +285,26 @@ func (d *Daemon) certificateDays() (int, bool) {
 	if n == nil {
 		return 0, false
 	}
-	return n.cred.expiry(d.clock()), true
+	return n.cred().expiry(d.clock()), true
+}
+
+// certificatesNow are the certificates that count, for metrics.
+func (d *Daemon) certificatesNow() []metrics.Certificate {
+	n := d.node.Load()
+	if n == nil {
+		return nil
+	}
+	snap, now := n.mirror.Snapshot(), d.clock()
+	var out []metrics.Certificate
+	for _, c := range snap.Certificates {
+		if _, revoked := slices.BinarySearch(snap.Revoked, c.Fingerprint); !revoked && (c.Kind != string(pki.Node) || snap.Uses(c)) {
+			out = append(out, metrics.Certificate{Kind: c.Kind, Name: c.Name, Left: c.NotAfter.Sub(now)})
+		}
+	}
+	for kind, l := range map[pki.Kind]model.Lineage{pki.AuthorityOfNodes: snap.Authorities.Node, pki.AuthorityOfUsers: snap.Authorities.User} {
+		if root, ok := l.Signing(); ok {
+			out = append(out, metrics.Certificate{Kind: string(kind), Name: snap.State.Cluster.Name, Left: root.NotAfter.Sub(now)})
+		}
+	}
+	return out
 }

@@ -59,7 +59,7 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 		}
 		return err
 	}
-	id.Voters, id.Restored = []cluster.NodeName{cfg.Node}, true
+	id.Voters, id.Restored, id.Fresh = []cluster.NodeName{cfg.Node}, true, false
 	if err := id.save(cfg); err != nil {
 		return err
 	}
@@ -85,12 +85,7 @@ func (n *node) renew(ctx context.Context) error {
 			return err
 		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	id := *n.id
-	id.Restored = false
-	n.id = &id
-	return id.save(n.cfg)
+	return n.amend(func(id *identity) { id.Restored = false })
 }
 
 func (n *node) renewOnce(ctx context.Context) error {

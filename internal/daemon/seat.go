@@ -20,15 +20,27 @@ import (
 
 // seat is this node's own member of the repository: there while the node votes or is being made a voter.
 type seat struct {
-	cfg Config
-	log *slog.Logger
+	cfg  Config
+	log  *slog.Logger
+	news chan struct{} // gets a token when the member is up, ready or gone
 
-	mu     sync.Mutex
-	member *etcdstore.Member
-	broken bool      // it failed in a way that this process can not start it again after
-	next   time.Time // no attempt to start before
-	idle   time.Time // since when the record does not name this node
-	why    error     // why the member is not up although it should be; nil when it is, or need not be
+	mu      sync.Mutex
+	member  *etcdstore.Member
+	trusts  []string  // the authorities that the member has trusted since it began
+	broken  bool      // it failed in a way that this process can not start it again after
+	damaged bool      // what is in the directory can not be used any more
+	lost    uint64    // the seat whose copy is lost; 0: none, or not known which
+	gone    bool      // the copy that this node should have is lost
+	named   bool      // this node should have a member
+	next    time.Time // no attempt to start before
+	idle    time.Time // since when the record does not name this node
+	why     error     // why the member is not up although it should be; nil when it is, or need not be
+
+	pace pace // of follow alone
+}
+
+func newSeat(cfg Config, log *slog.Logger) *seat {
+	return &seat{cfg: cfg, log: log, news: make(chan struct{}, 1)}
 }
 
 // unseatedFor is how long the record must not have named a node before its member of the repository is ended and its copy removed: the last steps of a change
@@ -42,28 +54,44 @@ const (
 	seatElection  = 250 * time.Millisecond
 )
 
-// retrySeat is how long a start that failed is left alone.
-const retrySeat = 5 * time.Second
+// How long a start that failed is left alone, and how often a node whose copy is lost looks whether it has been given another seat.
+const (
+	retrySeat = 5 * time.Second
+	askSeat   = 500 * time.Millisecond
+)
 
-// startIfThere starts the member of a voter that comes up, or the first member of a new cluster.
+// startIfThere starts the member of a voter that comes up, or the first member of a new cluster. It fails where this node is the only voter and its copy is
+// lost: there is nobody to wait for.
 func (s *seat) startIfThere(ctx context.Context, n *node) error {
 	id := n.identity()
+	only := slices.Equal(id.Voters, []cluster.NodeName{id.Node})
 	var err error
 	switch {
 	case etcdstore.HasData(s.cfg.path(dirEtcd)):
 		err = s.start(ctx, n, etcdstore.ModeRestart, nil)
-	case len(id.Nodes) == 1 && slices.Contains(id.Voters, id.Node):
+	case only && id.Fresh:
 		err = s.start(ctx, n, etcdstore.ModeNew, nil)
+	case only:
+		return s.onlyCopy(id, "it is gone")
 	default:
 		return nil
 	}
+	if errors.Is(err, etcdstore.ErrDamaged) && only {
+		return s.onlyCopy(id, err.Error())
+	}
 	if err != nil {
 		// The node can still be a client of the other voters; whoever operates it has to see why.
-		s.note(err)
+		s.failed(err)
 		s.log.Error("this node's member of the repository did not start; trying again", "err", err)
-		s.next = time.Now().Add(retrySeat)
 	}
 	return nil
+}
+
+// onlyCopy is the error of a cluster that has no copy of its repository any more.
+func (s *seat) onlyCopy(id *identity, why string) error {
+	err := fault.Errorf(fault.Precondition, "node %s is the only voter of cluster %s, and its copy of the repository in %s can not be used: %s. No other node has a copy to fill it from: restore a snapshot on this node with `redoubtd restore -from FILE`, or put the directory back as it was, then start redoubtd", id.Node, id.Cluster.Name, s.cfg.path(dirEtcd), why)
+	s.log.Error("redoubtd does not start", "err", err)
+	return err
 }
 
 // adjust starts or ends the member as the record and the voters' loop of the president say.
@@ -71,13 +99,22 @@ func (s *seat) adjust(ctx context.Context, n *node, snap engine.Snapshot) {
 	invited := false
 	if snap.Quorum != nil {
 		q, err := confdb.Decode[engine.Quorum](confdb.KindQuorum, confdb.KeyQuorum, snap.Quorum)
-		invited = err == nil && q.Starting == s.cfg.Node
+		invited = err == nil && slices.Contains(q.Starting, s.cfg.Node)
 	}
 	named := invited || snap.Record.IsVoter(s.cfg.Node)
+	s.mu.Lock()
+	s.named = named
+	s.mu.Unlock()
 	running := s.running()
 	switch {
 	case named && running:
 		s.idle = time.Time{}
+		if s.outdated(n, snap) {
+			s.log.Info("this node's member of the repository starts again, to trust other authorities")
+			s.stop()
+			s.after(0)
+			s.come(ctx, n)
+		}
 	case named:
 		s.idle = time.Time{}
 		s.come(ctx, n)
@@ -88,74 +125,36 @@ func (s *seat) adjust(ctx context.Context, n *node, snap engine.Snapshot) {
 		s.stop()
 		s.remove()
 	case !running:
-		s.note(nil)
+		s.mu.Lock()
+		s.why, s.gone, s.lost = nil, false, 0
+		s.mu.Unlock()
 	}
 }
 
-// come starts the member: from its own copy, or as a newcomer that the others have seated.
-func (s *seat) come(ctx context.Context, n *node) {
-	s.mu.Lock()
-	broken := s.broken
-	s.mu.Unlock()
-	if broken || time.Now().Before(s.next) {
-		return
-	}
-	s.next = time.Now().Add(retrySeat)
-	if etcdstore.HasData(s.cfg.path(dirEtcd)) {
-		if err := s.start(ctx, n, etcdstore.ModeRestart, nil); err != nil {
-			s.note(err)
-			s.log.Error("this node's member of the repository did not start; trying again", "err", err)
-		}
-		return
-	}
-	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	seats, err := n.electorate().Seats(bounded)
-	if err != nil {
-		return // no majority at this moment
-	}
-	seated, err := mayBegin(seats, s.cfg.Node, s.cfg.path(dirEtcd))
-	if err != nil {
-		if s.note(err) {
-			s.log.Error("this node has a vote in the repository, and its copy is lost", "err", err)
-		}
-		return
-	}
-	if !seated {
-		return // not seated (any more)
-	}
-	peers, err := n.electorate().Peers(bounded)
-	if err != nil {
-		return
-	}
-	if err := s.start(ctx, n, etcdstore.ModeJoin, peers); err != nil {
-		s.note(err)
-		s.log.Error("this node's new member of the repository did not start; trying again", "err", err)
-		s.remove()
-	}
-}
-
-// mayBegin reports whether a node that has no copy of the repository may begin one: only as a learner. A voter that lost its copy has forgotten what it
-// voted for and what it has acknowledged; filled anew it could undo what was committed.
-func mayBegin(seats []engine.Seat, node cluster.NodeName, dir string) (bool, error) {
-	for _, seat := range seats {
-		if seat.Node != node {
-			continue
-		}
-		if !seat.Learner {
-			return false, fault.Errorf(fault.Precondition, "the copy of the repository in %s is gone, but node %s has a vote in it: a voter is not filled anew, because it has forgotten what it acknowledged; put the copy back, or run `redoubt node remove -F %s` on another node and let this one join again", dir, node, node)
-		}
-		return true, nil
-	}
-	return false, nil
-}
-
-// note keeps why the member is not up; true: that was not known yet.
-func (s *seat) note(err error) bool {
+// after puts the next attempt off.
+func (s *seat) after(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news := err != nil && (s.why == nil || s.why.Error() != err.Error())
-	s.why = err
+	s.next = time.Now().Add(d)
+}
+
+// failed notes why a start failed.
+func (s *seat) failed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next, s.why = time.Now().Add(retrySeat), err
+	s.damaged = s.damaged || errors.Is(err, etcdstore.ErrDamaged)
+}
+
+// lose notes that the copy is lost, and in which seat if that is known; true: that is news.
+func (s *seat) lose(id uint64, why error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := !s.gone || s.why == nil || s.why.Error() != why.Error()
+	s.gone, s.why = true, why
+	if id != 0 {
+		s.lost = id
+	}
 	return news
 }
 
@@ -168,7 +167,7 @@ func (s *seat) trouble() error {
 
 // start brings the member up and watches over it.
 func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers map[cluster.NodeName]string) error {
-	id := n.identity()
+	id, trusts := n.identity(), n.cred().nodes.Fingerprints()
 	m, err := etcdstore.StartMember(ctx, etcdstore.MemberConfig{
 		Node: s.cfg.Node, Address: id.self().PrivateAddress, ClientPort: PortClient, PeerPort: PortPeer, Dir: s.cfg.path(dirEtcd), TLS: s.cfg.tlsFiles(), Mode: mode, Peers: peers,
 		Cluster: id.Cluster.ID, Heartbeat: seatHeartbeat, Election: seatElection, Admit: n.admit, Log: s.log,
@@ -177,34 +176,57 @@ func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers ma
 		return err
 	}
 	s.mu.Lock()
-	s.member, s.why = m, nil
+	s.member, s.why, s.damaged, s.gone, s.lost = m, nil, false, false, 0
+	s.trusts = trusts
 	s.mu.Unlock()
 	s.log.Info("this node's member of the repository is up", "mode", fmt.Sprint(mode))
-	go func() {
-		<-m.Done()
-		s.mu.Lock()
-		ours := s.member == m
-		if ours {
-			s.member = nil
-		}
-		s.mu.Unlock()
-		if !ours {
-			return
-		}
-		switch err := m.Err(); fault.CodeOf(err) {
-		case fault.Precondition:
-			s.log.Info("this node's seat in the repository was given up; its copy is removed")
-			s.remove()
-		case fault.Internal:
-			s.mu.Lock()
-			s.broken, s.why = true, err
-			s.mu.Unlock()
-			s.log.Error("this node's member of the repository has failed; the other voters carry on; restart redoubtd when the cause is gone", "err", err)
-		default:
-			s.log.Error("this node's member of the repository has ended; starting it again", "err", err)
-		}
-	}()
+	go s.watch(m)
 	return nil
+}
+
+// watch follows a member to its end.
+func (s *seat) watch(m *etcdstore.Member) {
+	defer s.tell()
+	select {
+	case <-m.Ready():
+		s.tell()
+		<-m.Done()
+	case <-m.Done():
+	}
+	s.mu.Lock()
+	ours := s.member == m
+	if ours {
+		s.member = nil
+	}
+	s.mu.Unlock()
+	if !ours {
+		return
+	}
+	switch err := m.Err(); {
+	case fault.Is(err, fault.Precondition):
+		s.log.Info("this node's seat in the repository was given up; its copy is removed")
+		s.remove()
+	case errors.Is(err, etcdstore.ErrDamaged):
+		s.mu.Lock()
+		s.damaged, s.gone, s.lost, s.why = true, true, m.Standing().Seat, err
+		s.mu.Unlock()
+		s.log.Error("this node's copy of the repository is damaged; the other voters carry on, and it waits for another seat", "err", err)
+	case fault.Is(err, fault.Internal):
+		s.mu.Lock()
+		s.broken, s.why = true, err
+		s.mu.Unlock()
+		s.log.Error("this node's member of the repository has failed; the other voters carry on; restart redoubtd when the cause is gone", "err", err)
+	default:
+		s.log.Error("this node's member of the repository has ended; starting it again", "err", err)
+	}
+}
+
+// tell wakes whoever looks after the seat.
+func (s *seat) tell() {
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
 }
 
 // running reports whether the member is up.
@@ -229,10 +251,19 @@ func (s *seat) stop() {
 func (s *seat) remove() {
 	dir := s.cfg.path(dirEtcd)
 	old := filepath.Join(s.cfg.Data, dirEtcd+".old")
+	if !holdsAnything(dir) {
+		return // an earlier copy is worth more than nothing
+	}
 	if err := os.RemoveAll(old); err != nil {
 		s.log.Warn("removing an old copy of the repository", "err", err)
 	}
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 		s.log.Warn("setting the copy of the repository aside", "err", err)
 	}
+}
+
+// holdsAnything reports whether there is anything in a directory.
+func holdsAnything(dir string) bool {
+	names, err := os.ReadDir(dir)
+	return err == nil && len(names) > 0
 }

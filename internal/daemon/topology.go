@@ -34,6 +34,7 @@ func (n *node) follow(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-views:
 		case <-news:
+		case <-n.seat.news:
 		case <-tick.C:
 		}
 	}
@@ -55,6 +56,9 @@ func (n *node) adjust(ctx context.Context) error {
 	n.reroute(ctx, view)
 	if snap.Record != nil {
 		n.seat.adjust(ctx, n, snap)
+	}
+	if c := n.seat.report(n.clock.Boot(), view); c != view.Copy {
+		return n.member.Do(ctx, func() { n.machine.SetCopy(c) })
 	}
 	return nil
 }
@@ -87,7 +91,7 @@ func (n *node) learn(snap engine.Snapshot) (gone bool) {
 		n.log.Error("the repository is that of another cluster; it is not followed", "cluster", snap.State.Cluster.Name)
 		return false
 	}
-	next := &identity{Cluster: snap.State.Cluster, Node: old.Node, Profile: old.Profile, Restored: old.Restored}
+	next := &identity{Cluster: snap.State.Cluster, Node: old.Node, Profile: old.Profile, Restored: old.Restored, Fresh: old.Fresh}
 	for _, s := range snap.State.Nodes {
 		next.Nodes = append(next.Nodes, s.Node)
 	}
@@ -105,7 +109,7 @@ func (n *node) learn(snap engine.Snapshot) (gone bool) {
 		return false
 	}
 	n.mu.Lock()
-	next.Restored = n.id.Restored
+	next.Restored, next.Fresh = n.id.Restored, n.id.Fresh
 	n.id = next
 	n.mu.Unlock()
 	if err := next.save(n.cfg); err != nil {
@@ -153,18 +157,26 @@ func (n *node) bootstrap(ctx context.Context) error {
 	if id.Restored {
 		return n.renew(ctx)
 	}
-	if len(id.Nodes) != 1 || len(id.Voters) != 1 || id.Voters[0] != id.Node {
-		return nil
-	}
-	for {
+	for id.Fresh {
 		err := n.firstRecords(ctx, id)
 		if err == nil || fault.Is(err, fault.Conflict) {
-			return nil
+			return n.amend(func(id *identity) { id.Fresh = false })
 		}
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// amend changes what this node remembers of itself.
+func (n *node) amend(f func(id *identity)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id := *n.id
+	f(&id)
+	n.id = &id
+	return id.save(n.cfg)
 }
 
 // firstRecords writes the cluster, its first node and the first membership record, if they are not there.

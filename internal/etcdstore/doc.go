@@ -6,6 +6,7 @@
 package etcdstore
 
 import (
+	"crypto/x509"
 	"net"
 	"net/url"
 	"strconv"
@@ -14,9 +15,13 @@ import (
 // TLSFiles are the PEM files of a node: the authority's certificate, the node's own and its key. They are read anew for every connection, so that
 // a renewed certificate needs no restart.
 type TLSFiles struct {
-	CA   string
-	Cert string
-	Key  string
+	CA      string
+	Cert    string
+	Key     string
+	Revoked string // a list of revoked certificates in DER form, of which only the serial numbers count; empty: none are
+
+	// Accept looks at the certificate of a member that a client speaks to, after the handshake has verified it; nil: any will do.
+	Accept func(*x509.Certificate) error
 }
 
 // hostPort is the form of an address that dialers take; IPv6 in brackets.

@@ -84,6 +84,7 @@ const (
 	catchUpEntries   = 1000    // kept for slow members; who is further behind gets the whole repository
 	keptRevisions    = "1000"  // of the history, for watches that come back
 	maxTxnOps        = 2 * MaxOps
+	maxLearners      = 5 // all that are going to vote may be seated before the first of them votes
 	handOver         = 500 * time.Millisecond
 	closePatience    = 3 * time.Second
 )
@@ -185,7 +186,7 @@ func (c *MemberConfig) embedded() *embed.Config {
 		e.ClusterState, e.InitialCluster = embed.ClusterStateFlagExisting, initialCluster(c.Peers, c.PeerPort)
 	}
 	// Clients are checked by certificate and gate. The address they come from is not: a node has one address for each interconnect.
-	files := transport.TLSInfo{CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, TrustedCAFile: c.TLS.CA, ClientCertAuth: true, SkipClientSANVerify: true}
+	files := transport.TLSInfo{CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, TrustedCAFile: c.TLS.CA, CRLFile: c.TLS.Revoked, ClientCertAuth: true, SkipClientSANVerify: true}
 	e.ClientTLSInfo, e.PeerTLSInfo = files, files
 	e.TlsMinVersion = "TLS1.3"
 	e.TickMs, e.ElectionMs = uint(c.Heartbeat.Milliseconds()), uint(c.Election.Milliseconds())
@@ -195,8 +196,10 @@ func (c *MemberConfig) embedded() *embed.Config {
 	e.MaxSnapFiles, e.MaxWalFiles = 2, 2
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModeRevision, keptRevisions
 	e.QuotaBackendBytes = c.Quota
-	e.BackendBatchInterval, e.BackendBatchLimit = 50*time.Millisecond, 500
+	// What is durable is the log; the database behind it may lag. etcd looks at it this often whether there is anything to write or not.
+	e.BackendBatchInterval, e.BackendBatchLimit = time.Second, 500
 	e.MaxTxnOps = maxTxnOps
+	e.MaxLearners = maxLearners
 	e.WarningApplyDuration, e.WarningUnaryRequestDuration = time.Second, 2*time.Second
 	return e
 }
@@ -270,6 +273,30 @@ func (m *Member) Err() error { return m.failure() }
 
 // IsLeader reports whether this member leads the others.
 func (m *Member) IsLeader() bool { return m.etcd.Server.Leader() == m.etcd.Server.MemberID() }
+
+// Standing is how far a member is.
+type Standing struct {
+	Seat    uint64 // the member's number, as in engine.Seat
+	Index   uint64 // the newest entry of the log that it has applied
+	Ready   bool   // it takes part
+	Follows bool   // it knows a leader, or is it
+	Learner bool   // it has no vote, or none any more
+}
+
+// Standing says how far this member is.
+func (m *Member) Standing() Standing {
+	server := m.etcd.Server
+	p := Standing{Seat: uint64(server.MemberID()), Index: server.AppliedIndex(), Follows: server.Leader() != 0, Learner: true}
+	if me := server.Cluster().Member(server.MemberID()); me != nil {
+		p.Learner = me.IsLearner
+	}
+	select {
+	case <-server.ReadyNotify():
+		p.Ready = true
+	default:
+	}
+	return p
+}
 
 // MoveLeader hands the leadership to another voter, so that nobody waits for an election when this member stops; it does nothing where it does not lead.
 // Close does it too, if it is quick.

@@ -52,7 +52,13 @@ func (f TLSFiles) client(host string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	accept := f.Accept
+	if accept == nil {
+		accept = func(*x509.Certificate) error { return nil }
+	}
 	return &tls.Config{
+		VerifyConnection: func(s tls.ConnectionState) error { return accept(s.PeerCertificates[0]) },
+
 		MinVersion: tls.VersionTLS13,
 		ServerName: host,
 		RootCAs:    pool,

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -25,6 +26,10 @@ var (
 	descPresident = desc("president", "1 while this node is the president.")
 	descMembers   = desc("members", "How many members the newest membership record has.")
 	descVoters    = desc("voters", "How many voters the newest membership record has.")
+	descVote      = desc("voter_present", "1 while a voter is heard by this node, or is this one.", "voter")
+	descCopy      = desc("voter_copy_usable", "1 while a voter is heard and has a usable copy of the repository.", "voter")
+	descCopies    = desc("repository_copies_usable", "How many of the voters that are heard have a usable copy of the repository.")
+	descMargin    = desc("voters_margin", "How many more voters may be lost, whichever they are; negative when too many are lost already.")
 	descPath      = desc("path_up", "1 while a node is heard on a path of the interconnect.", "node", "path")
 	descSuspected = desc("node_suspected", "1 while this node suspects another to be dead.", "node")
 	descSent      = desc("heartbeats_sent_total", "Heartbeats and answers sent.")
@@ -37,6 +42,7 @@ var (
 	descResource  = desc("resource_state", "1 for the state that a resource has on a node.", "group", "resource", "node", "state")
 	descStatus    = desc("resource_status", "1 for the health that is reported of a resource on a node.", "group", "resource", "node", "status")
 	descDays      = desc("certificate_expiry_days", "How many days this node's certificate still holds; negative once it has ended.")
+	descLeft      = desc("certificate_days_left", "How many days a certificate still holds, by what it is for and whose it is; negative once it has ended.", "kind", "name")
 )
 
 // Describe implements prometheus.Collector.
@@ -67,6 +73,24 @@ func (c scrape) Collect(out chan<- prometheus.Metric) {
 			gauge(out, descDays, float64(days))
 		}
 	}
+	if c.s.Certificates != nil {
+		certificates(out, c.s.Certificates())
+	}
+}
+
+// certificates tells when the certificates end, each kind and name once: of several the last to end.
+func certificates(out chan<- prometheus.Metric, list []Certificate) {
+	type key struct{ kind, name string }
+	left := map[key]time.Duration{}
+	for _, c := range list {
+		k := key{c.Kind, c.Name}
+		if l, ok := left[k]; !ok || c.Left > l {
+			left[k] = c.Left
+		}
+	}
+	for k, l := range left {
+		gauge(out, descLeft, math.Floor(l.Hours()/24), k.kind, k.name)
+	}
 }
 
 func members(out chan<- prometheus.Metric, v membership.View, now membership.Instant) {
@@ -77,6 +101,14 @@ func members(out chan<- prometheus.Metric, v membership.View, now membership.Ins
 		gauge(out, descEpoch, float64(v.Record.Epoch))
 		gauge(out, descMembers, float64(len(v.Record.Members)))
 		gauge(out, descVoters, float64(len(v.Record.Voters)))
+		for _, voter := range v.Record.Voters {
+			c, heard := v.CopyOf(voter.Node, now)
+			gauge(out, descVote, truth(heard), string(voter.Node))
+			gauge(out, descCopy, truth(heard && c.State == membership.CopyUsable), string(voter.Node))
+		}
+		t := v.Tally(now)
+		gauge(out, descCopies, float64(t.Usable))
+		gauge(out, descMargin, float64(t.Margin))
 	}
 	for _, p := range v.Paths {
 		gauge(out, descPath, truth(p.Up), string(p.Node), strconv.Itoa(p.Path))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"redoubt/api/client"
+	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
@@ -69,13 +71,17 @@ func onTLS(t *testing.T, s *Server) string {
 
 func TestWhoMayOnTLS(t *testing.T) {
 	ca, other := authority(t), authority(t)
+	users, err := pki.NewAuthority(pki.AuthorityOfUsers, "c1", "demo", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	mine := certificate(t, ca, "n1", time.Now())
 	removed := certificate(t, ca, "n3", time.Now())
 	s, _ := start(t, func(c *Config) {
 		c.TLS = func() *tls.Config {
-			return &tls.Config{Certificates: []tls.Certificate{mine}, ClientCAs: pool(ca)}
+			return &tls.Config{Certificates: []tls.Certificate{mine}, ClientCAs: pki.Roots{ca.Cert, users.Cert}.Pool()}
 		}
-		c.Revoked = func() []string { return []string{pki.Fingerprint(removed.Leaf)} }
+		c.Identify = identify(pki.Roots{ca.Cert}, pki.Roots{users.Cert}, func(c *x509.Certificate) bool { return c.Equal(removed.Leaf) })
 	})
 	addr := onTLS(t, s)
 	selfSigned := certificate(t, other, "n2", time.Now())
@@ -128,12 +134,7 @@ func TestRevokedWhileConnected(t *testing.T) {
 		c.TLS = func() *tls.Config {
 			return &tls.Config{Certificates: []tls.Certificate{mine}, ClientCAs: pool(ca)}
 		}
-		c.Revoked = func() []string {
-			if revoked.Load() {
-				return []string{pki.Fingerprint(theirs.Leaf)}
-			}
-			return nil
-		}
+		c.Identify = identify(pki.Roots{ca.Cert}, nil, func(*x509.Certificate) bool { return revoked.Load() })
 	})
 	addr := onTLS(t, s)
 	c := client.TLS(addr, &tls.Config{RootCAs: pool(ca), Certificates: []tls.Certificate{theirs}})
@@ -164,15 +165,8 @@ func TestNoAuthority(t *testing.T) {
 	}
 }
 
-func TestFingerprintIsThatOfTheAuthority(t *testing.T) {
-	cert := certificate(t, authority(t), "n1", time.Now())
-	if got, want := fingerprint(cert.Leaf), pki.Fingerprint(cert.Leaf); got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
-// A caller without a verified chain is refused even if the handshake let it through.
-func TestUnverifiedChain(t *testing.T) {
+// A caller with a certificate is refused where nobody can say whose it is.
+func TestNobodyIdentifies(t *testing.T) {
 	s, _ := start(t, nil)
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	if err != nil {
@@ -180,7 +174,60 @@ func TestUnverifiedChain(t *testing.T) {
 	}
 	cert := certificate(t, authority(t), "n1", time.Now())
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert.Leaf}}
-	if who, err := s.caller(r); !fault.Is(err, fault.Denied) || who.Kind != control.CallerNone {
+	if who, err := s.caller(r); !fault.Is(err, fault.Precondition) || who.Kind != control.CallerNone {
 		t.Errorf("%+v, %v", who, err)
+	}
+}
+
+// identify does what the daemon does with certificates.
+func identify(nodes, users pki.Roots, revoked func(*x509.Certificate) bool) func(*x509.Certificate) (control.Caller, error) {
+	return func(c *x509.Certificate) (control.Caller, error) {
+		if revoked(c) {
+			return control.Caller{}, fault.Errorf(fault.Denied, "the certificate of %s was revoked", c.Subject.CommonName)
+		}
+		if s, err := users.Verify(c, time.Now(), x509.ExtKeyUsageClientAuth, pki.User); err == nil {
+			return control.Caller{Kind: control.CallerUser, User: s.Name}, nil
+		}
+		s, err := nodes.Verify(c, time.Now(), x509.ExtKeyUsageClientAuth, pki.Node)
+		return control.Caller{Kind: control.CallerNode, Node: cluster.NodeName(s.Name)}, err
+	}
+}
+
+// A watch ends with its watcher's certificate, not with the next request.
+func TestRevokedWhileWatching(t *testing.T) {
+	ca := authority(t)
+	mine, theirs := certificate(t, ca, "n1", time.Now()), certificate(t, ca, "n2", time.Now())
+	var revoked atomic.Bool
+	s, _ := start(t, func(c *Config) {
+		c.TLS = func() *tls.Config {
+			return &tls.Config{Certificates: []tls.Certificate{mine}, ClientCAs: pool(ca)}
+		}
+		c.Identify = identify(pki.Roots{ca.Cert}, nil, func(*x509.Certificate) bool { return revoked.Load() })
+	})
+	s.events = func(ctx context.Context, _ control.Caller) (<-chan v1.Event, error) {
+		return make(chan v1.Event), nil
+	}
+	addr := onTLS(t, s)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool(ca), Certificates: []tls.Certificate{theirs}}}
+	defer transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+addr+"/v1/watch", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("the watch was refused: %s", answer.Status)
+	}
+	revoked.Store(true)
+	began := time.Now()
+	_, _ = io.ReadAll(answer.Body)
+	if took := time.Since(began); ctx.Err() != nil || took > 5*lookAgain {
+		t.Errorf("the watch went on for %v", took)
 	}
 }

@@ -37,6 +37,23 @@ type Authorities struct {
 	User Lineage `json:"user"` // trusted by the API alone
 }
 
+// Of is the lineage of a kind: "user", or else that of nodes.
+func (a Authorities) Of(kind string) Lineage {
+	if kind == "user" {
+		return a.User
+	}
+	return a.Node
+}
+
+// Set replaces the lineage of a kind.
+func (a *Authorities) Set(kind string, l Lineage) {
+	if kind == "user" {
+		a.User = l
+		return
+	}
+	a.Node = l
+}
+
 // Lineage is an authority and, while it is exchanged, its successor.
 type Lineage struct {
 	Roots   []Root    `json:"roots"` // trusted; the successor last
@@ -93,6 +110,7 @@ type Trust struct {
 	Keys        []string         `json:"keys"`        // those whose key it has
 	Certificate string           `json:"certificate"` // the certificate that it shows
 	Issuer      string           `json:"issuer"`
+	ClockOff    int              `json:"clockOff,omitempty"` // seconds by which its clock is ahead of most others', when that is worth saying
 }
 
 // Party is a node in the exchange of an authority.

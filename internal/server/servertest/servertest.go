@@ -67,7 +67,7 @@ func Cluster(t testing.TB) (*control.Control, confdb.Store) {
 	}
 	c := Alone()
 	c.Enter(&control.Running{
-		Node: "n1", Fingerprint: "SHA256:test", Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{}, Sealer: key,
+		Node: "n1", Fingerprint: func() string { return "SHA256:test" }, Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{}, Sealer: key,
 	})
 	return c, store
 }

@@ -1,0 +1,157 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	v1 "redoubt/api/v1"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
+)
+
+// exchangeLimit is how long the command waits for the exchange of an authority. The exchange goes on without it.
+const exchangeLimit = 2 * time.Minute
+
+// CertificateRotateAuthority exchanges an authority for another. What it writes is only the beginning: the nodes carry it from stage to stage by themselves, so
+// that nothing is lost whoever dies. Asked again, it waits for the one that is under way.
+func (c *Control) CertificateRotateAuthority(ctx context.Context, who Caller, in v1.CertificateRotateAuthority) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "certificate rotate-authority")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	kind, shown := certNode, certNodeAuthority
+	if in.Users {
+		kind, shown = certUser, certUserAuthority
+	}
+	var next *model.Root
+	out, err := c.change(ctx, r, who, configuration(func(d *draft) error {
+		all := d.snap.Authorities
+		l := all.Of(kind)
+		if len(l.Roots) == 0 {
+			return fault.Errorf(fault.Unavailable, "the authorities are not in the repository yet; try again in a moment")
+		}
+		switch {
+		case l.Stage == model.StageSettled:
+			if next == nil {
+				made, err := r.Authority.Succeed(ctx, kind)
+				if err != nil {
+					return err
+				}
+				next = &made
+			}
+			l.Roots = []model.Root{l.Roots[len(l.Roots)-1], *next}
+			l.Stage, l.Started, l.By, l.Force = model.StageTrust, d.now.UTC(), d.who.String(), in.Force
+		case in.Force && !l.Force:
+			l.Force = true
+			d.say("the exchange that is under way waits no longer for whoever is away")
+		default:
+			d.say("the exchange is under way already")
+			return nil
+		}
+		all.Set(kind, l)
+		d.put(confdb.KeyAuthorities, confdb.KindAuthorities, all)
+		return nil
+	}))
+	if err != nil {
+		return out, err
+	}
+	return c.awaitExchange(ctx, r, out, kind, shown)
+}
+
+// awaitExchange waits until the exchange is done, or until it can not go on without somebody who is away.
+func (c *Control) awaitExchange(ctx context.Context, r *Running, out v1.Result, kind, shown string) (v1.Result, error) {
+	var l model.Lineage
+	away := func(v view) bool {
+		_, _, waiting := l.Next(kind, v.parties(), v.snap.Trusts, false)
+		for _, n := range waiting {
+			if v.isMember(n) {
+				return false
+			}
+		}
+		return l.Stage == model.StageReissue && (len(waiting) > 0 || kind == certUser)
+	}
+	err := c.until(ctx, r, exchangeLimit, func(v view) bool {
+		l = v.snap.Authorities.Of(kind)
+		return l.Stage == model.StageSettled || away(v)
+	})
+	if err != nil {
+		return out, err
+	}
+	v := c.look(r)
+	l = v.snap.Authorities.Of(kind)
+	if l.Stage != model.StageSettled {
+		out.Messages = append(out.Messages, "the exchange goes on by itself: "+v.exchange(shown, l)+"; `redoubt certificate show` tells how far it is, and -F ends it without them")
+		return out, nil
+	}
+	root, _ := l.Signing()
+	out.Messages = append(out.Messages, "the authority of "+kind+"s is "+root.Fingerprint+" now; the old one is trusted nowhere any more")
+	return out, nil
+}
+
+// PeerRenew gives this node another certificate.
+func (c *Control) PeerRenew(ctx context.Context, who Caller, in v1.PeerRenew) (v1.Certificate, error) {
+	r, err := c.enter(ctx, who, "peer renew")
+	if err != nil {
+		return v1.Certificate{}, err
+	}
+	return c.renewHere(ctx, r)
+}
+
+// PeerSign signs another certificate for the node that calls.
+func (c *Control) PeerSign(ctx context.Context, who Caller, in v1.PeerSign) (v1.PeerSigned, error) {
+	r, err := c.enter(ctx, who, "peer sign")
+	if err != nil {
+		return v1.PeerSigned{}, err
+	}
+	node, err := caller(c.look(r), who)
+	if err != nil {
+		return v1.PeerSigned{}, err
+	}
+	signed, err := r.Authority.SignNode(ctx, in.Request, node.Node)
+	if err != nil {
+		return v1.PeerSigned{}, err
+	}
+	c.cfg.Log.Info("a node's certificate was renewed", "node", node.Name, "fingerprint", signed.Record.Fingerprint)
+	return v1.PeerSigned{Certificate: signed.DER}, nil
+}
+
+// PeerKey gives a node the key of an authority. Every node may be a sponsor and so has it; a quorum server is none.
+func (c *Control) PeerKey(ctx context.Context, who Caller, in v1.PeerKey) (v1.PeerAuthorityKey, error) {
+	r, err := c.enter(ctx, who, "peer key")
+	if err != nil {
+		return v1.PeerAuthorityKey{}, err
+	}
+	node, err := caller(c.look(r), who)
+	if err != nil {
+		return v1.PeerAuthorityKey{}, err
+	}
+	if node.QuorumServer {
+		return v1.PeerAuthorityKey{}, fault.Errorf(fault.Denied, "quorum server %s gets no authority's key", node.Name)
+	}
+	key, err := r.Authority.Key(in.Fingerprint)
+	if err != nil {
+		return v1.PeerAuthorityKey{}, err
+	}
+	c.cfg.Log.Info("a node was given the key of an authority", "node", node.Name, "authority", in.Fingerprint)
+	return v1.PeerAuthorityKey{Key: key}, nil
+}
+
+// PeerTime tells another node what time it is here.
+func (c *Control) PeerTime(ctx context.Context, who Caller, in v1.PeerTime) (v1.PeerNow, error) {
+	if _, err := c.enter(ctx, who, "peer time"); err != nil {
+		return v1.PeerNow{}, err
+	}
+	return v1.PeerNow{Now: c.cfg.Clock.Wall().UTC()}, nil
+}
+
+// caller is the configured node that calls: what is given to it is for it alone.
+func caller(v view, who Caller) (model.NodeState, error) {
+	n, ok := check.Node(v.state, who.Node)
+	if who.Kind != CallerNode || !ok {
+		return n, fault.Errorf(fault.Denied, "%s may not ask for this: it is for the nodes of the cluster", who)
+	}
+	return n, nil
+}
+

@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"slices"
+
+	"redoubt/internal/engine"
+	"redoubt/internal/rgm/model"
+)
+
+// The repository's member reads which authorities it trusts when it begins. When they change it begins anew, while the others carry the repository; no
+// service depends on it.
+
+// effective are the authorities that this node's ports trust: those of the files, or those that its member of the repository still has.
+func (s *seat) effective(cr *credentials) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.member == nil {
+		return cr.nodes.Fingerprints()
+	}
+	select {
+	case <-s.member.Ready():
+		return s.trusts
+	default:
+		return nil // it is on its way
+	}
+}
+
+// outdated reports whether the member has to begin anew now: one after the other, in the order of the names.
+func (s *seat) outdated(n *node, snap engine.Snapshot) bool {
+	want := n.cred().nodes.Fingerprints()
+	s.mu.Lock()
+	same := s.member == nil || slices.Equal(s.trusts, want)
+	s.mu.Unlock()
+	if same {
+		return false
+	}
+	for _, m := range snap.Record.Members {
+		if m.Node >= s.cfg.Node || !snap.Record.IsVoter(m.Node) {
+			continue
+		}
+		if !slices.ContainsFunc(snap.Trusts, func(t model.Trust) bool { return t.Node == m.Node && slices.Equal(t.NodeRoots, want) }) {
+			return false
+		}
+	}
+	return true
+}

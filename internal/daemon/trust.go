@@ -1,0 +1,146 @@
+package daemon
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"math/big"
+	"slices"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/control"
+	"redoubt/internal/engine"
+	"redoubt/internal/fault"
+	"redoubt/internal/pki"
+	"redoubt/internal/rgm/model"
+)
+
+// identify says whose the certificate of a caller of the API is. It is asked with every request: a connection outlives certificates.
+func (d *Daemon) identify(cert *x509.Certificate) (control.Caller, error) {
+	n := d.node.Load()
+	if n == nil {
+		return control.Caller{Kind: control.CallerNone}, fault.Errorf(fault.Precondition, "this node is in no cluster")
+	}
+	return n.identify(cert)
+}
+
+// identify holds a caller's certificate to its authority, its kind, its time, the list of what was revoked and, for a node, to the configuration.
+func (n *node) identify(cert *x509.Certificate) (control.Caller, error) {
+	nobody := control.Caller{Kind: control.CallerNone}
+	if said, err := pki.SubjectOf(cert); err == nil && said.Kind != pki.Node {
+		subject, err := n.cred().users.Verify(cert, n.clock.Wall(), x509.ExtKeyUsageClientAuth, pki.User, pki.Partner)
+		if err == nil {
+			err = n.counts(cert, subject)
+		}
+		switch {
+		case err != nil:
+			return nobody, err
+		case subject.Kind == pki.Partner:
+			return control.Caller{Kind: control.CallerPartner, User: subject.Name}, nil
+		}
+		return control.Caller{Kind: control.CallerUser, User: subject.Name}, nil
+	}
+	name, err := n.known(cert, x509.ExtKeyUsageClientAuth)
+	if err != nil {
+		return nobody, err
+	}
+	return control.Caller{Kind: control.CallerNode, Node: name, User: "node " + string(name)}, nil
+}
+
+// known names the node of a certificate, if it still is one of this cluster.
+func (n *node) known(cert *x509.Certificate, usage x509.ExtKeyUsage) (cluster.NodeName, error) {
+	subject, err := n.cred().nodes.Verify(cert, n.clock.Wall(), usage, pki.Node)
+	if err != nil {
+		return "", err
+	}
+	if err := n.counts(cert, subject); err != nil {
+		return "", err
+	}
+	// Who has an authority's key can make a certificate that nobody has revoked, but not a record.
+	name, snap := cluster.NodeName(subject.Name), n.mirror.Snapshot()
+	if snap.State.Cluster.ID != "" && !slices.ContainsFunc(snap.State.Nodes, func(s model.NodeState) bool { return s.Name == name }) {
+		return "", fault.Errorf(fault.Denied, "the certificate is that of node %s, which is not in the cluster", name)
+	}
+	return name, nil
+}
+
+// counts says why a certificate that is in order does not count all the same.
+func (n *node) counts(cert *x509.Certificate, subject pki.Subject) error {
+	if id := n.identity().Cluster.ID; subject.Cluster != id {
+		return fault.Errorf(fault.Denied, "the certificate of %s %s is of another cluster, %s", subject.Kind, subject.Name, subject.Cluster)
+	}
+	snap := n.mirror.Snapshot()
+	i, revoked := slices.BinarySearch(snap.Revoked, pki.Fingerprint(cert))
+	if !revoked {
+		return nil
+	}
+	why := snap.Revocations[i].Reason
+	if why == "" {
+		why = "by " + snap.Revocations[i].By
+	}
+	return fault.Errorf(fault.Denied, "the certificate of %s %s was revoked (%s)", subject.Kind, subject.Name, why)
+}
+
+// admit says whether the holder of a certificate may use this node's member of the repository.
+func (n *node) admit(cert *x509.Certificate) error {
+	_, err := n.known(cert, x509.ExtKeyUsageClientAuth)
+	return err
+}
+
+// acceptServer says whether this node talks to the one that shows the certificate.
+func (n *node) acceptServer(cert *x509.Certificate) error {
+	_, err := n.known(cert, x509.ExtKeyUsageServerAuth)
+	return err
+}
+
+// recordOf is what the repository remembers of a certificate.
+func recordOf(cert, issuer *x509.Certificate) model.Certificate {
+	subject, _ := pki.SubjectOf(cert) // ours
+	return model.Certificate{
+		Fingerprint: pki.Fingerprint(cert), Kind: string(subject.Kind), Name: subject.Name, Serial: hex.EncodeToString(cert.SerialNumber.Bytes()),
+		Issuer: pki.Fingerprint(issuer), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
+	}
+}
+
+// revokedSerials are the serial numbers of the nodes' certificates that count no more: all that the ports of the repository's members can be told.
+func revokedSerials(snap engine.Snapshot) []*big.Int {
+	var out []*big.Int
+	for i, r := range snap.Revocations {
+		serial := r.Serial
+		if serial == "" {
+			j := slices.IndexFunc(snap.Certificates, func(c model.Certificate) bool { return c.Fingerprint == snap.Revoked[i] })
+			if j >= 0 {
+				serial = snap.Certificates[j].Serial
+			}
+		}
+		if b, err := hex.DecodeString(serial); err == nil && len(b) > 0 && (r.Kind == "" || r.Kind == string(pki.Node)) {
+			out = append(out, new(big.Int).SetBytes(b))
+		}
+	}
+	return out
+}
+
+// rootsOf reads the authorities that the repository says are trusted.
+func rootsOf(l model.Lineage) (pki.Roots, error) {
+	var out pki.Roots
+	for _, r := range l.Roots {
+		cert, err := x509.ParseCertificate(r.Certificate)
+		if err != nil || pki.Fingerprint(cert) != r.Fingerprint {
+			return nil, fault.Errorf(fault.Internal, "the record of authority %s is damaged; restore the repository from a snapshot", r.Fingerprint)
+		}
+		out = append(out, cert)
+	}
+	return out, nil
+}
+
+// rootOf is the record of an authority.
+func rootOf(cert, cross *x509.Certificate) model.Root {
+	r := model.Root{Fingerprint: pki.Fingerprint(cert), Certificate: cert.Raw, NotAfter: cert.NotAfter.UTC()}
+	if cross != nil {
+		r.Cross = cross.Raw
+	}
+	return r
+}
+
+// farOff is by how much the clocks of nodes may differ before it is said.
+const farOff = 5 * time.Second
