@@ -72,10 +72,14 @@ func (c *Control) QuorumAdd(ctx context.Context, who Caller, in v1.QuorumAdd) (v
 		if len(in.Names) == 0 {
 			return l, fault.Errorf(fault.Invalid, "quorum add: name the quorum server")
 		}
+		key := ""
 		settings, ps := check.ParseSettings("quorum server", in.Property)
 		for _, s := range settings {
-			if !strings.EqualFold(s.Name, "qshost") {
-				ps = append(ps, check.Problem{Code: fault.Invalid, Path: "quorum server: property " + s.Name, Text: check.DidYouMean(s.Name, []string{"qshost"}, "there is qshost")})
+			switch {
+			case strings.EqualFold(s.Name, "key"):
+				key = s.Text
+			case !strings.EqualFold(s.Name, "qshost"):
+				ps = append(ps, check.Problem{Code: fault.Invalid, Path: "quorum server: property " + s.Name, Text: check.DidYouMean(s.Name, []string{"qshost", "key"}, "there are qshost and key")})
 			}
 		}
 		if err := ps.Err(); err != nil {
@@ -89,13 +93,21 @@ func (c *Control) QuorumAdd(ctx context.Context, who Caller, in v1.QuorumAdd) (v
 			if _, taken := check.Node(d.state, cluster.NodeName(name)); taken {
 				return l, fault.Errorf(fault.Exists, "a node %s is in the cluster already", name)
 			}
-			if l, err = l.Allow(admission.Entry{Host: name, By: d.who.String(), ExpiresAt: until, Once: true, QuorumServer: true}); err != nil {
+			if l, err = l.Allow(admission.Entry{Host: name, By: d.who.String(), ExpiresAt: until, Once: true, QuorumServer: true, Key: key}); err != nil {
 				return l, err
 			}
-			d.say("quorum server " + name + " may join within an hour: run `redoubt node join` there; it votes as soon as it has")
+			d.say("quorum server " + name + " may join within an hour: run `redoubt node join` there" + approval(name, key) + "; it votes as soon as it has")
 		}
 		return l, nil
 	})
+}
+
+// approval says what is left to do when a host was allowed without its key.
+func approval(host, key string) string {
+	if key != "" {
+		return ""
+	}
+	return " and `redoubt access approve " + host + " SHA256:…` here, with the key that it shows"
 }
 
 // QuorumRemove removes quorum servers.
