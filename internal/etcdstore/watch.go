@@ -17,8 +17,8 @@ import (
 // A watch that is idle asks its member every probeEvery whether it is still there, and goes to another one when nothing has come for
 // probePatience: a machine that is frozen keeps its connections.
 const (
-	probeEvery     = 500 * time.Millisecond
-	probePatience  = 1500 * time.Millisecond
+	probeEvery     = time.Second
+	probePatience  = 2500 * time.Millisecond
 	createPatience = time.Second
 )
 

@@ -21,14 +21,6 @@ const (
 	repeats = 3
 )
 
-// Now reads CLOCK_BOOTTIME in nanoseconds.
-func Now() int64 {
-	var ts unix.Timespec
-	// The call can not fail: the clock exists on every kernel that has timerfd for it.
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
-	return ts.Nano()
-}
-
 // container is the cgroup of everything that has to die, with its files held open.
 type container struct {
 	dir    string

@@ -61,6 +61,7 @@ type guard struct {
 	feedEvery, fedAt      int64
 	sysrq                 int
 
+	rest  rest
 	rx    receiver
 	tx    []byte
 	owedA []address

@@ -24,9 +24,7 @@ func (g *guard) deadline() int64 {
 
 // arm sets the lease timer to the deadline.
 func (g *guard) arm() {
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(g.deadline())}
-	// Setting an absolute time on an own timer can not fail; the tick would notice the end of the lease too.
-	_ = unix.TimerfdSettime(g.timer, unix.TFD_TIMER_ABSTIME, &spec, nil)
+	setTimer(g.timer, g.deadline())
 }
 
 // expired is asked before every message is looked at: a lease that has passed is not prolonged any more, however late the guard was woken.
@@ -38,17 +36,11 @@ func (g *guard) expired() bool {
 // loop serves the control socket until the guard fires or is told to quit, and gives the exit status. It does not allocate
 // while it only receives leases.
 func (g *guard) loop() int {
-	every := unix.NsecToTimespec(int64(g.cfg.addressLife / 10))
-	_ = unix.TimerfdSettime(g.tick, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil)
+	g.pace()
+	g.rest.prepare(g.timer, g.conn, g.tick, g.listen)
+	g.rest.settle()
 	for {
-		fds := [5]unix.PollFd{
-			{Fd: int32(g.timer), Events: unix.POLLIN},
-			{Fd: int32(g.conn), Events: unix.POLLIN},
-			{Fd: int32(g.tick), Events: unix.POLLIN},
-			{Fd: int32(g.listen), Events: unix.POLLIN},
-			{Fd: int32(g.pending), Events: unix.POLLIN},
-		}
-		_, _ = unix.Poll(fds[:], -1)
+		fds := g.rest.until(g.timer, g.conn, g.tick, g.listen, g.pending)
 		if g.expired() {
 			if g.conn < 0 && (g.lease == 0 || Now() < g.lease) {
 				return g.end("daemon did not come back in time")
@@ -70,6 +62,15 @@ func (g *guard) loop() int {
 			g.accept()
 		}
 	}
+}
+
+// pace sets the tick: as often as owed addresses want it, and the watchdog, which may be fed oftener. A guard that owes nothing and feeds nothing needs none.
+func (g *guard) pace() {
+	var every unix.Timespec
+	if len(g.target.owed) > 0 || g.watchdog >= 0 {
+		every = unix.NsecToTimespec(int64(g.cfg.addressLife / 10))
+	}
+	_ = unix.TimerfdSettime(g.tick, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil)
 }
 
 // serve reads one frame of the daemon.
@@ -109,7 +110,7 @@ func (g *guard) ackLease() {
 	for i := range 8 {
 		g.tx = append(g.tx, byte(uint64(g.lease)>>(8*i)))
 	}
-	_ = unix.Sendto(g.conn, g.tx, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+	post(g.conn, g.tx)
 }
 
 func (g *guard) handle(packet []byte, fd int) (done bool, status int) {
@@ -168,6 +169,9 @@ func (g *guard) owe(text string) error {
 		g.target.owed = before
 		return err
 	}
+	if len(before) == 0 {
+		g.pace()
+	}
 	return nil
 }
 
@@ -185,6 +189,9 @@ func (g *guard) settle(text string) error {
 		}
 	}
 	g.target.owed = slices.DeleteFunc(slices.Clone(g.target.owed), func(have Owed) bool { return have == o })
+	if len(g.target.owed) == 0 {
+		g.pace()
+	}
 	return g.writeOwed()
 }
 
@@ -213,6 +220,7 @@ func (g *guard) takeWatchdog(f Frame, fd int) (int, error) {
 		unix.Close(g.watchdog)
 	}
 	g.watchdog, g.feedEvery = fd, f.Arg
+	g.pace()
 	g.feed(Now())
 	return -1, nil
 }
@@ -291,6 +299,7 @@ func (g *guard) accept() {
 		unix.Close(g.pending)
 	}
 	g.pending = fd
+	g.rest.add(fd)
 }
 
 // attach makes the pending connection the daemon's. While another daemon is attached that has not announced a handover it is refused.

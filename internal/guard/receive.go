@@ -27,7 +27,7 @@ func (r *receiver) receive(fd int) (n, passed int, err error) {
 	r.head.SetIovlen(1)
 	r.head.Control = &r.oob[0]
 	r.head.SetControllen(len(r.oob))
-	got, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.head)), unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	got, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.head)), unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 	if errno != 0 {
 		return 0, -1, errno
 	}

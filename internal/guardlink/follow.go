@@ -28,11 +28,7 @@ func (l *Link) read() {
 		}
 		switch f.Kind {
 		case guard.KindLeaseAck:
-			l.acked.Store(f.Arg)
-			select {
-			case l.leased <- struct{}{}:
-			default:
-			}
+			l.noteLease(l.acked.Swap(f.Arg), f.Arg)
 		case guard.KindFiring:
 			l.firing.Store(true)
 		case guard.KindFenced:
@@ -68,7 +64,8 @@ func (l *Link) due() int64 {
 	return min(asked, acked)
 }
 
-// watchLease kills a guard that lives on past the end of its lease: the kernel then ends what the guard did not.
+// watchLease kills a guard that lives on past the end of its lease: the kernel then ends what the guard did not. It looks again when the lease that it knows
+// has run out, not with every one that is given: a lease never ends earlier than the one before, but for the end of all leases, which it is told of.
 func (l *Link) watchLease() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -103,6 +100,17 @@ func (l *Link) watchLease() {
 		}
 		<-l.done
 		return
+	}
+}
+
+// noteLease tells watchLease of a lease that may end earlier than it expects, and of the first one.
+func (l *Link) noteLease(before, after int64) {
+	if before != 0 && after >= before {
+		return
+	}
+	select {
+	case l.leased <- struct{}{}:
+	default:
 	}
 }
 

@@ -105,14 +105,11 @@ func (l *Link) Report() (guard.Report, bool) {
 // Lease tells the guard until when services may run. It does not block and does not wait for the confirmation (see Acked). An error
 // means that the guard can not be reached; it fires by itself when its last lease ends.
 func (l *Link) Lease(until membership.Instant) error {
-	l.asked.Store(int64(until))
+	before := l.asked.Swap(int64(until))
 	if err := l.send(guard.Frame{Kind: guard.KindLease, Arg: int64(until)}, nil); err != nil {
 		return fault.Errorf(fault.Unavailable, "give lease to the guard of %s: %w", l.cfg.Cgroup, err)
 	}
-	select {
-	case l.leased <- struct{}{}:
-	default:
-	}
+	l.noteLease(before, int64(until))
 	return nil
 }
 
