@@ -167,7 +167,7 @@ func (c *Control) RoleRevoke(ctx context.Context, who Caller, in v1.RoleRevoke) 
 
 // RolePassword gives a role another password; whoever is in the role is not any more.
 func (c *Control) RolePassword(ctx context.Context, who Caller, in v1.RolePassword) (v1.Result, error) {
-	if err := c.authorise(ctx, who, "role password"); err != nil {
+	if _, err := c.enter(ctx, who, "role password"); err != nil {
 		return v1.Result{}, err
 	}
 	if _, err := oneName("role password", in.Names, in.All); err != nil {
