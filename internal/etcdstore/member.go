@@ -196,8 +196,8 @@ func (c *MemberConfig) embedded() *embed.Config {
 	e.MaxSnapFiles, e.MaxWalFiles = 2, 2
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModeRevision, keptRevisions
 	e.QuotaBackendBytes = c.Quota
-	// What is durable is the log; the database behind it may lag. etcd looks at it this often whether there is anything to write or not.
-	e.BackendBatchInterval, e.BackendBatchLimit = time.Second, 500
+	// What is durable is the log; the database behind it may lag. etcd looks at it this often, whether there is anything to write or not.
+	e.BackendBatchInterval, e.BackendBatchLimit = 200*time.Millisecond, 500
 	e.MaxTxnOps = maxTxnOps
 	e.MaxLearners = maxLearners
 	e.WarningApplyDuration, e.WarningUnaryRequestDuration = time.Second, 2*time.Second
