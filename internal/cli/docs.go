@@ -123,6 +123,7 @@ func markdownPages(root *cobra.Command) (map[string][]byte, error) {
 		fmt.Fprintf(&text, "| `%s` | %s |\n", name, is)
 	}
 	out[oldNamesPage] = text.Bytes()
+	out[authorizationsPage] = authorizations()
 	out[networkPage] = network()
 	return out, err
 }
