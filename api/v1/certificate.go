@@ -9,7 +9,7 @@ type Certificate struct {
 	Name        string    `json:"name"`
 	State       string    `json:"state"` // valid, in use, replaced, revoked, expired, not yet; of an authority: signs, trusted
 	DaysLeft    int       `json:"daysLeft"`
-	NotBefore   time.Time `json:"notBefore"`
+	NotBefore   time.Time `json:"notBefore,omitzero"`
 	NotAfter    time.Time `json:"notAfter"`
 	Serial      string    `json:"serial,omitempty"`
 	Issuer      string    `json:"issuer"` // fingerprint of the authority

@@ -32,7 +32,9 @@ type Issued struct {
 
 // issue writes down that a certificate was given.
 func (d *draft) issue(i Issued) {
-	i.Record.By = d.who.String()
+	if i.Record.By = d.who.String(); d.who.Kind == CallerNone {
+		i.Record.By = "the access list"
+	}
 	d.put(confdb.PrefixCertificate+i.Record.Fingerprint, confdb.KindCertificate, i.Record)
 }
 

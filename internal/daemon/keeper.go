@@ -74,6 +74,9 @@ func (k *keeper) run(ctx context.Context) error {
 // pause is a small part of the certificate's life.
 func (k *keeper) pause() time.Duration {
 	leaf := k.node.cred().leaf
+	if k.renewed != 0 && k.node.clock.Boot()-k.renewed <= membership.Instant(superseded) {
+		return superseded / 10
+	}
 	return min(roundMost, max(roundLeast, leaf.NotAfter.Sub(leaf.NotBefore)/20))
 }
 

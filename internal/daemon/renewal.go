@@ -39,6 +39,7 @@ func (k *keeper) Renew(ctx context.Context) (model.Certificate, error) {
 // it has been replaced.
 func (k *keeper) renew(ctx context.Context) error {
 	n := k.node
+	k.compareClocks(ctx)
 	if off, ok := k.clockOff(); ok && off.Abs() > time.Hour {
 		return fault.Errorf(fault.Precondition, "the certificate of node %s is not renewed: its clock is %v off those of the other nodes, and they would not accept what it signs; correct the clock", n.cfg.Node, off.Round(time.Second))
 	}

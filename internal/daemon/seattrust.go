@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"redoubt/internal/engine"
+	"redoubt/internal/membership"
 	"redoubt/internal/rgm/model"
 )
 
@@ -34,7 +35,11 @@ func (s *seat) outdated(n *node, snap engine.Snapshot) bool {
 	if same {
 		return false
 	}
+	view, now := n.member.View(), n.clock.Boot()
 	for _, m := range snap.Record.Members {
+		if c, heard := view.CopyOf(m.Node, now); m.Node != s.cfg.Node && snap.Record.IsVoter(m.Node) && (!heard || c.State != membership.CopyUsable) {
+			return false // one copy less at a time
+		}
 		if m.Node >= s.cfg.Node || !snap.Record.IsVoter(m.Node) {
 			continue
 		}
