@@ -10,7 +10,7 @@ import (
 // NodeJoin makes this machine join the cluster of the sponsor.
 type NodeJoin struct {
 	Sponsor     string   `json:"sponsor" doc:"a node of the cluster: name or address, with a port if it is not the usual one"`
-	Fingerprint string   `json:"fingerprint" doc:"the fingerprint of the cluster's authority"`
+	Fingerprint string   `json:"fingerprint,omitempty" doc:"the fingerprint of the cluster's authority; the token holds it too"`
 	Node        string   `json:"node,omitempty" doc:"this node's name, if it is not the host's name"`
 	Address     []string `json:"address,omitempty" doc:"this node's address on each interconnect, if they can not be found out"`
 	Token       string   `json:"token,omitempty" doc:"the token that access allow printed, if the host joins with one; it holds the fingerprint too"`
@@ -209,12 +209,16 @@ type NodeFacts struct {
 	FreeBytes          int64     `json:"freeBytes,omitempty"`     // on the file system of the repository
 	Warnings           []string  `json:"warnings,omitempty"`      // anything else worth saying
 	Plantable          []string  `json:"plantable,omitempty"`     // what others than root may write and root executes, with what to do about it
+
+	Posture *NodePosture `json:"posture,omitempty"` // only when it was asked for
 }
 
 // The operations below are called by nodes of the same cluster only.
 
 // PeerFacts asks a node for its NodeFacts.
-type PeerFacts struct{}
+type PeerFacts struct {
+	Posture bool `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
+}
 
 // PeerDescribe asks a node what a resource type is there; the answer is a PeerType.
 type PeerDescribe struct {

@@ -65,7 +65,7 @@ func (e Entry) Same(o Entry) bool {
 	if (a == nil) != (b == nil) || a != nil && (a.Key != b.Key || !a.At.Equal(b.At)) {
 		return false
 	}
-	return e.Host == o.Host && e.By == o.By && e.ExpiresAt.Equal(o.ExpiresAt) && e.Once == o.Once && e.Protocol == o.Protocol && e.Key == o.Key && e.Token == o.Token &&
+	return e.Host == o.Host && e.By == o.By && e.ExpiresAt.Equal(o.ExpiresAt) && e.Once == o.Once && e.QuorumServer == o.QuorumServer && e.Protocol == o.Protocol && e.Key == o.Key && e.Token == o.Token &&
 		slices.Equal(e.Addresses, o.Addresses) && slices.EqualFunc(e.Pending, o.Pending, func(p, q Pending) bool {
 		return p.Host == q.Host && p.Key == q.Key && p.From == q.From && p.At.Equal(q.At)
 	})
@@ -180,7 +180,7 @@ func (l List) Approve(host, key, by string, now time.Time) (List, error) {
 			out = slices.Clone(l)
 			out[i] = rest
 		}
-		return out.Allow(Entry{Host: host, By: by, ExpiresAt: e.ExpiresAt, Once: true, Protocol: e.Protocol, Addresses: e.Addresses, Key: key})
+		return out.Allow(Entry{Host: host, By: by, ExpiresAt: e.ExpiresAt, Once: true, Protocol: e.Protocol, Addresses: e.Addresses, Key: key, QuorumServer: e.QuorumServer})
 	}
 	return nil, fault.Errorf(fault.NotFound, "no machine waits as %s with the key %s; compare with `redoubt access show`, or allow it with `redoubt access allow -h %s --key %s`", host, key, host, key)
 }

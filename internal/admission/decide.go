@@ -56,7 +56,7 @@ func (l List) Decide(r Request, now time.Time) Decision {
 			continue
 		}
 		if e.Admitted != nil {
-			if name == r.Host && e.Admitted.Key == r.Key {
+			if name == r.Host && e.Admitted.Key == r.Key && e.QuorumServer == r.QuorumServer {
 				return Decision{Outcome: Again, Use: e, Reason: "host " + r.Host + " was admitted with this key and has not settled yet", Next: l}
 			}
 			return Decision{Reason: "the permission for host " + r.Host + " was used by a machine with another key; if that was not this machine's doing, remove node " + r.Host}
