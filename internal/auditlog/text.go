@@ -13,7 +13,7 @@ func (r Record) TextLine() (line string, ok bool) {
 	head := r.Time.Format(layout) + " " + quoted(r.Node) + " " + strconv.Itoa(r.PID) + " " + quoted(r.User)
 	switch r.Kind {
 	case Start:
-		return head + " START - " + r.Command + late(r), true
+		return head + " START - " + oneLine(r.Command) + late(r), true
 	case End:
 		exit := 0
 		if r.Exit != nil {
@@ -22,9 +22,9 @@ func (r Record) TextLine() (line string, ok bool) {
 		return head + " END " + strconv.Itoa(exit) + late(r), true
 	case Denied:
 		if r.Count > 1 {
-			return head + " DENIED - " + r.Command + " # " + strconv.Itoa(r.Count) + " times", true
+			return head + " DENIED - " + oneLine(r.Command) + " # " + strconv.Itoa(r.Count) + " times", true
 		}
-		return head + " DENIED - " + r.Command, true
+		return head + " DENIED - " + oneLine(r.Command), true
 	case Mark:
 		if r.Event != MarkRotated {
 			return head + " NOTE - # " + oneLine(r.Text), true
