@@ -150,7 +150,8 @@ func (r *run) prepare(ctx context.Context, fresh bool) (held *os.File, err error
 	if err := save(r.optionsFile(), r.Options); err != nil {
 		return held, err
 	}
-	if r.work, err = os.MkdirTemp("", "redoubt-bench-"); err != nil {
+	// Below a directory of root's alone: what lies in /tmp does not run as root.
+	if r.work, err = os.MkdirTemp("/var/lib", "redoubt-bench-"); err != nil {
 		return held, fault.Errorf(fault.Internal, "directory for the run: %w", err)
 	}
 	if err := os.Chmod(r.work, 0o755); err != nil { // Pacemaker's users read it

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "redoubt-e2e-")
+	dir, err := os.MkdirTemp("/var/lib", "redoubt-e2e-") // root's alone: what lies below /tmp does not run as root
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -79,3 +80,13 @@ func serve(address, lock string) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }
+
+// service is a copy of this test's program beside those of the product: its own lies below /tmp, where everybody may write and nothing runs as root from.
+var service = sync.OnceValues(func() (string, error) {
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(bin, "service")
+	return path, os.WriteFile(path, b, 0o755)
+})

@@ -183,7 +183,7 @@ func (w *world) web(t *testing.T, node string) {
 		w.do(t, node, "type", "register", "redoubt.gds")
 		w.do(t, node, "group", "create", "-n", nodes, "-p", "Pingpong_interval=1", "web-rg")
 		w.do(t, node, "resource", "create-logicalhostname", "-g", "web-rg", "--address", "10.77.0.100/24", "web-ip")
-		self, err := os.Executable()
+		self, err := service()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,11 +55,7 @@ func New(cfg Config) (*Gate, error) {
 func (g *Gate) Admit(p agent.Program) (agent.Admission, error) {
 	l := launch{gate: g, program: p}
 	defer l.close()
-	what := p.Path
-	if p.Ref.Resource != "" && p.Folder != "" {
-		what = p.Label + " of resource " + string(p.Ref.Resource) + " (" + p.Path + ")"
-	}
-	vs, err := trees(append([]string{p.Folder}, p.Libraries...))
+	facts, err := trees(append([]string{p.Folder}, p.Libraries...))
 	if err != nil {
 		return agent.Admission{}, err
 	}
@@ -68,12 +64,12 @@ func (g *Gate) Admit(p agent.Program) (agent.Admission, error) {
 		return agent.Admission{}, err
 	}
 	level := g.cfg.Level()
-	vs = append(execsec.Judge(l.facts, 0), vs...)
-	if err := execsec.Refuse(level, what, vs); err != nil {
+	vs := execsec.Judge(append(l.facts, facts...), 0)
+	if err := execsec.Refuse(level, "", vs); err != nil {
 		return agent.Admission{}, err
 	}
 	if len(vs) > 0 {
-		g.warn(level, what, vs)
+		g.warn(level, p.Path, vs)
 	}
 	l.keep = l.pins[len(l.pins)-1]
 	out.FD = int(l.keep.file.Fd())
@@ -86,11 +82,14 @@ func (g *Gate) Admit(p agent.Program) (agent.Admission, error) {
 }
 
 // Inspect says what is wrong with files and folders that code comes from; the error is for what can not be looked at.
-func (g *Gate) Inspect(paths ...string) ([]execsec.Violation, error) { return trees(paths) }
+func (g *Gate) Inspect(paths ...string) ([]execsec.Violation, error) {
+	facts, err := trees(paths)
+	return execsec.Judge(facts, 0), err
+}
 
 // Approve refuses a resource type whose folder or files others than root may have written, as the level has it.
 func (g *Gate) Approve(what string, paths ...string) error {
-	vs, err := trees(paths)
+	vs, err := g.Inspect(paths...)
 	if err != nil {
 		return err
 	}
@@ -211,7 +210,7 @@ func (l *launch) binary(p *pinned) error {
 }
 
 // trees looks at files and folders with everything in them.
-func trees(paths []string) ([]execsec.Violation, error) {
+func trees(paths []string) ([]execsec.Fact, error) {
 	var facts []execsec.Fact
 	for _, path := range paths {
 		if path == "" {
@@ -230,7 +229,7 @@ func trees(paths []string) ([]execsec.Violation, error) {
 		}
 		facts = append(facts, c.facts...)
 	}
-	return execsec.Judge(facts, 0), nil
+	return facts, nil
 }
 
 // Bounds of the folder of a type.

@@ -21,11 +21,13 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/cli/ocftools"
 	"redoubt/internal/cluster"
+	"redoubt/internal/execcheck"
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
 	"redoubt/internal/membership"
 	"redoubt/internal/ocf"
 	"redoubt/internal/proc"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -67,7 +69,7 @@ func TestMain(m *testing.M) {
 // world makes a host with a network and empty /run and /var/log.
 func world() error {
 	for _, dir := range []string{"/run", "/var/log", "/dev/shm"} {
-		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("mount %s: %w", dir, err)
 		}
 	}
@@ -181,7 +183,12 @@ func newHost(t *testing.T, change func(*ocf.Config)) *host {
 		t.Fatal(err)
 	}
 	pid, mnt := link.Namespaces()
-	l, err := proc.New(proc.Config{Cgroup: group, RunDir: filepath.Join(run, "out"), PIDNamespace: pid, MountNamespace: mnt, Log: log})
+	level := execsec.Secure
+	gate, err := execcheck.New(execcheck.Config{Dir: filepath.Join("/run", filepath.Base(run)), Level: func() execsec.Level { return level }, Log: log, Fresh: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := proc.New(proc.Config{Cgroup: group, RunDir: filepath.Join(run, "out"), PIDNamespace: pid, MountNamespace: mnt, Log: log, Gate: gate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +197,11 @@ func newHost(t *testing.T, change func(*ocf.Config)) *host {
 	h.cfg = ocf.Config{Launcher: l, Processes: l, Obligations: h.ledger, Log: log, Node: "n1"}
 	if change != nil {
 		change(&h.cfg)
+	}
+	if h.cfg.Root == "" {
+		h.cfg.Gate = gate
+	} else {
+		level = execsec.Warn // a test's own agents lie in its own directory, below one that everybody may write
 	}
 	if h.Driver, err = ocf.New(h.cfg); err != nil {
 		t.Fatal(err)

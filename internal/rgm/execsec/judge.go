@@ -130,12 +130,15 @@ func named(uid int) string { return "user " + strconv.Itoa(uid) }
 // maxShown is how many violations an error names.
 const maxShown = 4
 
-// Refuse gives the error with which the level refuses to run what, nil if it does not.
+// Refuse gives the error with which the level refuses to run what (which the caller names if it is ""), nil if it does not.
 func Refuse(l Level, what string, vs []Violation) error {
 	if l != Secure || len(vs) == 0 {
 		return nil
 	}
-	return fault.Errorf(fault.Precondition, "%s is not run: %s; resource_security is SECURE, so only root may have written it", what, Lines(vs))
+	if what != "" {
+		what += ": "
+	}
+	return fault.Errorf(fault.Precondition, "%sothers than root may have written it, and resource_security is SECURE: %s", what, Lines(vs))
 }
 
 // Lines are violations in one line, the first of them if there are many.

@@ -72,7 +72,7 @@ func Choose(a Application) (Choice, error) {
 		return c, nil
 	}
 	if a.Level == Secure {
-		return c, fault.Errorf(fault.Precondition, "%s is not run as user %s: %s; resource_security is SECURE, so only root and that user may have written it", a.Path, c.Account.Name, Lines(vs))
+		return c, fault.Errorf(fault.Precondition, "%s is not run as user %s: others may have written it, and resource_security is SECURE: %s", a.Path, c.Account.Name, Lines(vs))
 	}
 	for _, v := range vs {
 		c.Warnings = append(c.Warnings, v.String())
