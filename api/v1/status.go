@@ -50,14 +50,16 @@ type Timing struct {
 	Waits []string `json:"waits,omitempty"` // what has to run out before the timing can be changed again
 }
 
-// QuorumState is who votes and who is heard.
+// QuorumState is who votes, who is heard, and whose copy of the repository could carry on.
 type QuorumState struct {
 	Voters   []VoterStatus `json:"voters"`
 	Changing []string      `json:"changing,omitempty"` // the voters that there will be when a change is over
 	Needed   int           `json:"needed"`
 	Present  int           `json:"present"`
-	Margin   int           `json:"margin"` // how many more voters may be lost; negative: the majority is lost
-	Quorate  bool          `json:"quorate"`
+	Usable   int           `json:"usable"`   // voters that are present and whose copy of the repository is usable
+	Margin   int           `json:"margin"`   // how many more voters may be lost, whichever they are: of votes and of usable copies; negative: too many are lost
+	Quorate  bool          `json:"quorate"`  // a majority of the votes is present
+	Writable bool          `json:"writable"` // a majority of the copies is usable: without it nothing can be changed and nothing moves
 }
 
 // VoterStatus is one voter.
@@ -65,6 +67,7 @@ type VoterStatus struct {
 	Node         string `json:"node"`
 	QuorumServer bool   `json:"quorumServer,omitempty"`
 	Present      bool   `json:"present"` // heard by the answering node, or itself
+	Copy         string `json:"copy"`    // its copy of the repository, as it says itself: usable, behind, down, lost, none; unknown while it is not present
 }
 
 // NodeState is one node.

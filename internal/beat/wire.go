@@ -47,6 +47,12 @@ func appendMessage(b []byte, msg *membership.Message) ([]byte, error) {
 	b = binary.AppendUvarint(b, msg.Seq)
 	b = binary.AppendUvarint(b, uint64(msg.Epoch))
 	b = binary.AppendUvarint(b, uint64(msg.VoterEpoch))
+	if !msg.Copy.State.Known() {
+		return b, errors.New("heartbeat message tells of a copy in a state that there is not")
+	}
+	b = append(b, byte(msg.Copy.State))
+	b = binary.AppendUvarint(b, msg.Copy.Seat)
+	b = binary.AppendUvarint(b, msg.Copy.Index)
 	b, err := appendIncarnation(b, msg.Incarnation)
 	if err != nil {
 		return b, err
@@ -139,6 +145,7 @@ func parseMessage(b []byte, names *interner) (membership.Message, error) {
 		Seq:         r.uvarint(),
 		Epoch:       cluster.Epoch(r.uvarint()),
 		VoterEpoch:  cluster.Epoch(r.uvarint()),
+		Copy:        r.copy(),
 		Incarnation: r.incarnation(),
 	}
 	switch kind {
@@ -161,6 +168,12 @@ func parseMessage(b []byte, names *interner) (membership.Message, error) {
 		return membership.Message{}, errWire
 	}
 	return msg, nil
+}
+
+func (r *reader) copy() membership.Copy {
+	c := membership.Copy{State: membership.CopyState(r.byte()), Seat: r.uvarint(), Index: r.uvarint()}
+	r.bad = r.bad || !c.State.Known()
+	return c
 }
 
 func (r *reader) heartbeat() *membership.Heartbeat {

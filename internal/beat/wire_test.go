@@ -28,6 +28,7 @@ func messages() *rapid.Generator[membership.Message] {
 			Incarnation: incarnations().Draw(t, "incarnation"), Session: membership.Session(rapid.Uint64().Draw(t, "session")),
 			ToSession: membership.Session(rapid.Uint64().Draw(t, "to")), Seq: rapid.Uint64().Draw(t, "seq"),
 			Epoch: cluster.Epoch(rapid.Uint64().Draw(t, "epoch")), VoterEpoch: cluster.Epoch(rapid.Uint64().Draw(t, "voters")),
+			Copy: membership.Copy{State: membership.CopyState(rapid.Uint8Range(0, uint8(membership.CopyLost)).Draw(t, "copy")), Seat: rapid.Uint64().Draw(t, "seat"), Index: rapid.Uint64().Draw(t, "index")},
 		}
 		entry := rapid.Custom(func(t *rapid.T) membership.NodeIncarnation {
 			name := rapid.StringMatching(`[a-z0-9][a-z0-9.-]{0,30}`).Filter(func(s string) bool { return cluster.CheckName("node", s) == nil }).Draw(t, "name")
@@ -85,6 +86,7 @@ func TestNothingSenselessIsEncoded(t *testing.T) {
 		"two things":        {Heartbeat: beat, Answer: &membership.Answer{}},
 		"negative promise":  {Answer: &membership.Answer{Hold: -1}},
 		"fenced nothing":    {Fenced: &membership.Fenced{}},
+		"unknown copy":      {Heartbeat: beat, Copy: membership.Copy{State: membership.CopyLost + 1}},
 		"number only":       {Heartbeat: beat, Incarnation: cluster.Incarnation{Number: 4}},
 		"tag only":          {Heartbeat: beat, Incarnation: cluster.Incarnation{Tag: "a"}},
 		"tag of dashes":     {Heartbeat: beat, Incarnation: cluster.Incarnation{Number: 4, Tag: "--"}},
@@ -235,18 +237,19 @@ func TestOtherSpellingsAreRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"number with a superfluous byte":  with(beat, fixed, 1, 0x80, 0),
 		"number that is too large":        with(beat, fixed, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02),
+		"unknown copy":                    with(beat, fixed+3, 1, byte(membership.CopyLost)+1),
 		"unknown kind":                    with(beat, 0, 1, 4),
 		"kind zero":                       with(beat, 0, 1, 0),
-		"farewell of two":                 with(beat, fixed+5, 1, 2),
-		"more entries than bytes":         with(beat, fixed+6, 1, 200),
-		"a great many entries":            with(beat, fixed+6, 1, 0xff, 0xff, 0xff, 0xff, 0x0f),
-		"promise beyond the largest":      with(answer, fixed+6, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
+		"farewell of two":                 with(beat, fixed+8, 1, 2),
+		"more entries than bytes":         with(beat, fixed+9, 1, 200),
+		"a great many entries":            with(beat, fixed+9, 1, 0xff, 0xff, 0xff, 0xff, 0x0f),
+		"promise beyond the largest":      with(answer, fixed+9, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
 		"fenced nothing":                  with(fenced, len(fenced)-3, 3, 0, 0),
 		"tag without a number":            with(fenced, len(fenced)-3, 3, 0, 1, 'a'),
 		"number without a tag":            with(fenced, len(fenced)-3, 3, 1, 0),
 		"tag with a line end":             with(fenced, len(fenced)-1, 1, '\n'),
-		"name of an entry that is a path": with(beat, fixed+6, 1, 1, 2, '.', '.', 0, 0),
-		"list beyond its budget":          with(beat, fixed+6, 1, append([]byte{0x2c}, bytes.Repeat(append([]byte{100}, append(bytes.Repeat([]byte{'n'}, 100), 0, 0)...), 44)...)...),
+		"name of an entry that is a path": with(beat, fixed+9, 1, 1, 2, '.', '.', 0, 0),
+		"list beyond its budget":          with(beat, fixed+9, 1, append([]byte{0x2c}, bytes.Repeat(append([]byte{100}, append(bytes.Repeat([]byte{'n'}, 100), 0, 0)...), 44)...)...),
 	} {
 		if m, err := parseMessage(b, &interner{}); err == nil {
 			t.Errorf("%s was read as %+v", name, m)

@@ -40,8 +40,8 @@ func (l look) changes(was, is *v1.Status) []change {
 			say("", "a change of the timing waits %s", w)
 		}
 	}
-	if a, b := clusterOf(was).Quorum, clusterOf(is).Quorum; a.Present != b.Present || len(a.Voters) != len(b.Voters) {
-		say("", "quorum: %d of %d votes present, %d needed", b.Present, len(b.Voters), b.Needed)
+	if a, b := clusterOf(was).Quorum, clusterOf(is).Quorum; a.Present != b.Present || a.Usable != b.Usable || len(a.Voters) != len(b.Voters) {
+		say("", "quorum: %d of %d votes present, %d copies usable, %d needed", b.Present, len(b.Voters), b.Usable, b.Needed)
 	}
 	l.nodeChanges(was, is, say)
 	for _, g := range is.Groups {

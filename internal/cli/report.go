@@ -73,31 +73,39 @@ func (l look) cluster(b *strings.Builder, s *v1.Status) {
 }
 
 func (l look) quorum(q v1.QuorumState) string {
-	var missing []string
+	var missing, bare []string
 	for _, v := range q.Voters {
-		if !v.Present {
+		switch {
+		case !v.Present:
 			missing = append(missing, v.Node)
+		case v.Copy != "usable":
+			bare = append(bare, v.Copy+" on "+v.Node)
 		}
 	}
-	line := fmt.Sprintf("%d of %d votes present, %d needed", q.Present, len(q.Voters), q.Needed)
+	line := fmt.Sprintf("%d of %d votes present, %d copies usable, %d needed", q.Present, len(q.Voters), q.Usable, q.Needed)
 	switch {
 	case !q.Quorate:
 		line += ": the majority is lost, services are stopped here"
-	case q.Margin == 0:
-		line += ": not one more may be lost"
+	case !q.Writable:
+		line += ": too few copies, nothing can be changed and nothing moves"
+	case q.Margin <= 0:
+		line += ": none may fail"
 	default:
-		line += fmt.Sprintf(": %d more may be lost", q.Margin)
+		line += fmt.Sprintf(": %d more may fail", q.Margin)
 	}
 	colour := good
 	switch {
-	case !q.Quorate:
+	case !q.Quorate || !q.Writable:
 		colour = bad
-	case len(missing) > 0:
+	case len(missing)+len(bare) > 0:
 		colour = working
 	}
 	line = l.paint(heading, "Quorum") + "  " + l.paint(colour, line)
 	if len(missing) > 0 {
 		line += "; missing: " + strings.Join(missing, ", ")
+	}
+	if len(bare) > 0 {
+		line += "; copy of the repository: " + strings.Join(bare, ", ")
 	}
 	if len(q.Changing) > 0 {
 		line += "; the voters are changing to " + strings.Join(q.Changing, ", ")

@@ -61,7 +61,7 @@ func healthy() *v1.Status {
 		Level: 1, Time: *at("2030-01-02T12:00:00Z"), Node: "n1", InCluster: true, Revision: 42,
 		Cluster: &v1.ClusterState{
 			Name: "demo", Epoch: 3, President: "n1", Timing: v1.Timing{Profile: "default", QuantumMs: 100, TimeoutMs: 500},
-			Quorum: v1.QuorumState{Voters: []v1.VoterStatus{{Node: "n1", Present: true}, {Node: "n2", Present: true}, {Node: "n3", Present: true}}, Needed: 2, Present: 3, Margin: 1, Quorate: true},
+			Quorum: v1.QuorumState{Voters: []v1.VoterStatus{{Node: "n1", Present: true, Copy: "usable"}, {Node: "n2", Present: true, Copy: "usable"}, {Node: "n3", Present: true, Copy: "usable"}}, Needed: 2, Present: 3, Usable: 3, Margin: 1, Quorate: true, Writable: true},
 		},
 		Nodes: []v1.NodeState{
 			{Name: "n1", ID: 1, State: "member", Voter: true, President: true, LeaseMs: &lease},
@@ -97,6 +97,7 @@ func nodeDown() *v1.Status {
 	s := healthy()
 	s.Node, s.Cluster.Epoch, s.Cluster.President = "n2", 4, "n2"
 	s.Cluster.Quorum.Voters[0].Present, s.Cluster.Quorum.Present, s.Cluster.Quorum.Margin = false, 2, 0
+	s.Cluster.Quorum.Voters[0].Copy, s.Cluster.Quorum.Usable = "unknown", 2
 	s.Nodes[0] = v1.NodeState{Name: "n1", ID: 1, State: "away", Voter: true, Why: "not heard since 12:00:03", Paths: paths("faulted", "faulted")}
 	s.Nodes[1] = v1.NodeState{Name: "n2", ID: 2, State: "member", Voter: true, President: true, EvacuatedUntil: nil}
 	s.Groups[0].State, s.Groups[0].Wanted = "PENDING_ONLINE", []string{"n2"}
@@ -113,7 +114,7 @@ func split() *v1.Status {
 	s := nodeDown()
 	s.Node, s.Cluster.President = "n1", ""
 	s.Degraded = "the majority of the repository is not reachable; last heard at 12:00:01"
-	s.Cluster.Quorum = v1.QuorumState{Voters: []v1.VoterStatus{{Node: "n1", Present: true}, {Node: "n2"}, {Node: "q1", QuorumServer: true}}, Needed: 2, Present: 1, Margin: -1, Quorate: false}
+	s.Cluster.Quorum = v1.QuorumState{Voters: []v1.VoterStatus{{Node: "n1", Present: true, Copy: "behind"}, {Node: "n2", Copy: "unknown"}, {Node: "q1", QuorumServer: true, Copy: "unknown"}}, Needed: 2, Present: 1, Margin: -1, Quorate: false}
 	lease := int64(0)
 	s.Nodes = []v1.NodeState{{Name: "n1", State: "member", Voter: true, LeaseMs: &lease}, {Name: "n2", State: "away", Voter: true, Paths: paths("faulted", "online")}, {Name: "q1", State: "quorum-server", Voter: true, Paths: paths("faulted", "faulted")}}
 	s.Groups[0] = v1.GroupState{Name: "web-rg", State: "OFFLINE", Managed: true, Suspended: true, Nodes: []v1.GroupNode{{Node: "n1", State: "OFFLINE", Wanted: true}, {Node: "n2", State: "OFFLINE"}}}

@@ -60,7 +60,7 @@ func (c *Control) QuorumStatus(ctx context.Context, who Caller, in v1.QuorumStat
 	if err != nil {
 		return v1.QuorumState{}, err
 	}
-	return c.quorumState(r, v), nil
+	return c.quorumState(v), nil
 }
 
 // QuorumAdd lets quorum servers join: a quorum server is a machine of its own that runs `redoubtd quorum-server` and joins as a node does, but runs nothing.

@@ -66,9 +66,10 @@ type machine struct {
 	inc   cluster.Incarnation
 	mu    sync.Mutex
 	rec   *membership.Record
-	lost  map[cluster.NodeName]bool // not heard
-	paths map[int]bool              // paths that are down
-	weak  bool                      // no lease
+	lost  map[cluster.NodeName]bool                 // not heard
+	paths map[int]bool                              // paths that are down
+	weak  bool                                      // no lease
+	bare  map[cluster.NodeName]membership.CopyState // whose copies of the repository are not usable
 }
 
 func (m *machine) Step(_ membership.Instant, ev membership.Event) []membership.Effect {
@@ -99,7 +100,13 @@ func (m *machine) Deadline() membership.Instant { return clock{}.Boot().Add(int6
 func (m *machine) View() membership.View {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v := membership.View{Record: m.rec}
+	own := func(n cluster.NodeName) membership.Copy {
+		if s, ok := m.bare[n]; ok {
+			return membership.Copy{State: s}
+		}
+		return membership.Copy{State: membership.CopyUsable}
+	}
+	v := membership.View{Self: m.self, Record: m.rec, Copy: own(m.self)}
 	if m.rec == nil {
 		return v
 	}
@@ -117,7 +124,7 @@ func (m *machine) View() membership.View {
 		if m.lost[o] {
 			heard = 1
 		}
-		v.Peers = append(v.Peers, membership.Peer{Node: o, LastHeard: heard})
+		v.Peers = append(v.Peers, membership.Peer{Node: o, LastHeard: heard, Copy: own(o)})
 		for p := range 2 {
 			v.Paths = append(v.Paths, membership.PathState{Node: o, Path: p, Up: !m.lost[o] && !m.paths[p]})
 		}
@@ -367,11 +374,12 @@ func (w *world) start(name cluster.NodeName, inc cluster.Incarnation) {
 	}
 	n.control = control.New(control.Config{Clock: clock{}, Log: logger, Local: local{w, n}})
 	running := &control.Running{
-		Node: name, Fingerprint: "SHA256:authority", Store: w.store, Source: n.mirror, Membership: n.member, Executor: n.executor,
+		Node: name, Fingerprint: func() string { return "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }, Store: w.store, Source: n.mirror, Membership: n.member, Executor: n.executor,
 		Types: types{w, name}, Peers: peers{w, name}, Sealer: lock{"key of " + string(name)},
 	}
 	n.control.Enter(running)
 	w.done.Go(func() { _ = n.control.KeepSecrets(ctx, running) })
+	w.done.Go(func() { _ = n.control.KeepAdmissions(ctx, running) })
 	w.nodes[name] = n
 }
 

@@ -37,10 +37,8 @@ type lives struct {
 // run lives until ctx ends. The guard of the last incarnation is then still alive: whoever ends ctx has to hand it over, or to let it fence.
 func (l *lives) run(ctx context.Context) error {
 	for {
-		for l.leaving() {
-			if err := wait(ctx, 200*time.Millisecond); err != nil {
-				return err
-			}
+		if err := l.mayLive(ctx); err != nil {
+			return err
 		}
 		link, inc, adopted, err := l.begin(ctx)
 		if err != nil {
@@ -50,6 +48,16 @@ func (l *lives) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// mayLive waits while this node leaves: it may have to stay.
+func (l *lives) mayLive(ctx context.Context) error {
+	for l.leaving() {
+		if err := wait(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // live works until the guard has ended (nil) or ctx has (its cause).

@@ -33,7 +33,7 @@ type Executor struct {
 	joined   bool // the groups that there were when the incarnation began are known
 	calls    chan func()
 	held     membership.Instant // no method begins before: the daemon is about to be restarted on purpose
-	drain    chan struct{}
+	drain    chan bool
 }
 
 // groupRun is one group with its running methods and watches.
@@ -54,7 +54,7 @@ type groupEvent struct {
 func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, source Source, store confdb.Store, drivers Drivers, halter Halter) *Executor {
 	return &Executor{
 		cfg: cfg, member: member, source: source, drivers: drivers, halter: halter, incarn: incarnation,
-		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan struct{}, 1),
+		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1),
 	}
 }
 
@@ -81,8 +81,7 @@ func (x *Executor) Run(ctx context.Context) error {
 			x.step(ctx, e.group, e.ev)
 		case f := <-x.calls:
 			f()
-		case <-x.drain:
-			x.draining = true
+		case x.draining = <-x.drain:
 			x.changed(ctx)
 		}
 	}
@@ -99,10 +98,23 @@ func (x *Executor) Ask(ctx context.Context, group cluster.GroupName, ask life.As
 }
 
 // Drain makes this node take every group offline, whatever the assignments say: it is about to leave.
-func (x *Executor) Drain() {
-	select {
-	case x.drain <- struct{}{}:
-	default:
+func (x *Executor) Drain() { x.leave(true) }
+
+// Stay ends what Drain began: this node does not leave after all, and does again what the assignments say.
+func (x *Executor) Stay() { x.leave(false) }
+
+// leave tells the loop the newest of what was wanted.
+func (x *Executor) leave(is bool) {
+	for {
+		select {
+		case x.drain <- is:
+			return
+		default:
+		}
+		select {
+		case <-x.drain:
+		default:
+		}
 	}
 }
 

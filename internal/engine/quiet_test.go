@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -93,4 +95,40 @@ func TestDrained(t *testing.T) {
 	if stuck.Drained(ended) || stuck.Quiet(ended) {
 		t.Error("a loop that does not answer said yes")
 	}
+}
+
+// unborn is the membership machine of a node that knows no record yet.
+type unborn struct{}
+
+func (unborn) Step(membership.Instant, membership.Event) []membership.Effect { return nil }
+func (unborn) Deadline() membership.Instant                                  { return 0 }
+func (unborn) View() membership.View                                         { return membership.View{} }
+
+// A node that could not leave stays: its executor does again what the assignments say. Telling it so never waits, not even for a loop that has ended.
+func TestStayEndsDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		cfg := Config{Clock: &stoppedClock{boot: 1}, Log: log}
+		x := NewExecutor(cfg, cluster.Incarnation{Number: 1, Tag: "a"}, NewMember(cfg, unborn{}, nil, nil, nil), NewMirror(nil, log), nil, nil, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = x.Run(ctx) }()
+		x.Drain()
+		synctest.Wait()
+		if !x.Drained(ctx) {
+			t.Error("not drained")
+		}
+		x.Drain()
+		x.Stay() // the newest word counts
+		synctest.Wait()
+		if x.Drained(ctx) {
+			t.Error("still draining")
+		}
+		cancel()
+		synctest.Wait()
+		for range 5 {
+			x.Drain()
+			x.Stay()
+		}
+	})
 }

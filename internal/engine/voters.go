@@ -16,15 +16,8 @@ import (
 
 // Quorum is the record under confdb.KeyQuorum.
 type Quorum struct {
-	// Starting is the node that shall start a member of the repository as a learner, the first step of becoming a voter.
-	Starting cluster.NodeName `json:"starting,omitempty"`
-}
-
-// Seat is one member of the repository.
-type Seat struct {
-	Node    cluster.NodeName
-	Learner bool // gets everything written, has no vote yet
-	Started bool // it has spoken to the others since it was seated
+	// Starting are the nodes that shall start a member of the repository as a learner, the first step of becoming a voter.
+	Starting []cluster.NodeName `json:"starting,omitempty"`
 }
 
 // Electorate changes the members of the repository itself. Every method may be repeated.
@@ -36,8 +29,12 @@ type Electorate interface {
 	Remove(ctx context.Context, node cluster.NodeName) error
 }
 
-// voterPatience is how long a voter may be away before another takes its place, if there is one.
-const voterPatience = time.Minute
+// How long a voter may be away, or without a usable copy, before another takes its place, if there is one; and how long a node that has just come waits
+// before it is trusted with a vote.
+const (
+	voterPatience = time.Minute
+	voterTrust    = 2 * time.Second
+)
 
 // Voters is the loop that keeps the voters as many and as healthy as they should be. The president carries a change through in steps, each of which
 // can be repeated by the next president: the newcomer is seated as a learner and catches up, then the record names both sets, then the newcomer gets its
@@ -48,8 +45,9 @@ type Voters struct {
 	source     Source
 	store      confdb.Store
 	electorate Electorate
-	away       map[cluster.NodeName]time.Time // since when a configured node is not heard
-	here       map[cluster.NodeName]time.Time
+	away       since // configured nodes that are not heard
+	here       since // those that are
+	bare       since // voters without a usable copy
 	told       VoterStep
 }
 
@@ -57,7 +55,7 @@ type Voters struct {
 func NewVoters(cfg Config, member *Member, source Source, store confdb.Store, electorate Electorate) *Voters {
 	return &Voters{
 		cfg: cfg, member: member, source: source, store: store, electorate: electorate,
-		away: map[cluster.NodeName]time.Time{}, here: map[cluster.NodeName]time.Time{},
+		away: since{}, here: since{}, bare: since{},
 	}
 }
 
@@ -74,6 +72,7 @@ func (v *Voters) Run(ctx context.Context) error {
 		} else {
 			clear(v.away)
 			clear(v.here)
+			clear(v.bare)
 		}
 		select {
 		case <-ctx.Done():
@@ -90,103 +89,68 @@ func (v *Voters) pass(ctx context.Context) error {
 	if snap.Record == nil || snap.Record.Epoch != view.Record.Epoch {
 		return nil
 	}
-	candidates := v.candidates(snap, view)
-	want := names(snap.Record.Voters)
-	if snap.Record.NextVoters == nil {
-		want = quorum.Choose(candidates, want)
-	}
-	current := Quorum{}
-	if snap.Quorum != nil {
-		q, err := confdb.Decode[Quorum](confdb.KindQuorum, confdb.KeyQuorum, snap.Quorum)
-		if err != nil {
-			return err
-		}
-		current = q
-	}
-	if current.Starting == "" && snap.Record.NextVoters == nil && slices.Equal(want, names(snap.Record.Voters)) {
-		return nil
+	o, err := v.outlook(snap, view)
+	if err != nil || o.settled() {
+		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	seats, err := v.electorate.Seats(bounded)
-	if err != nil {
+	if o.Seats, err = v.electorate.Seats(bounded); err != nil {
 		return err
 	}
-	return v.do(bounded, NextStep(snap.Record, want, current.Starting, seats), snap)
+	return v.do(bounded, NextStep(o), o, snap)
 }
 
-// StepKind is one step of a change of the voters.
-type StepKind string
-
-// The steps, in the order in which a change takes them.
-const (
-	StepNone       StepKind = ""
-	StepAddLearner StepKind = "seat"    // seat Node as a learner
-	StepInvite     StepKind = "invite"  // tell Node to start its member (and nobody else)
-	StepBegin      StepKind = "begin"   // begin the change in the record: Next
-	StepPromote    StepKind = "promote" // give Node its vote
-	StepRemove     StepKind = "remove"  // take Node's seat
-	StepSettle     StepKind = "settle"  // end the change in the record
-	StepClear      StepKind = "clear"   // nobody is starting any more
-)
-
-// VoterStep is what has to be done next.
-type VoterStep struct {
-	Kind StepKind
-	Node cluster.NodeName
-	Next []cluster.NodeName
-}
-
-// NextStep is the next step from what the record and the repository's seats are to the wanted voters. It is a pure function, so that any president
-// goes on where the one before it stopped.
-func NextStep(rec *membership.Record, want []cluster.NodeName, starting cluster.NodeName, seats []Seat) VoterStep {
-	now := names(rec.Voters)
-	if rec.NextVoters != nil {
-		return changing(now, names(rec.NextVoters), seats)
+// outlook gathers what the next step is decided on, but for the seats.
+func (v *Voters) outlook(snap Snapshot, view membership.View) (Outlook, error) {
+	o := Outlook{Record: snap.Record, Copies: v.copies(view)}
+	if snap.Quorum != nil {
+		q, err := confdb.Decode[Quorum](confdb.KindQuorum, confdb.KeyQuorum, snap.Quorum)
+		if err != nil {
+			return o, err
+		}
+		o.Starting = q.Starting
 	}
-	in := first(want, now)
-	for _, s := range seats {
-		if s.Learner && s.Node != in {
-			return VoterStep{Kind: StepRemove, Node: s.Node} // left by a change that was given up
+	trusted, there := v.candidates(snap, view, o.Copies)
+	if o.Want = names(snap.Record.NextVoters); snap.Record.NextVoters == nil {
+		o.Want = quorum.Choose(trusted, names(snap.Record.Voters))
+	}
+	o.Coming = slices.Clone(o.Want)
+	for range there { // each round changes one voter
+		next := quorum.Choose(there, o.Coming)
+		if slices.Equal(next, o.Coming) {
+			break
+		}
+		o.Coming = next
+	}
+	if in := first(o.Want, names(snap.Record.Voters)); in != "" && !slices.Contains(o.Coming, in) {
+		o.Coming = append(o.Coming, in)
+	}
+	return o, nil
+}
+
+// settled reports whether nothing is to be done, as far as can be told without asking the repository for its seats.
+func (o Outlook) settled() bool {
+	now := names(o.Record.Voters)
+	return o.Record.NextVoters == nil && len(o.Starting) == 0 && slices.Equal(o.Want, now) && slices.Equal(o.Coming, now) &&
+		!slices.ContainsFunc(now, func(n cluster.NodeName) bool {
+			c, heard := o.Copies[n]
+			return heard && c.State != membership.CopyUsable
+		})
+}
+
+// copies is what the nodes that are heard now say of their copies.
+func (v *Voters) copies(view membership.View) map[cluster.NodeName]membership.Copy {
+	out := map[cluster.NodeName]membership.Copy{v.cfg.Node: view.Copy}
+	for _, p := range view.Peers {
+		if c, heard := view.CopyOf(p.Node, v.cfg.Clock.Boot()); heard {
+			out[p.Node] = c
 		}
 	}
-	switch seat, seated := seatOf(seats, in); {
-	case in == "" && starting != "":
-		return VoterStep{Kind: StepClear}
-	case slices.Equal(want, now):
-		return VoterStep{}
-	case in == "":
-		return VoterStep{Kind: StepBegin, Next: want}
-	case !seated:
-		return VoterStep{Kind: StepAddLearner, Node: in}
-	case starting != in && seat.Learner:
-		return VoterStep{Kind: StepInvite, Node: in}
-	case !seat.Started:
-		return VoterStep{} // the invited node is starting its member
-	default:
-		return VoterStep{Kind: StepBegin, Next: want}
-	}
+	return out
 }
 
-// changing goes on with a change that the record shows.
-func changing(now, next []cluster.NodeName, seats []Seat) VoterStep {
-	if in := first(next, now); in != "" {
-		switch seat, seated := seatOf(seats, in); {
-		case !seated:
-			return VoterStep{Kind: StepAddLearner, Node: in}
-		case seat.Learner:
-			return VoterStep{Kind: StepPromote, Node: in}
-		}
-	}
-	if out := first(now, next); out != "" {
-		if _, seated := seatOf(seats, out); seated {
-			return VoterStep{Kind: StepRemove, Node: out}
-		}
-	}
-	return VoterStep{Kind: StepSettle}
-}
-
-func (v *Voters) do(ctx context.Context, step VoterStep, snap Snapshot) error {
+func (v *Voters) do(ctx context.Context, step VoterStep, o Outlook, snap Snapshot) error {
 	told := step
 	told.Next = nil
 	if step.Kind != StepNone && !reflect.DeepEqual(told, v.told) {
@@ -197,7 +161,8 @@ func (v *Voters) do(ctx context.Context, step VoterStep, snap Snapshot) error {
 	case StepAddLearner:
 		return v.electorate.AddLearner(ctx, step.Node)
 	case StepInvite:
-		return v.write(ctx, snap, Quorum{Starting: step.Node})
+		starting := slices.DeleteFunc(slices.Clone(o.Starting), func(n cluster.NodeName) bool { return !slices.Contains(o.Coming, n) })
+		return v.write(ctx, snap, Quorum{Starting: append(starting, step.Node)})
 	case StepClear:
 		return v.write(ctx, snap, Quorum{})
 	case StepBegin:
@@ -258,34 +223,40 @@ func (v *Voters) write(ctx context.Context, snap Snapshot, q Quorum) error {
 	return err
 }
 
-// candidates are the configured nodes with their health. A node that has just come waits two seconds before it is trusted with a vote; one that
-// has gone keeps its vote for voterPatience.
-func (v *Voters) candidates(snap Snapshot, view membership.View) []quorum.Candidate {
-	now := v.cfg.Clock.Wall()
-	var out []quorum.Candidate
-	for _, n := range snap.State.Nodes {
-		if v.hears(n.Name, n.QuorumServer, view) {
-			delete(v.away, n.Name)
-			if _, ok := v.here[n.Name]; !ok {
-				v.here[n.Name] = now
-			}
-		} else {
-			delete(v.here, n.Name)
-			if _, ok := v.away[n.Name]; !ok {
-				v.away[n.Name] = now
-			}
-		}
-		c := quorum.Candidate{Node: n.Name, QuorumServer: n.QuorumServer}
-		if view.Record.IsVoter(n.Name) {
-			since, gone := v.away[n.Name]
-			c.Healthy = !gone || now.Sub(since) < voterPatience
-		} else {
-			since, ok := v.here[n.Name]
-			c.Healthy = ok && now.Sub(since) >= 2*time.Second
-		}
-		out = append(out, c)
+// since remembers from when on something has been true of a node.
+type since map[cluster.NodeName]membership.Instant
+
+// note says whether it is true now, and gives for how long it has been.
+func (s since) note(n cluster.NodeName, now membership.Instant, is bool) time.Duration {
+	if !is {
+		delete(s, n)
+		return 0
 	}
-	return out
+	if _, ok := s[n]; !ok {
+		s[n] = now
+	}
+	return time.Duration(now - s[n])
+}
+
+// candidates are the configured nodes with their health. A node that has just come waits before it is trusted with a vote, but is there to be seated; one that
+// has gone, or has no usable copy, keeps its vote for voterPatience.
+func (v *Voters) candidates(snap Snapshot, view membership.View, copies map[cluster.NodeName]membership.Copy) (trusted, there []quorum.Candidate) {
+	now := v.cfg.Clock.Boot()
+	for _, n := range snap.State.Nodes {
+		hears, votes := v.hears(n.Name, n.QuorumServer, view), view.Record.IsVoter(n.Name)
+		here, away := v.here.note(n.Name, now, hears), v.away.note(n.Name, now, !hears)
+		bare := v.bare.note(n.Name, now, votes && copies[n.Name].State != membership.CopyUsable)
+		c := quorum.Candidate{Node: n.Name, QuorumServer: n.QuorumServer, Healthy: hears}
+		if votes {
+			c.Healthy = max(away, bare) < voterPatience
+		}
+		there = append(there, c)
+		if !votes {
+			c.Healthy = hears && here >= voterTrust
+		}
+		trusted = append(trusted, c)
+	}
+	return trusted, there
 }
 
 // hears reports whether a node is well: a member, or for a quorum server, heard.
@@ -318,14 +289,6 @@ func first(a, b []cluster.NodeName) cluster.NodeName {
 		}
 	}
 	return ""
-}
-
-func seatOf(seats []Seat, n cluster.NodeName) (Seat, bool) {
-	i := slices.IndexFunc(seats, func(s Seat) bool { return s.Node == n })
-	if i < 0 {
-		return Seat{}, false
-	}
-	return seats[i], true
 }
 
 func nodeOf(snap Snapshot, name cluster.NodeName) (model.Node, bool) {

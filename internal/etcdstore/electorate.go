@@ -44,7 +44,7 @@ func (e *Electorate) Seats(ctx context.Context) ([]engine.Seat, error) {
 	}
 	seats := make([]engine.Seat, 0, len(members))
 	for _, m := range members {
-		seats = append(seats, engine.Seat{Node: m.node, Learner: m.learner, Started: m.started})
+		seats = append(seats, engine.Seat{Node: m.node, ID: m.id, Learner: m.learner, Started: m.started})
 	}
 	return seats, nil
 }

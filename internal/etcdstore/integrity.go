@@ -24,8 +24,11 @@ import (
 
 // damaged is the fault of a data directory that etcd must not be started with.
 func damaged(dir string, why any) *fault.Error {
-	return fault.Errorf(fault.Internal, "the repository's data in %s is damaged (%v): move the directory away and let this node join again, or, when no other node has the repository, restore a snapshot", dir, why)
+	return fault.Errorf(fault.Internal, "the repository's data in %s %w (%v); where other nodes have the repository this one is filled anew, where none has, restore a snapshot with `redoubtd restore`", dir, ErrDamaged, why)
 }
+
+// ErrDamaged is in the chain of every error about data that no member can be started with (again).
+var ErrDamaged = errors.New("is damaged")
 
 // content is what a database file holds.
 type content struct {

@@ -15,6 +15,9 @@ func (m *Machine) grant(r *Record) bool {
 	due := false
 	var later []Ask
 	for _, a := range m.asks {
+		if done(r, a) {
+			continue // asked again before it was seen to be done
+		}
 		wait, refused := m.grantOne(r, a)
 		switch {
 		case refused != "":
@@ -57,9 +60,6 @@ func (m *Machine) grantOne(r *Record, ask Ask) (wait bool, refused string) {
 		}
 		r.NextVoters, r.VoterEpoch = slices.Clone(a.Next), r.Epoch
 	case AskSettleVoters:
-		if r.NextVoters == nil {
-			return false, "the voters are not changing"
-		}
 		if !m.votersKnow() {
 			return true, ""
 		}
@@ -72,6 +72,17 @@ func (m *Machine) grantOne(r *Record, ask Ask) (wait bool, refused string) {
 		m.remove(r, NodeIncarnation{mem.Node, mem.Incarnation}, a.Why)
 	}
 	return false, ""
+}
+
+// done reports whether r is already what an ask for other voters wants.
+func done(r *Record, ask Ask) bool {
+	switch a := ask.(type) {
+	case AskVoters:
+		return len(a.Next) > 0 && (slices.Equal(a.Next, r.NextVoters) || r.NextVoters == nil && slices.Equal(a.Next, r.Voters))
+	case AskSettleVoters:
+		return r.NextVoters == nil
+	}
+	return false
 }
 
 // extend sets or ends the longer hold of a member. An extension that ends stays in the record, marked so, until what was promised under it

@@ -255,13 +255,35 @@ func TestAnswersOfOtherVoterEpochs(t *testing.T) {
 }
 
 func TestVotersChangeOneAtATime(t *testing.T) {
-	for _, next := range [][]membership.Voter{nil, voters("n1", "n2", "n3"), voters("n1", "n4", "n5"), voters("n1")} {
+	for _, next := range [][]membership.Voter{nil, voters("n1", "n4", "n5"), voters("n1")} {
 		r := formed(t, 3)
 		r.ask(r.president(), membership.AskVoters{Next: next})
 		r.run(300 * time.Millisecond)
 		if r.rec.NextVoters != nil || !r.refused() {
 			t.Errorf("from n1 n2 n3 to %v", next)
 		}
+	}
+}
+
+// Whoever asks for a change asks until he sees it; what is done already is no news, and no refusal.
+func TestAskingOnceMoreIsNoRefusal(t *testing.T) {
+	r := formed(t, 3)
+	ask := func(a membership.Ask) { r.ask(r.president(), a) }
+	for range 5 {
+		ask(membership.AskVoters{Next: voters("n1", "n2")})
+	}
+	r.until("both sets", time.Second, func() bool { return len(r.rec.NextVoters) == 2 })
+	epoch := r.rec.Epoch
+	for range 5 {
+		ask(membership.AskVoters{Next: voters("n1", "n2")})
+		ask(membership.AskSettleVoters{})
+	}
+	r.until("the new set", 3*time.Second, func() bool { return r.rec.NextVoters == nil })
+	ask(membership.AskSettleVoters{})
+	ask(membership.AskVoters{Next: voters("n1", "n2")})
+	r.run(time.Second)
+	if r.refused() || r.rec.Epoch != epoch+1 {
+		t.Errorf("epoch %d after %d: %+v", r.rec.Epoch, epoch, r.notices)
 	}
 }
 
@@ -304,5 +326,56 @@ func TestSuccessionInOrder(t *testing.T) {
 	}
 	if !proposers[want] {
 		t.Errorf("%v presides, want %s", proposers, want)
+	}
+}
+
+// Every node hears from every voter how its copy of the repository is, at once and not with the next heartbeat; a restarted daemon begins without a word.
+func TestCopiesAreTold(t *testing.T) {
+	r := formed(t, 3)
+	lost := membership.Copy{State: membership.CopyLost, Seat: 7, Index: 40}
+	r.machines["n3"].SetCopy(lost)
+	r.until("the news", r.rec.Timing.Quantum, func() bool {
+		for _, p := range r.machines["n1"].View().Peers {
+			if p.Node == "n3" {
+				return p.Copy == lost
+			}
+		}
+		return false
+	})
+	if got := r.machines["n3"].View().Copy; got != lost {
+		t.Errorf("n3 says of itself: %+v", got)
+	}
+}
+
+// What may still be lost is counted by copies that can be used, and by the set with less to spare.
+func TestTally(t *testing.T) {
+	const now = membership.Instant(100 * time.Second)
+	timing := profile("default")
+	heard := func(n cluster.NodeName, s membership.CopyState) membership.Peer {
+		return membership.Peer{Node: n, LastHeard: now - 1, Copy: membership.Copy{State: s}}
+	}
+	long := heard("n3", membership.CopyUsable)
+	long.LastHeard = now - membership.Instant(timing.Timeout)
+	for _, c := range []struct {
+		name  string
+		own   membership.CopyState
+		now   []membership.Voter
+		next  []membership.Voter
+		peers []membership.Peer
+		want  membership.Tally
+	}{
+		{"all is well", membership.CopyUsable, voters("n1", "n2", "n3"), nil, []membership.Peer{heard("n2", membership.CopyUsable), heard("n3", membership.CopyUsable)}, membership.Tally{Needed: 2, Present: 3, Copies: 2, Usable: 3, Margin: 1}},
+		{"a lost copy", membership.CopyUsable, voters("n1", "n2", "n3"), nil, []membership.Peer{heard("n2", membership.CopyUsable), heard("n3", membership.CopyLost)}, membership.Tally{Needed: 2, Present: 3, Copies: 2, Usable: 2, Margin: 0}},
+		{"not heard", membership.CopyUsable, voters("n1", "n2", "n3"), nil, []membership.Peer{heard("n2", membership.CopyUsable), long}, membership.Tally{Needed: 2, Present: 2, Copies: 2, Usable: 2, Margin: 0}},
+		{"two copies gone", membership.CopyBehind, voters("n1", "n2", "n3"), nil, []membership.Peer{heard("n2", membership.CopyUsable), heard("n3", membership.CopyDown)}, membership.Tally{Needed: 2, Present: 3, Copies: 2, Usable: 1, Margin: -1}},
+		{"one voter", membership.CopyUsable, voters("n1"), nil, nil, membership.Tally{Needed: 1, Present: 1, Copies: 1, Usable: 1, Margin: 0}},
+		{"this node does not vote", membership.CopyNone, voters("n2", "n3", "n4"), nil, []membership.Peer{heard("n2", membership.CopyUsable), heard("n3", membership.CopyUsable), heard("n4", membership.CopyUsable)}, membership.Tally{Needed: 2, Present: 3, Copies: 2, Usable: 3, Margin: 1}},
+		{"one comes", membership.CopyUsable, voters("n1"), voters("n1", "n2"), []membership.Peer{heard("n2", membership.CopyBehind)}, membership.Tally{Needed: 1, Present: 1, Copies: 1, Usable: 1, Margin: 0}},
+		{"one comes, another's copy is lost", membership.CopyUsable, voters("n1", "n2", "n3"), voters("n1", "n2", "n3", "n4"), []membership.Peer{heard("n2", membership.CopyUsable), heard("n3", membership.CopyLost), heard("n4", membership.CopyBehind)}, membership.Tally{Needed: 2, Present: 3, Copies: 2, Usable: 2, Margin: 0}},
+	} {
+		v := membership.View{Self: "n1", Copy: membership.Copy{State: c.own}, Peers: c.peers, Record: &membership.Record{Voters: c.now, NextVoters: c.next, Timing: timing}}
+		if got := v.Tally(now); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
 	}
 }

@@ -108,13 +108,16 @@ func (Notice) isEffect()      {}
 
 // View is what the rest of the node may know of the membership.
 type View struct {
-	Record *Record // newest known; nil before the first
+	Self   cluster.NodeName // whose view it is
+	Record *Record          // newest known; nil before the first
 	// Me is this node's member entry in Record, if it is in it in its present incarnation.
 	Me       Member
 	IsMember bool
 	// President is true while this node is the president of the newest record in its present incarnation.
 	President bool
 	LeaseEnd  Instant
+	// Copy is what this node says of its own copy of the repository.
+	Copy Copy
 	// Gone reports the incarnations that certainly run nothing any more: leavers that a majority has released or that are fenced.
 	Gone []NodeIncarnation
 	// Peers is what this node hears, sorted by node.
@@ -129,6 +132,7 @@ type Peer struct {
 	LastHeard   Instant
 	Epoch       cluster.Epoch // newest record it has told us it applied
 	Suspected   bool
+	Copy        Copy // as it says itself
 }
 
 // PathState is the state of one interconnect path to one node.

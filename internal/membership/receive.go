@@ -25,6 +25,8 @@ func (m *Machine) received(r Received) {
 	}
 	p.seq = msg.Seq
 	p.epoch = max(p.epoch, msg.Epoch)
+	m.changed = m.changed || !p.copy.same(msg.Copy)
+	p.copy = msg.Copy
 	if msg.Incarnation.Number >= p.incarnation.Number {
 		p.incarnation = msg.Incarnation
 	}
@@ -89,8 +91,17 @@ func (m *Machine) heartbeatFrom(p *peer, msg Message) {
 	}
 	m.seq++
 	m.send(msg.From, m.seq, Message{Answer: &a})
+	m.beatAlong()
 	if msg.Heartbeat.Farewell && !msg.Incarnation.IsZero() {
 		m.prove(who)
+	}
+}
+
+// beatAlong sends the own heartbeat, if it is due within half a quantum, together with the answer to another's. So voters come to beat at the same time, and every
+// quantum is one short exchange that each is woken for once, instead of one exchange for each of them. Nobody beats oftener than twice in a quantum for it.
+func (m *Machine) beatAlong() {
+	if m.voting() && m.nextBeat.Add(-int64(m.quantum()/2)) <= m.now {
+		m.nextBeat = m.now
 	}
 }
 

@@ -64,7 +64,8 @@ type Machine struct {
 	leavingOnly bool // Farewell: this node asks to be removed
 	effects     []Effect
 	changed     bool
-	renamed     bool // SetIncarnation since the last step
+	copy        Copy // of this node
+	news        bool // SetIncarnation or SetCopy since the last step
 }
 
 // Configured is a node that may become a member, as the configuration says.
@@ -89,6 +90,7 @@ type peer struct {
 	epoch       cluster.Epoch
 	reportAt    Instant
 	report      Heartbeat
+	copy        Copy
 	paths       []pathState
 }
 
@@ -114,7 +116,7 @@ func (m *Machine) SetIncarnation(i cluster.Incarnation) {
 	if i == m.incarnation {
 		return
 	}
-	m.incarnation, m.leaseEnd, m.leavingOnly, m.renamed = i, 0, false, true
+	m.incarnation, m.leaseEnd, m.leavingOnly, m.news = i, 0, false, true
 	clear(m.ends)
 	clear(m.beats)
 	m.member = false
@@ -144,7 +146,7 @@ func (m *Machine) SetFarewell() { m.leavingOnly = true }
 
 // View returns what the rest of the node may know.
 func (m *Machine) View() View {
-	v := View{Record: m.rec, LeaseEnd: m.leaseEnd, Gone: slices.Clone(m.gone)}
+	v := View{Self: m.cfg.Self, Record: m.rec, LeaseEnd: m.leaseEnd, Gone: slices.Clone(m.gone), Copy: m.copy}
 	if m.rec != nil {
 		if me, ok := m.rec.Member(m.cfg.Self); ok && me.Incarnation == m.incarnation && !m.incarnation.IsZero() {
 			v.Me, v.IsMember = me, true
@@ -154,7 +156,7 @@ func (m *Machine) View() View {
 	for _, n := range m.peerNames() {
 		p := m.peers[n]
 		ni := NodeIncarnation{n, p.incarnation}
-		v.Peers = append(v.Peers, Peer{Node: n, Incarnation: p.incarnation, LastHeard: p.heard, Epoch: p.epoch, Suspected: slices.Contains(m.suspects, ni)})
+		v.Peers = append(v.Peers, Peer{Node: n, Incarnation: p.incarnation, LastHeard: p.heard, Epoch: p.epoch, Suspected: slices.Contains(m.suspects, ni), Copy: p.copy})
 		for i, s := range p.paths {
 			if s.known {
 				v.Paths = append(v.Paths, PathState{Node: n, Path: i, Up: s.up, LastHeard: s.heard})

@@ -11,7 +11,7 @@ import (
 // Step tells the machine that ev happened at now and returns what it wants done, in order. Now never goes back; a Step without a change of time
 // or state returns nothing.
 func (m *Machine) Step(now Instant, ev Event) []Effect {
-	m.effects, m.changed, m.renamed = nil, m.renamed, false
+	m.effects, m.changed, m.news = nil, m.news, false
 	m.now = max(m.now, now)
 	switch ev := ev.(type) {
 	case Received:
@@ -177,7 +177,7 @@ func (m *Machine) voters() []cluster.NodeName {
 
 func (m *Machine) send(to cluster.NodeName, seq uint64, msg Message) {
 	msg.From, msg.Incarnation, msg.Session, msg.Seq = m.cfg.Self, m.incarnation, m.cfg.Session, seq
-	msg.ToSession = m.peer(to).session
+	msg.ToSession, msg.Copy = m.peer(to).session, m.copy
 	if m.rec != nil {
 		msg.Epoch, msg.VoterEpoch = m.rec.Epoch, m.rec.VoterEpoch
 	}

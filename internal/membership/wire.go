@@ -23,6 +23,7 @@ type Message struct {
 	Seq         uint64              // grows with every message of a session; a receiver drops what does not grow per session
 	Epoch       cluster.Epoch       // newest record the sender has applied
 	VoterEpoch  cluster.Epoch       // VoterEpoch of that record
+	Copy        Copy                // the sender's copy of the repository
 
 	// Exactly one of the following is set.
 	Heartbeat *Heartbeat

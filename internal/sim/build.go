@@ -38,7 +38,9 @@ func (w *World) build() {
 	rec := membership.Record{Epoch: 1, VoterEpoch: 1, Timing: w.timing()}
 	for _, n := range w.nodes[:voters] {
 		rec.Voters = append(rec.Voters, membership.Voter{Node: n.name, QuorumServer: n.server})
-		w.store.seats = append(w.store.seats, &seat{node: n, started: true})
+		first := w.store.newSeat(n, false)
+		first.started = true
+		w.store.seats = append(w.store.seats, first)
 	}
 	w.store.found(rec, w.configuration(nodes))
 	for _, n := range w.nodes {

@@ -65,7 +65,11 @@ func (w *World) fault() {
 	case k < 46:
 		w.victim().freeze(w.span())
 	case k < 52:
-		w.victim().killDaemon(w.between(50*time.Millisecond, 1500*time.Millisecond))
+		n := w.victim()
+		if w.chance(200) {
+			w.store.wipe(n)
+		}
+		n.killDaemon(w.between(50*time.Millisecond, 1500*time.Millisecond))
 	case k < 56:
 		if g := w.busy().guard; g != nil {
 			g.crash()

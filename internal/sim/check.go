@@ -127,6 +127,11 @@ func (w *World) unsettled() string {
 	if len(rec.Leaving) > 0 || rec.PrevTiming != nil || rec.NextVoters != nil || len(rec.Extended) > 0 {
 		return "the record is not tidy: " + describe(*rec)
 	}
+	for _, v := range rec.Voters {
+		if x := w.store.seatOf(w.byName[v.Node]); x == nil || x.learner || x.bare {
+			return fmt.Sprintf("voter %s has no whole copy of the repository", v.Node)
+		}
+	}
 	president := w.byName[rec.President]
 	if president == nil || president.daemon == nil {
 		return "there is no president"

@@ -85,16 +85,16 @@ func (d *daemon) tendVoters() {
 	if rec == nil || rec.Epoch != d.view.Record.Epoch {
 		return
 	}
-	want := voterNames(rec.Voters)
+	want := voterNames(rec.NextVoters)
 	if rec.NextVoters == nil {
-		want = quorum.Choose(d.candidates(), want)
+		want = quorum.Choose(d.candidates(), voterNames(rec.Voters))
 	}
-	starting, _ := d.keys[keyStarting].value.(cluster.NodeName)
+	starting, _ := d.keys[keyStarting].value.([]cluster.NodeName)
 	var seats []engine.Seat
 	for _, s := range w.store.seats {
-		seats = append(seats, engine.Seat{Node: s.node.name, Learner: s.learner, Started: s.started})
+		seats = append(seats, engine.Seat{Node: s.node.name, ID: s.id, Learner: s.learner, Started: s.started})
 	}
-	step := engine.NextStep(rec, want, starting, seats)
+	step := engine.NextStep(engine.Outlook{Record: rec, Want: want, Coming: want, Starting: starting, Seats: seats, Copies: d.copies()})
 	switch step.Kind {
 	case engine.StepNone:
 	case engine.StepBegin:
@@ -123,7 +123,10 @@ func (d *daemon) seatChange(step engine.VoterStep) *txn {
 	case engine.StepInvite, engine.StepClear:
 		t.compares[confdb.KeyMembership] = d.mirror.RecordRevision
 		t.compares[keyStarting] = d.mirror.Revision(keyStarting)
-		t.writes[keyStarting] = step.Node
+		t.writes[keyStarting] = []cluster.NodeName(nil)
+		if step.Kind == engine.StepInvite {
+			t.writes[keyStarting] = []cluster.NodeName{step.Node}
+		}
 	default:
 		t.writes[keySeats] = step
 	}
@@ -140,7 +143,7 @@ func (s *store) reseat(step engine.VoterStep) {
 	x := s.seatOf(n)
 	switch {
 	case step.Kind == engine.StepAddLearner && x == nil:
-		s.seats = append(s.seats, &seat{node: n, learner: true})
+		s.seats = append(s.seats, s.newSeat(n, true))
 	case step.Kind == engine.StepPromote && x != nil && x.learner && x.started && x.have == len(s.log):
 		x.learner = false
 		s.w.stats.VoterChanges++
@@ -164,6 +167,31 @@ func (d *daemon) candidates() []quorum.Candidate {
 		since, gone := d.away[x.name]
 		patient := d.view.Record.IsVoter(x.name) && d.n.w.now-since < int64(patience)
 		out = append(out, quorum.Candidate{Node: x.name, QuorumServer: x.server, Healthy: !gone || patient})
+	}
+	return out
+}
+
+// copies is what the nodes that this one reaches say of their copies.
+func (d *daemon) copies() map[cluster.NodeName]membership.Copy {
+	s := d.n.w.store
+	out := map[cluster.NodeName]membership.Copy{}
+	for _, x := range d.n.w.nodes {
+		if x.daemon == nil || !d.n.w.reaches(x, d.n) {
+			continue
+		}
+		c := membership.Copy{}
+		if at := s.seatOf(x); at != nil {
+			c = membership.Copy{State: membership.CopyUsable, Seat: at.id, Index: uint64(at.have)}
+			switch {
+			case at.bare:
+				c.State = membership.CopyLost
+			case !at.started:
+				c = membership.Copy{}
+			case at.learner:
+				c.State = membership.CopyBehind
+			}
+		}
+		out[x.name] = c
 	}
 	return out
 }

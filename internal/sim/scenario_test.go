@@ -184,3 +184,27 @@ func TestPresidentDiesAmidASwitch(t *testing.T) {
 		}
 	}
 }
+
+// A voter that has lost its copy of the repository is seated anew by whoever is president: nobody asks for it, no service notices more than a restart of a daemon.
+func TestLostCopyIsMended(t *testing.T) {
+	for seed := range uint64(10) {
+		w := calm(t, seed+1)
+		n := w.nodes[int(seed)%len(w.nodes)]
+		at := w.store.seatOf(n)
+		if at == nil || at.learner || !w.store.wipe(n) {
+			continue
+		}
+		began := w.now
+		w.run(func() bool {
+			x := w.store.seatOf(n)
+			whole := x != nil && x.id != at.id && !x.learner && x.have == len(w.store.log)
+			return whole || w.now-began > int64(10*time.Second)
+		})
+		if took := time.Duration(w.now - began); took > 5*time.Second {
+			t.Errorf("seed %d: %s has no whole copy %v after it lost its own", seed+1, n.name, took)
+		}
+		if w.broken != "" {
+			t.Errorf("seed %d: %s", seed+1, w.broken)
+		}
+	}
+}

@@ -19,6 +19,7 @@ type store struct {
 	log      []commit // log[i] is revision i+1
 	keys     map[string]entry
 	seats    []*seat
+	seated   uint64 // how many there ever were
 	leader   *node
 	election int64 // true time at which one ends; 0: none is going on
 	slow     time.Duration
@@ -41,9 +42,17 @@ type commit struct {
 // seat is one member of the repository.
 type seat struct {
 	node    *node
+	id      uint64
 	learner bool
 	started bool
-	have    int // how much of the log its disk has
+	bare    bool // its disk was lost: it must not answer any more, nor be filled again
+	have    int  // how much of the log its disk has
+}
+
+// newSeat is an empty seat.
+func (s *store) newSeat(n *node, learner bool) *seat {
+	s.seated++
+	return &seat{node: n, id: s.seated, learner: learner}
 }
 
 var (
@@ -67,6 +76,20 @@ func (s *store) seatOf(n *node) *seat {
 
 func (s *store) runs(n *node) bool { return n.on && !n.frozen && n.daemon != nil && !n.daemon.frozen }
 
+// serves reports whether a seat takes part: its node's daemon runs and has what the seat acknowledged.
+func (s *store) serves(x *seat) bool { return !x.bare && s.runs(x.node) }
+
+// wipe is the loss of a voter's disk, where the repository survives it: all others have theirs.
+func (s *store) wipe(n *node) bool {
+	x := s.seatOf(n)
+	if x == nil || x.learner || len(s.seats) < 3 || slices.ContainsFunc(s.seats, func(o *seat) bool { return o.bare || o.learner }) {
+		return false
+	}
+	x.bare, x.have = true, 0
+	s.w.trace.note(n.name, "has lost its copy of the repository")
+	return true
+}
+
 // majority returns the voting seats that can reach n, n's own included, and whether they are a majority.
 func (s *store) majority(n *node) ([]*seat, bool) {
 	var with []*seat
@@ -76,7 +99,7 @@ func (s *store) majority(n *node) ([]*seat, bool) {
 			continue
 		}
 		votes++
-		if s.runs(x.node) && x.started && s.w.reaches(n, x.node) {
+		if s.serves(x) && x.started && s.w.reaches(n, x.node) {
 			with = append(with, x)
 		}
 	}
@@ -88,7 +111,7 @@ func (s *store) tend() {
 	if s.leader != nil {
 		seat := s.seatOf(s.leader)
 		_, ok := s.majority(s.leader)
-		if seat == nil || seat.learner || !s.runs(s.leader) || !ok {
+		if seat == nil || seat.learner || !s.serves(seat) || !ok {
 			s.w.trace.note(s.leader.name, "is no leader of the repository any more")
 			s.leader = nil
 		}
@@ -98,7 +121,7 @@ func (s *store) tend() {
 	}
 	if s.leader != nil {
 		for _, x := range s.seats {
-			if s.runs(x.node) && s.w.reaches(s.leader, x.node) {
+			if s.serves(x) && s.w.reaches(s.leader, x.node) {
 				x.have, x.started = len(s.log), true
 			}
 		}
@@ -116,7 +139,7 @@ func (s *store) elect() {
 	}
 	s.election = 0
 	for _, c := range s.seats {
-		if c.learner || !s.runs(c.node) {
+		if c.learner || !s.serves(c) {
 			continue
 		}
 		with, ok := s.majority(c.node)
@@ -208,7 +231,7 @@ func (s *store) near(n *node) bool {
 		return true
 	}
 	for _, x := range s.seats {
-		if s.runs(x.node) && s.w.reaches(n, x.node) && s.w.reaches(x.node, s.leader) {
+		if s.serves(x) && s.w.reaches(n, x.node) && s.w.reaches(x.node, s.leader) {
 			return true
 		}
 	}
@@ -323,7 +346,7 @@ func (s *store) spread() {
 func (s *store) visible(n *node) int {
 	have := 0
 	for _, x := range s.seats {
-		if s.runs(x.node) && s.w.reaches(n, x.node) {
+		if s.serves(x) && s.w.reaches(n, x.node) {
 			if x.node == n && !x.learner {
 				return x.have
 			}
