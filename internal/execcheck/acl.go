@@ -18,30 +18,41 @@ const (
 	capabilities = "security.capability"
 )
 
-// lists notes what the extended attributes of an open file say.
+// groupWrite is the bit of the mode that shows, where there is an access control list, its mask: without it the list lets nobody write.
+const groupWrite = 0o020
+
+// lists notes to whom access control lists give the right to write.
 func lists(f *os.File, fact *execsec.Fact) error {
+	if fact.Mode&groupWrite != 0 {
+		access, err := attribute(f, aclAccess)
+		if err != nil {
+			return err
+		}
+		if fact.Writers, err = writers(access); err != nil {
+			return err
+		}
+	}
+	if fact.Kind != execsec.Directory {
+		return nil
+	}
+	inherited, err := attribute(f, aclDefault)
+	if err != nil {
+		return err
+	}
+	fact.Heirs, err = writers(inherited)
+	return err
+}
+
+// more notes what matters of a program only.
+func more(f *os.File, fact *execsec.Fact) error {
 	access, err := attribute(f, aclAccess)
 	if err != nil {
 		return err
 	}
 	fact.ACL = len(access) > 0
-	if fact.Writers, err = writers(access); err != nil {
-		return err
-	}
-	switch fact.Kind {
-	case execsec.Directory:
-		inherited, err := attribute(f, aclDefault)
-		if err != nil {
-			return err
-		}
-		fact.Heirs, err = writers(inherited)
-		return err
-	case execsec.File:
-		caps, err := attribute(f, capabilities)
-		fact.Capabilities = len(caps) > 0
-		return err
-	}
-	return nil
+	caps, err := attribute(f, capabilities)
+	fact.Capabilities = len(caps) > 0
+	return err
 }
 
 // attribute reads an extended attribute of what a descriptor stands for; nil when it has none.

@@ -264,7 +264,17 @@ func (c *crawl) into(t *trail, depth int) error {
 	if c.left -= len(names); c.left < 0 {
 		return fault.Errorf(fault.Invalid, "%s: the folder of a type may hold %d files, and has more", t.path, maxEntries)
 	}
+	var here unix.Stat_t
+	if err := unix.Fstat(int(t.end.Fd()), &here); err != nil {
+		return fault.Errorf(fault.Internal, "%s: %w", t.path, err)
+	}
 	for _, name := range names {
+		// A plain file needs no descriptor of its own: nothing is opened of it, and its mode shows whether a list could let others write.
+		var st unix.Stat_t
+		if err := unix.Fstatat(int(t.end.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Mode&groupWrite == 0 && st.Dev == here.Dev {
+			c.facts = append(c.facts, execsec.Fact{Path: filepath.Join(t.path, name), Kind: execsec.File, UID: int(st.Uid), GID: int(st.Gid), Mode: st.Mode & 0o7777, MountedBy: end.MountedBy})
+			continue
+		}
 		w := walker{steps: []step{{t.end, t.path}}}
 		link, err := w.take(name)
 		if err != nil {

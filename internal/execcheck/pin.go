@@ -59,6 +59,10 @@ func pin(path string, method bool) (*pinned, error) {
 	p := &pinned{file: f, facts: t.facts, path: path}
 	last := &p.facts[len(p.facts)-1]
 	last.Open, last.Method = written(f), method
+	if err := more(f, last); err != nil {
+		_ = f.Close()
+		return nil, fault.Errorf(fault.Precondition, "%s: %w", path, err)
+	}
 	return p, nil
 }
 
