@@ -23,10 +23,12 @@ func (m *Machine) received(r Received) {
 		m.copyBy(p, r.Path, msg)
 		return
 	}
-	p.seq = msg.Seq
+	*p.last(msg) = msg.Seq
 	p.epoch = max(p.epoch, msg.Epoch)
-	m.changed = m.changed || !p.copy.same(msg.Copy)
-	p.copy = msg.Copy
+	if msg.Seq >= max(p.seq, p.answered) {
+		m.changed = m.changed || !p.copy.same(msg.Copy)
+		p.copy = msg.Copy
+	}
 	if msg.Incarnation.Number >= p.incarnation.Number {
 		p.incarnation = msg.Incarnation
 	}
@@ -39,7 +41,7 @@ func (m *Machine) received(r Received) {
 	}
 }
 
-// fresh reports whether the message was made for this session of ours and is newer than all before it: nothing that an eavesdropper kept is. A message
+// fresh reports whether the message was made for this session of ours and is newer than all of its kind before it: nothing that an eavesdropper kept is. A message
 // for another session of ours is greeted, so that the sender learns the present one.
 func (m *Machine) fresh(p *peer, msg Message) bool {
 	if p.old[msg.Session] {
@@ -61,12 +63,21 @@ func (m *Machine) fresh(p *peer, msg Message) bool {
 		}
 		*p = peer{session: msg.Session, old: p.old, incarnation: p.incarnation, paths: p.paths, heard: p.heard}
 	}
-	return msg.Seq > p.seq
+	return msg.Seq > *p.last(msg)
+}
+
+// last is the number of the newest message of the same kind. Answers and heartbeats are counted apart, because the two that are sent at the same time may
+// overtake each other.
+func (p *peer) last(msg Message) *uint64 {
+	if msg.Answer != nil {
+		return &p.answered
+	}
+	return &p.seq
 }
 
 // copyBy counts a second copy of the newest message as a sign of life of the path that it came by.
 func (m *Machine) copyBy(p *peer, path int, msg Message) {
-	if msg.Session == p.session && msg.ToSession == m.cfg.Session && msg.Seq == p.seq && path >= 0 && path < len(p.paths) {
+	if msg.Session == p.session && msg.ToSession == m.cfg.Session && msg.Seq == *p.last(msg) && path >= 0 && path < len(p.paths) {
 		p.paths[path].heard = m.now
 	}
 }

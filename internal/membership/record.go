@@ -3,7 +3,7 @@
 //
 // # The protocol
 //
-// Every node sends a heartbeat to every voter each quantum, on every interconnect path. A voter that has the sender's incarnation in the
+// Every node sends a heartbeat to every voter each quantum, on every interconnect path; a voter sends its own early, with its answer, when that is nearly due. A voter that has the sender's incarnation in the
 // newest record it has applied answers with a promise: not to release that incarnation before Hold from now. The sender counts each promise from the instant at which it SENT the
 // heartbeat, shortened by drift and the guard's reaction (cluster.Run); what a majority of every set of voters has promised is its
 // lease. Without a current lease nothing is started, and the guard ends what runs.
@@ -17,7 +17,7 @@
 //
 // Only proof shortens this: a Fenced message of exactly that incarnation, or hearing a later incarnation of the same node, whose daemon cleans up before it speaks.
 //
-// Messages count only when they were made for this session of the receiver and are newer than all before them, so that recorded ones are worth nothing; a
+// Messages count only when they were made for this session of the receiver and are newer than all of their kind before them, so that recorded ones are worth nothing; a
 // message for an earlier session is greeted with an answer that promises nothing and tells the present one.
 //
 // While the voters change (NextVoters) leases and releases need majorities of both sets, and answers count only between nodes whose records agree on

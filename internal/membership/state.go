@@ -84,7 +84,8 @@ type waitFor struct {
 type peer struct {
 	session     Session
 	old         map[Session]bool
-	seq         uint64
+	seq         uint64 // of the newest heartbeat
+	answered    uint64 // of the newest answer
 	incarnation cluster.Incarnation
 	heard       Instant // 0: never in this session of ours
 	epoch       cluster.Epoch

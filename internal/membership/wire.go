@@ -20,7 +20,7 @@ type Message struct {
 	Incarnation cluster.Incarnation // the sender's, zero for a quorum server or a node that has none yet
 	Session     Session             // the sender's
 	ToSession   Session             // the receiver's session as the sender knows it; 0 = unknown
-	Seq         uint64              // grows with every message of a session; a receiver drops what does not grow per session
+	Seq         uint64              // grows with every message of a session; a receiver drops what does not grow per session and kind
 	Epoch       cluster.Epoch       // newest record the sender has applied
 	VoterEpoch  cluster.Epoch       // VoterEpoch of that record
 	Copy        Copy                // the sender's copy of the repository
