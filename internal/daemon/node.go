@@ -66,7 +66,7 @@ func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity,
 	n := &node{cfg: cfg, log: log, meter: meter, id: id, slot: &slot{}, clock: clock{cfg.Test.Clock}}
 	n.creds.Store(cred)
 	n.keeper = &keeper{node: n, serials: -1, peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}}
-	n.private = privnet.New(log)
+	n.private, n.seat = privnet.New(log), newSeat(cfg, log)
 	session, err := newSession()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,6 @@ func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity,
 		return nil, err
 	}
 	n.mirror = engine.NewMirror(n.store, log)
-	n.seat = newSeat(cfg, log)
 	return n, nil
 }
 

@@ -38,13 +38,14 @@ func (s *seat) come(ctx context.Context, n *node) {
 // refill begins an empty copy when the others have given this node a seat that was never filled. Until then it says which seat is lost, so that the president
 // takes that seat away.
 func (s *seat) refill(ctx context.Context, n *node) {
-	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
+	bounded, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	seats, err := n.electorate().Seats(bounded)
 	if err != nil {
 		if s.lose(0, fault.Errorf(fault.Unavailable, "its copy of the repository is lost, and no majority of the others answers: when they are back it is filled anew by itself; when their copies are lost too, restore a snapshot with `redoubtd restore`")) {
 			s.log.Error("this node has no copy of the repository", "err", s.trouble(), "cause", err)
 		}
+		s.after(2 * askSeat)
 		return
 	}
 	s.mu.Lock()

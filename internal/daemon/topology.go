@@ -264,7 +264,7 @@ func (n *node) routes(view membership.View) privnet.Desired {
 	return d
 }
 
-// endpoints are where the repository is reached: this node's own member first, then voters that are heard, then the others.
+// endpoints are where the repository is reached: this node's own member first, if it is up, then voters that are heard. While nobody is heard they are all voters.
 func (n *node) endpoints(view *membership.View) []string {
 	id := n.identity()
 	heard := func(name cluster.NodeName) bool {
@@ -287,18 +287,19 @@ func (n *node) endpoints(view *membership.View) []string {
 		e := net.JoinHostPort(r.PrivateAddress, strconv.Itoa(PortClient))
 		switch {
 		case v == id.Node:
-			own = append(own, e)
+			if n.seat.running() {
+				own = append(own, e)
+			}
 		case heard(v):
 			alive = append(alive, e)
 		default:
 			silent = append(silent, e)
 		}
 	}
-	out := append(own, alive...)
-	if len(out) == 0 {
-		out = silent
+	if len(alive) == 0 {
+		alive = silent
 	}
-	return out
+	return append(own, alive...)
 }
 
 // paths are a node's addresses by interconnect; the zero address where the interconnect is not in use or the node has none there.
