@@ -241,7 +241,7 @@ func TestJoinIsDenied(t *testing.T) {
 	if left := w.do(t, "n1", "access", "list"); strings.Contains(left, "n2") {
 		t.Errorf("the permission was not used up: %s", left)
 	}
-	if msg := w.refuse(t, "n2", "cluster", "create", "--name", "other", "--node", "n2", "--interconnect", "10.77.1.0/24"); !strings.Contains(msg, "in a cluster already") {
+	if msg := w.refuse(t, "n2", "cluster", "create", "--name", "other", "--node", "n2", "--interconnect", "10.77.1.0/24"); !strings.Contains(msg, "of cluster demo already") {
 		t.Errorf("a node in a cluster created another: %s", msg)
 	}
 	// Nobody but root, and nobody from the network without a certificate.
