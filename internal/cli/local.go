@@ -66,7 +66,7 @@ func linksCommand(e Env) *cobra.Command {
 	sub.RunE = func(_ *cobra.Command, args []string) error {
 		names := slices.Sorted(maps.Keys(oldNames()))
 		if *agents { // not with the others: who has Pacemaker wants its own commands on his path
-			names = append(names, ocftools.Names()...)
+			names = append(append(names, ocftools.Names()...), "redoubt") // for redoubt run-as
 		}
 		return install(e.Executable, args[0], names)
 	}
