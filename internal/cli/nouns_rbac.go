@@ -27,8 +27,8 @@ func userNoun() noun {
 			{"unix-group", "g", list, "as if the user were in these Unix groups"}, {"role", "R", text, "as if the user were in this role"},
 		}},
 		verb{name: "whoami", short: "Show who you are to the cluster and what you hold", example: "redoubt whoami", read: true},
-		verb{name: "grant", short: "Grant profiles, authorizations and roles", example: `redoubt user grant -P "Cluster Operation" -s group:web-rg alice`, operand: "USER", options: append(optGrant(), roles, optUnixGroup())},
-		verb{name: "revoke", short: "Take profiles, authorizations and roles back", example: `redoubt user revoke -P "Cluster Operation" alice`, operand: "USER", options: append(optGrant(), roles, optUnixGroup())},
+		verb{name: "grant", short: "Grant profiles, authorizations and roles", example: `redoubt user grant -P 'Cluster Operation' -s group:web-rg alice`, operand: "USER", options: append(optGrant(), roles, optUnixGroup())},
+		verb{name: "revoke", short: "Take profiles, authorizations and roles back", example: `redoubt user revoke -P 'Cluster Operation' alice`, operand: "USER", options: append(optGrant(), roles, optUnixGroup())},
 		verb{name: "delete", short: "Take everything from users, their certificates too", example: "redoubt user delete -y alice", operand: "USER", destroys: true, options: []option{optUnixGroup()}},
 		verb{name: "certificate", short: "Make a key and a certificate with which a user is known over the network", example: "redoubt user certificate --dir /root/alice alice", operand: "USER", act: userCertificate, options: []option{
 			{"dir", "d", text, "the folder for the key, the certificate and the authority of the nodes; this one if not given"},
@@ -44,11 +44,11 @@ func userNoun() noun {
 func roleNoun() noun {
 	describe := option{"description", "d", text, "what it is for"}
 	return noun{name: "role", short: "Keep roles, which users assume with a password", verbs: append(reads("role", "ROLE", "list", "show"),
-		verb{name: "create", short: "Create a role; its password comes from the terminal, standard input or a file", example: `redoubt role create -P "Cluster Management" -f /root/boss.password boss`, operand: "ROLE", act: withPassword, options: append(optGrant(), describe, optPasswordFile())},
+		verb{name: "create", short: "Create a role; its password comes from the terminal, standard input or a file", example: `redoubt role create -P 'Cluster Management' -f /root/boss.password boss`, operand: "ROLE", act: withPassword, options: append(optGrant(), describe, optPasswordFile())},
 		verb{name: "delete", short: "Delete roles", example: "redoubt role delete -y boss", operand: "ROLE", destroys: true},
-		verb{name: "set", short: "Change properties of roles", example: `redoubt role set -d "on call" boss`, operand: "ROLE", options: []option{describe}},
-		verb{name: "grant", short: "Grant profiles and authorizations to roles", example: `redoubt role grant -P "Cluster Operation" boss`, operand: "ROLE", options: optGrant()},
-		verb{name: "revoke", short: "Take profiles and authorizations from roles", example: `redoubt role revoke -P "Cluster Operation" boss`, operand: "ROLE", options: optGrant()},
+		verb{name: "set", short: "Change properties of roles", example: `redoubt role set -d 'on call' boss`, operand: "ROLE", options: []option{describe}},
+		verb{name: "grant", short: "Grant profiles and authorizations to roles", example: `redoubt role grant -P 'Cluster Operation' boss`, operand: "ROLE", options: optGrant()},
+		verb{name: "revoke", short: "Take profiles and authorizations from roles", example: `redoubt role revoke -P 'Cluster Operation' boss`, operand: "ROLE", options: optGrant()},
 		verb{name: "password", short: "Give a role another password; whoever is in it is no longer", example: "redoubt role password -f /root/boss.password boss", operand: "ROLE", act: withPassword, options: []option{optPasswordFile()}},
 		verb{name: "assume", short: "Take on a role: a shell in which commands are in the role", example: "redoubt role assume boss", operand: "ROLE", act: assume, options: []option{optPasswordFile()}},
 		verb{name: "drop", short: "Leave the role that was assumed", example: "redoubt role drop"},
@@ -60,8 +60,8 @@ func profileNoun() noun {
 		{"description", "d", text, "what it is for"}, {"authorization", "A", list, "authorizations, separated by commas"}, {"profile", "P", list, "profiles to put into it, separated by commas"},
 	}
 	return noun{name: "profile", short: "Keep rights profiles: authorizations under a name", verbs: append(reads("profile", "PROFILE", "list", "show"),
-		verb{name: "create", short: "Create a rights profile", example: `redoubt profile create -A cluster.group.admin -P "Cluster Read" "Web Team"`, operand: "PROFILE", options: parts},
-		verb{name: "set", short: "Change what is in a rights profile", example: `redoubt profile set -A cluster.group.admin,cluster.resource.admin "Web Team"`, operand: "PROFILE", options: parts},
-		verb{name: "delete", short: "Delete rights profiles that nobody holds", example: `redoubt profile delete -y "Web Team"`, operand: "PROFILE", destroys: true},
+		verb{name: "create", short: "Create a rights profile", example: `redoubt profile create -A cluster.group.admin -P 'Cluster Read' 'Web Team'`, operand: "PROFILE", options: parts},
+		verb{name: "set", short: "Change what is in a rights profile", example: `redoubt profile set -A cluster.group.admin,cluster.resource.admin 'Web Team'`, operand: "PROFILE", options: parts},
+		verb{name: "delete", short: "Delete rights profiles that nobody holds", example: `redoubt profile delete -y 'Web Team'`, operand: "PROFILE", destroys: true},
 	)}
 }
