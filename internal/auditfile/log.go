@@ -158,6 +158,7 @@ func (l *Log) append(records []auditlog.Record) ([]auditlog.Record, error) {
 		out[i], lines[i] = r, line
 		block = append(append(block, line...), '\n')
 	}
+	l.reattach()
 	if err := l.durable(block); err != nil {
 		return nil, err
 	}
@@ -191,6 +192,29 @@ func (l *Log) end() int64 {
 		return 0
 	}
 	return l.ends[len(l.ends)-1]
+}
+
+// reattach goes on in the files that are there now when somebody has put others in the place of those that were opened: verification finds what they lack, and what
+// is written from now on is where people look for it.
+func (l *Log) reattach() {
+	for name, f := range map[string]**os.File{auditlog.NameTwin: &l.twin, auditlog.NameTree: &l.hashes, auditlog.NameText: &l.text} {
+		was, err := (*f).Stat()
+		if err != nil {
+			continue
+		}
+		if is, err := os.Stat(l.path(name)); err == nil && os.SameFile(was, is) {
+			continue
+		}
+		now, err := os.OpenFile(l.path(name), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			continue
+		}
+		_ = (*f).Close()
+		*f = now
+		if size, err := now.Seek(0, io.SeekEnd); err == nil && name == auditlog.NameTwin && len(l.ends) > 0 {
+			l.ends[len(l.ends)-1] = size
+		}
+	}
 }
 
 // durable writes a block at the end of the twin, or nothing of it.
@@ -289,10 +313,17 @@ func (l *Log) Leaves(from uint64, most int) ([][]byte, error) {
 	for last+1 < uint64(len(l.ends)) && last+1-from < uint64(most) && l.ends[last+1]-begin <= MaxBlock {
 		last++
 	}
-	block := make([]byte, l.ends[last]-begin)
-	if _, err := l.twin.ReadAt(block, begin); err != nil {
-		return nil, fault.Errorf(fault.Internal, "read the command log in %s: %w", l.cfg.Dir, err)
+	f, err := os.Open(l.path(auditlog.NameTwin)) // what is there now, which need not be what was opened
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "read the command log: %w", err)
 	}
+	defer f.Close()
+	block := make([]byte, max(0, l.ends[last]-begin))
+	n, err := f.ReadAt(block, begin)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fault.Errorf(fault.Internal, "read the command log: %w", err)
+	}
+	block = block[:n]
 	lines, _ := auditlog.Lines(block)
 	return lines, nil
 }

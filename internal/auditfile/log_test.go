@@ -316,6 +316,38 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
+// TestReplacedWhileOpen: an editor puts another file in the place of the open one. It is found, also by whoever asks for the records, and nothing more is lost.
+func TestReplacedWhileOpen(t *testing.T) {
+	dir, w := written(t, 3)
+	l := open(t, dir, w)
+	defer l.Close()
+	for _, name := range []string{auditlog.NameTwin, auditlog.NameText} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := replace(filepath.Join(dir, name), []byte(strings.Replace(string(b), "g1", "g7", 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines, err := l.Leaves(3, 1)
+	if err != nil || len(lines) != 1 || !strings.Contains(string(lines[0]), "g7") {
+		t.Errorf("%q, %v", lines, err)
+	}
+	command(t, l, w, "redoubt group delete after")
+	s, err := l.Stored()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := auditlog.Verify(s)
+	if len(r.Findings) != 1 || r.Findings[0].Line != 4 || r.Findings[0].What != auditlog.Changed { // the text follows from the records, also from changed ones
+		t.Errorf("%+v", r.Findings)
+	}
+	if !strings.Contains(string(s.Twin), "delete after") || !strings.Contains(string(s.Text[0].Content), "delete after") {
+		t.Error("what was done after it is lost")
+	}
+}
+
 func TestRotation(t *testing.T) {
 	dir, w := written(t, 1)
 	for range 11 {

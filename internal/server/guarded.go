@@ -128,7 +128,7 @@ func (s *Server) report(r *http.Request, req *request, out *answer, took time.Du
 	switch {
 	case out.status >= http.StatusInternalServerError && fault.Is(req.err, fault.Internal):
 		level = slog.LevelError
-	case r.Method == http.MethodGet && out.status < http.StatusBadRequest:
+	case (r.Method == http.MethodGet || reading[r.URL.Path]) && out.status < http.StatusBadRequest:
 		level = slog.LevelDebug
 	}
 	attrs := []any{"request", req.id, "method", r.Method, "path", r.URL.Path, "caller", req.who.String(), "status", out.status, "took", took}
@@ -151,6 +151,17 @@ func (s *Server) report(r *http.Request, req *request, out *answer, took time.Du
 		}
 	}
 }
+
+// reading are the paths of operations that change nothing, however they are called.
+var reading = func() map[string]bool {
+	paths := map[string]bool{}
+	for _, op := range control.Operations() {
+		if op.Read {
+			paths["/v1/"+op.Noun+"/"+op.Verb] = true
+		}
+	}
+	return paths
+}()
 
 // operations are the names that metrics may carry: never what a caller made up.
 var operations = func() map[string]bool {
