@@ -44,13 +44,19 @@ type ClusterSet struct {
 }
 
 // ClusterCheck looks for what could go wrong.
-type ClusterCheck struct{}
+type ClusterCheck struct {
+	Check    []string `json:"check,omitempty" query:"check" doc:"only the checks with these identifiers"`
+	Exclude  []string `json:"exclude,omitempty" query:"exclude" doc:"not the checks with these identifiers"`
+	Severity string   `json:"severity,omitempty" query:"severity" doc:"only checks that are at least so severe: error, warning or info"`
+}
 
 // CheckReport answers cluster check and cluster verify.
 type CheckReport struct {
-	OK       bool      `json:"ok"` // no problem of severity error
-	Problems []Problem `json:"problems"`
-	Checked  []string  `json:"checked"` // what was looked at
+	OK       bool          `json:"ok"` // no problem of severity error
+	Problems []Problem     `json:"problems"`
+	Checked  []string      `json:"checked"`           // what was looked at
+	Results  []CheckResult `json:"results,omitempty"` // of cluster check: one for each check that was run
+	Modules  []Module      `json:"modules,omitempty"` // of cluster check: what the program of the nodes is built from
 }
 
 // ClusterVerify reads every record of the repository and checks that it is whole and fits the others.

@@ -11,6 +11,7 @@ import (
 
 	"redoubt/internal/appuser"
 	"redoubt/internal/cli"
+	"redoubt/internal/harden"
 	"redoubt/internal/lab"
 )
 
@@ -25,6 +26,6 @@ func main() {
 func environment() cli.Env {
 	env := cli.OS()
 	env.LabSockets = lab.Sockets
-	env.Extra = []func(cli.Env) *cobra.Command{lab.Command, appuser.Check, appuser.RunAs}
+	env.Extra = []func(cli.Env) *cobra.Command{lab.Command, harden.Command, appuser.Check, appuser.RunAs}
 	return env
 }

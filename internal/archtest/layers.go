@@ -24,6 +24,7 @@ var layers = map[string]int{
 	"internal/rgm":        layerPure,
 	"internal/admission":  layerPure,
 	"internal/rbac":       layerPure,
+	"internal/posture":    layerPure,
 	"internal/auditlog":   layerPure,
 	"internal/confdb":     layerLoop,
 	"internal/agent":      layerLoop,
@@ -46,6 +47,7 @@ var layers = map[string]int{
 	"internal/descend":    layerAdapter,
 	"internal/ocf":        layerAdapter,
 	"internal/pki":        layerAdapter,
+	"internal/survey":     layerAdapter,
 	"internal/sealed":     layerAdapter,
 	"internal/auditfile":  layerAdapter,
 	"internal/syslogtls":  layerAdapter,
@@ -59,6 +61,7 @@ var layers = map[string]int{
 	"internal/appuser":    layerSupport,
 	"internal/sim":        layerSupport,
 	"internal/lab":        layerSupport,
+	"internal/harden":     layerSupport,
 	"internal/e2e":        layerSupport,
 	"internal/archtest":   layerSupport,
 	"internal/tools":      layerSupport,
@@ -76,4 +79,6 @@ var pureStdlib = []string{
 	"math", "math/big", "math/bits", "math/rand/v2", "net/netip", "path", "reflect", "regexp", "slices", "sort", "strconv", "strings", "text/tabwriter", "time", "unicode", "unicode/utf8",
 	// Computation only: Merkle trees and the text form of signed notes.
 	"github.com/transparency-dev/formats/log", "github.com/transparency-dev/merkle/compact", "github.com/transparency-dev/merkle/proof", "github.com/transparency-dev/merkle/rfc6962", "golang.org/x/mod/sumdb/note",
+	// The order of versions.
+	"golang.org/x/mod/semver",
 }

@@ -134,7 +134,7 @@ func TestCommandsFitTheAPI(t *testing.T) {
 		if v.act != nil { // what the command keeps for itself
 			delete(want, "watch")
 			delete(want, "file")
-			for _, own := range []string{"secretsTo", "secretsPassphrase", "passphraseFile", "secretsIdentity", "dir", "key", "tokenFile", "showKey", "dir", "revoke"} {
+			for _, own := range []string{"secretsTo", "secretsPassphrase", "passphraseFile", "secretsIdentity", "dir", "key", "tokenFile", "showKey", "dir", "revoke", "vulndb"} {
 				delete(want, own)
 			}
 			switch op {

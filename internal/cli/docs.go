@@ -125,6 +125,7 @@ func markdownPages(root *cobra.Command) (map[string][]byte, error) {
 	out[oldNamesPage] = text.Bytes()
 	out[authorizationsPage] = authorizations()
 	out[networkPage] = network()
+	out[checksPage] = checkPage()
 	return out, err
 }
 

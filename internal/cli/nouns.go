@@ -62,7 +62,12 @@ func clusterNoun() noun {
 			{"profile", "", text, "the heartbeat profile: default, fast or wan"},
 		}},
 		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", long: true, options: []option{optProperty()}},
-		verb{name: "check", short: "Look for what could go wrong", example: "redoubt cluster check", read: true},
+		verb{name: "check", short: "Look for what could go wrong", example: "redoubt cluster check -s warning -E RC-NET-003", read: true, act: clusterCheck, options: []option{
+			{"check", "C", list, "only these checks, by identifier, separated by commas"}, {"exclude", "E", list, "not these checks"},
+			{"severity", "s", text, "only checks that are at least so severe: error, warning or info"},
+			{"vulndb", "", text, "a database of vulnerabilities of Go modules, such as vuln.go.dev gives: a folder of JSON files or a zip file of one; the dependencies of every node are looked up in it, here"},
+		}},
+		verb{name: "list-checks", short: "List the checks that cluster check runs", example: "redoubt cluster list-checks -v", read: true},
 		verb{name: "verify", short: "Check that every record of the repository is whole", example: "redoubt cluster verify", read: true},
 		verb{name: "export", short: "Print the configuration as a document that apply reads", example: "redoubt cluster export -o json", read: true, format: "yaml", act: exportWithSecrets, options: []option{
 			{"secrets-to", "", text, "also the private strings, encrypted to this key, age1…"}, {"secrets-passphrase", "", boolean, "also the private strings, under a passphrase that is asked for"},

@@ -73,13 +73,14 @@ var setters = map[string]setter{
 		}
 		return l.grid("", []string{"Network", "From", "To", "Status"}, rows)
 	}),
-	"access allow":   set(allowed),
-	"access show":    set(accessTable),
-	"node key":       set(func(_ look, k v1.JoinKey, _ bool) string { return k.Fingerprint + "\n" }),
-	"user whoami":    set(holds),
-	"user can":       set(decided),
-	"cluster check":  set(checked),
-	"cluster verify": set(checked),
+	"access allow":        set(allowed),
+	"access show":         set(accessTable),
+	"node key":            set(func(_ look, k v1.JoinKey, _ bool) string { return k.Fingerprint + "\n" }),
+	"user whoami":         set(holds),
+	"user can":            set(decided),
+	"cluster check":       set(checkedEach),
+	"cluster list-checks": set(checkList),
+	"cluster verify":      set(checked),
 	"cluster create": set(func(l look, c v1.ClusterCreated, _ bool) string {
 		var b strings.Builder
 		fmt.Fprintf(&b, "Cluster %s is made, with node %s.\n", c.Name, c.Node)

@@ -26,6 +26,7 @@ var operations = worded([]v1.Operation{
 	{Noun: "cluster", Verb: "status", Read: true, Authorization: v1.AuthRead, Summary: "Show the state of the whole cluster", Single: true},
 	{Noun: "cluster", Verb: "set", Authorization: v1.AuthModify, Summary: "Change properties of the cluster"},
 	{Noun: "cluster", Verb: "check", Read: true, Authorization: v1.AuthRead, Summary: "Look for what could go wrong"},
+	{Noun: "cluster", Verb: "list-checks", Read: true, Authorization: v1.AuthRead, Summary: "List the checks that there are", Single: true},
 	{Noun: "cluster", Verb: "verify", Read: true, Authorization: v1.AuthRead, Summary: "Check that every record of the repository is whole"},
 	{Noun: "cluster", Verb: "export", Read: true, Authorization: v1.AuthRead, Summary: "Give the configuration as a document that apply reads"},
 	{Noun: "cluster", Verb: "apply", Authorization: v1.AuthModify, Summary: "Make the configuration what a document says"},

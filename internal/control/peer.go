@@ -22,7 +22,7 @@ func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v
 	if _, err := c.enter(ctx, who, "peer facts"); err != nil {
 		return v1.NodeFacts{}, err
 	}
-	return c.cfg.Local.Facts(ctx)
+	return c.factsHere(ctx, in.Posture)
 }
 
 // PeerDescribe tells another node what a resource type is here.

@@ -99,6 +99,13 @@ type Config struct {
 	// Sponsor and Resolve may be nil: then nothing can be asked of machines that are in no cluster, and names have no addresses.
 	Sponsor Sponsor
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Surveyor may be nil: then this node says nothing of its own protection.
+	Surveyor Surveyor
+}
+
+// Surveyor looks at how this machine is protected. That takes a moment, so it is done only when somebody asks.
+type Surveyor interface {
+	Survey(ctx context.Context) v1.NodePosture
 }
 
 // Sponsor is what a machine and its sponsor do for each other outside of any cluster.

@@ -66,21 +66,6 @@ func (c *Control) reseal(ctx context.Context, r *Running, self Caller, name stri
 	return err
 }
 
-// checkSecrets judges the private strings for cluster check.
-func checkSecrets(v view, add addProblem) {
-	for _, s := range v.snap.Secrets {
-		w, object := v.wireSecret(s), "secret "+s.Name
-		if len(w.Readable) == 0 {
-			add(severe, object, "set it anew with `redoubt secret set "+s.Name+"`", "no node can read it any more")
-		} else if len(w.Waiting) > 0 && s.Resealer(v.state.Nodes) == "" {
-			add(warning, object, "start a node that can read it: "+strings.Join(w.Readable, ", "), "node %s can not read it, and no node that can is in the cluster now", strings.Join(w.Waiting, ", "))
-		}
-		if len(w.KnownTo) > 0 {
-			add(warning, object, "set a new value with `redoubt secret set "+s.Name+"`", "node %s has known its value and was removed since", strings.Join(w.KnownTo, ", "))
-		}
-	}
-}
-
 // armored is a sealed value as text.
 func armored(sealed []byte) string {
 	const width = 64
