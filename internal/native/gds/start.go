@@ -13,7 +13,7 @@ import (
 
 // How often Start asks whether the service answers yet: often at first, for that is time without service.
 const (
-	firstPause = 10 * time.Millisecond
+	firstPause = 5 * time.Millisecond
 	maxPause   = 250 * time.Millisecond
 )
 

@@ -145,7 +145,7 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 // checkDuplicates asks for all addresses at the same time. An address that somebody has is asked for again for somewhat longer than the kernel of a node
 // keeps one whose daemon and guard have both died: that node serves nothing any more, but still answers for the address.
 func (t *Type) checkDuplicates(ctx context.Context, call agent.Call, host *host, places []place) error {
-	d := property.Milliseconds(call, "Duplicate_check_ms", 60)
+	d := property.Milliseconds(call, "Duplicate_check_ms", duplicateCheck)
 	if d <= 0 {
 		return nil
 	}
@@ -177,6 +177,10 @@ func (t *Type) checkDuplicates(ctx context.Context, call agent.Call, host *host,
 	}
 	return g.Wait()
 }
+
+// duplicateCheck is how long the network is asked by default, in milliseconds: three questions in that time. Every failover waits for it. A kernel answers as soon as it
+// has the question, within a millisecond in one network; a machine that is slower than this is found only by who asks for longer.
+const duplicateCheck = 25
 
 // The kernel ends the life of an address up to a second late.
 const (
