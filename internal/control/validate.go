@@ -64,6 +64,9 @@ func (c *Control) validate(ctx context.Context, r *Running, s model.State, list 
 		group.Go(func() error {
 			v := &verdicts[i]
 			v.out, v.err = c.runOn(ctx, r, v.node, v.call)
+			if _, declared := v.call.Type.Method(model.MethodValidate); !declared && fault.Is(v.err, fault.Unavailable) {
+				v.err, v.out.OK = nil, true // nothing of the type's own was to be asked; its files are looked at whenever they run
+			}
 			v.err = refused(v.node, v.call, v.out, v.err)
 			return nil
 		})
