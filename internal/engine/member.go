@@ -37,6 +37,7 @@ type Member struct {
 	ctx   context.Context // of Run; nil before it: nothing is worked off yet
 
 	revisions map[cluster.Epoch]cluster.Revision // at which revision the newest records stood
+	viewed    membership.Instant                 // when view was taken
 
 	view     atomic.Pointer[membership.View]
 	watchers watchers
@@ -52,6 +53,10 @@ type timed struct {
 
 // proposalDeadline bounds one attempt to commit a record: an attempt that hangs at a dead leader must not hold up the next.
 const proposalDeadline = 2 * time.Second
+
+// viewAge is how old a view may become although nothing has changed: it says when each node was last heard. A lease that was prolonged for long brings
+// no news of its own.
+const viewAge = 100 * time.Millisecond
 
 // NewMember returns the loop; Run starts it.
 func NewMember(cfg Config, machine Machine, transport Transport, guard Guard, store confdb.Store) *Member {
@@ -225,9 +230,10 @@ func (m *Member) step(ctx context.Context, at membership.Instant, ev membership.
 			m.notice(eff)
 		}
 	}
-	if changed || leased {
+	if changed || leased || at-m.viewed >= membership.Instant(viewAge) {
 		v := m.machine.View()
 		m.view.Store(&v)
+		m.viewed = at
 	}
 	if changed {
 		m.watchers.tell()
