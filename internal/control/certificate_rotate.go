@@ -154,4 +154,3 @@ func caller(v view, who Caller) (model.NodeState, error) {
 	}
 	return n, nil
 }
-

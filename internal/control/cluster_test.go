@@ -131,7 +131,9 @@ func TestCheckAndVerify(t *testing.T) {
 		}
 		n2 := w.nodes["n2"]
 		n2.facts.GuardWarnings = []string{"no real-time priority"}
-		n2.facts.CertificateExpires = time.Now().Add(5 * 24 * time.Hour)
+		w.put(confdb.PrefixCertificate+"SHA256:n2", confdb.KindCertificate, model.Certificate{
+			Fingerprint: "SHA256:n2", Kind: "node", Name: "n2", NotBefore: time.Now().AddDate(0, -11, 0), NotAfter: time.Now().AddDate(0, 0, 5),
+		})
 		n2.facts.FreeBytes = 1 << 20
 		ok[v1.Result](t)(w.c().NodeSetFence(w.ctx, root, v1.NodeSetFence{Names: []string{"n3"}, Agent: "fence_virt"}))
 		r := ok[v1.CheckReport](t)(w.c().ClusterCheck(w.ctx, root, v1.ClusterCheck{}))

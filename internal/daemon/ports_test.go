@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"redoubt/internal/cluster"
+	"redoubt/internal/pki"
 	"redoubt/internal/rgm/model"
 )
 
@@ -12,7 +13,8 @@ func TestPeersFollowANodeToItsNewAddress(t *testing.T) {
 	at := func(address string) *identity {
 		return &identity{Node: "n1", Nodes: []model.Node{{Name: "n1"}, {Name: "n3", PrivateAddress: address}}}
 	}
-	n := &node{id: at("172.31.240.3"), cred: &credentials{authority: certificate(t)}}
+	n := &node{id: at("172.31.240.3")}
+	n.creds.Store(&credentials{nodes: pki.Roots{certificate(t)}})
 	p := &peers{node: n, clients: map[cluster.NodeName]peerClient{}}
 	first, err := p.client("n3")
 	if err != nil {
@@ -24,6 +26,11 @@ func TestPeersFollowANodeToItsNewAddress(t *testing.T) {
 	n.id = at("172.31.240.4")
 	if moved, err := p.client("n3"); err != nil || moved == first || p.clients["n3"].address != "172.31.240.4" {
 		t.Fatalf("the client still goes to %s: %v", p.clients["n3"].address, err)
+	}
+	before := p.clients["n3"].Client
+	n.creds.Store(&credentials{nodes: pki.Roots{certificate(t)}})
+	if renewed, err := p.client("n3"); err != nil || renewed == before {
+		t.Fatalf("the client still shows the certificate from before the renewal: %v", err)
 	}
 	if _, err := p.client("n9"); err == nil {
 		t.Fatal("there is a client of a node that is not in the cluster")

@@ -70,12 +70,12 @@ func TestCertificatesChangeUnderAService(t *testing.T) {
 	p := w.watch(t)
 	w.reconfigure(t, "n2", "test: {certificateLife: 8s}")
 	w.reconfigure(t, "n3", "test: {clock: /run/redoubt/clock}")
-	t.Cleanup(func() {
+	defer func() { // not as a cleanup: the test's context has ended by then
 		for _, n := range []string{"n2", "n3"} {
 			w.reconfigure(t, n, "")
 		}
 		w.do(t, "n1", "certificate", "renew", "+")
-	})
+	}()
 	first := w.certificate(t, "n1", "n2")
 	w.do(t, "n1", "certificate", "renew", "+")
 	short := w.certificate(t, "n1", "n2")
