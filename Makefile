@@ -7,7 +7,7 @@ LINTVER  = v2.12.2
 VULN     = bin/tools/govulncheck
 VULNVER  = v1.9.0
 
-.PHONY: build test check lint demo e2e sim fuzz vuln bench docs install-deps clean
+.PHONY: build test check lint demo e2e sim fuzz vuln bench docs deb install-deps clean
 
 build: ## bin/redoubt and bin/redoubtd
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -57,6 +57,9 @@ bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the sam
 
 docs: build ## man pages, the command reference, shell completion
 	bin/redoubtd docs docs/man && bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion packaging/completion
+
+deb: build ## the Debian package, in bin/
+	scripts/deb "$(VERSION)" bin bin
 
 install-deps: ## Debian packages that the lab and the tests use
 	@scripts/install-deps
