@@ -100,7 +100,11 @@ func (m machine) start(s state, plug func(pid int) error) (err error) {
 		return fault.Errorf(fault.Internal, "empty %s: %w", runDir, err)
 	}
 	for _, d := range []string{runDir, filepath.Join(disk, "lib"), filepath.Join(disk, "etc"), filepath.Dir(m.lab.console(m.name))} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
+		mode := os.FileMode(0o755)
+		if filepath.Base(d) == "lib" {
+			mode = 0o700 // as the daemon makes it on a machine
+		}
+		if err := os.MkdirAll(d, mode); err != nil {
 			return fault.Errorf(fault.Internal, "make %s: %w", d, err)
 		}
 	}
