@@ -42,7 +42,6 @@ type machine struct {
 // network is some machines that call each other.
 type network struct {
 	t     *testing.T
-	mu    sync.Mutex
 	nodes map[string]*machine
 }
 

@@ -13,7 +13,7 @@ import (
 func TestCommandLog(t *testing.T) {
 	w := use(t, "e2e")
 	w.web(t, "n2")
-	w.do(t, "n1", "group", "set", "-p", "Description=before it died", "web-rg")
+	w.do(t, "n1", "group", "set", "-p", "RG_description=before it died", "web-rg")
 	eventually(t, func() string {
 		for _, c := range show[[]v1.LoggedCommand](t, w, "n2", "log", "commands", "--node", "n1") {
 			if strings.Contains(c.Command, "before it died") && c.State == "done" && c.User == "root" {
