@@ -10,21 +10,30 @@ import (
 // protection is what a daemon asks for so that it is not delayed.
 var protection = realtime.Options{Priority: realtime.Priority, LockMemory: true, Relax: true}
 
-// renewPriority is how often threads are looked for that were made without the priority. That is seldom, and only a machine under full load notices.
-const renewPriority = 10 * time.Second
+// processors follow the pace of the whole process: there is one daemon in it.
+var processors realtime.Pace
 
-// keepPriority gives the priority to such threads until ctx ends.
+// renewPriority is after how many looks at the pace threads are looked for that were made without the priority. That is seldom, and only a machine under full
+// load notices.
+const renewPriority = 10
+
+// keepPriority gives the priority to such threads, and looks whether the daemon rests, until ctx ends.
 func (d *Daemon) keepPriority(ctx context.Context) {
-	tick := time.NewTicker(renewPriority)
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for {
+	defer processors.Full()
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := realtime.Renew(protection); err != nil {
-				d.log.Debug("threads without real-time priority", "err", err)
-			}
+		}
+		processors.Look()
+		if n%renewPriority != 0 {
+			continue
+		}
+		if err := realtime.Renew(protection); err != nil {
+			d.log.Debug("threads without real-time priority", "err", err)
 		}
 	}
 }

@@ -33,7 +33,9 @@ func (n *node) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-views:
+			processors.Busy()
 		case <-news:
+			processors.Busy()
 		case <-n.seat.news:
 		case <-tick.C:
 		}
