@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,8 +36,8 @@ type machine struct {
 	journal *audit.Journal
 	file    *auditfile.Log
 	copies  *auditfile.Copies
-	down    bool
-	broken  error
+	down    atomic.Bool
+	broken  atomic.Bool
 }
 
 // network is some machines that call each other.
@@ -68,8 +69,8 @@ func (n *network) start(name string) *machine {
 	m.journal = audit.New(audit.Config{
 		Node: name, Public: public, Copies: m.copies, Now: time.Now, Log: slog.New(slog.DiscardHandler), Meter: meter{},
 		Open: func() (audit.Log, error) {
-			if m.broken != nil {
-				return nil, m.broken
+			if m.broken.Load() {
+				return nil, fault.Errorf(fault.Unavailable, "no space left on device")
 			}
 			f, err := auditfile.Open(auditfile.Config{Dir: m.dir, Node: name, Now: time.Now, User: "redoubtd"})
 			if err != nil {
@@ -109,7 +110,7 @@ func (o of) Peers() []audit.Peer {
 
 func (o of) Call(_ context.Context, node, _, verb string, in, out any) error {
 	m := o.n.nodes[node]
-	if m.down {
+	if m.down.Load() {
 		return fault.Errorf(fault.Unavailable, "node %s can not be reached", node)
 	}
 	var answer any
@@ -186,7 +187,7 @@ func TestExchange(t *testing.T) {
 		}
 		n.does("n1", "redoubt group create web")
 		time.Sleep(time.Second)
-		n.nodes["n1"].down = true
+		n.nodes["n1"].down.Store(true)
 		if got := n.commands("n2", auditlog.Query{}); len(got) != 1 || got[0] != "n1 redoubt group create web done" {
 			t.Errorf("%q", got)
 		}
@@ -320,7 +321,7 @@ func TestLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, "n1")
 		m := n.nodes["n1"]
-		m.broken = fault.Errorf(fault.Unavailable, "no space left on device")
+		m.broken.Store(true)
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup
 		group.Go(func() { _ = m.journal.Run(ctx) })
@@ -335,7 +336,7 @@ func TestLate(t *testing.T) {
 		if f := m.journal.Findings(); len(f) != 1 {
 			t.Errorf("%+v", f)
 		}
-		m.broken = nil
+		m.broken.Store(false)
 		time.Sleep(10 * time.Second)
 		if got := n.commands("n1", auditlog.Query{}); len(got) != 1 || got[0] != "n1 redoubt group offline g done" {
 			t.Errorf("%q", got)

@@ -163,6 +163,7 @@ type operation struct {
 	written    bool // the start is on disk
 	ended      bool
 	queued     bool
+	finished   bool // the end is, too
 }
 
 // Begin records that an operation is about to begin; done records its end. It fails when the record can not be written; with anyway it does not, and the
@@ -191,10 +192,10 @@ func (j *Journal) end(o *operation, end auditlog.Record) {
 	end.Operation = o.start.Operation
 	j.mu.Lock()
 	o.end, o.ended = end, true
-	written := o.written
+	written, seq := o.written, o.start.Seq
 	j.mu.Unlock()
 	if written {
-		end.Start = &o.start.Seq
+		end.Start = &seq
 		if _, err := j.write(end); err == nil {
 			return
 		} else {
@@ -310,32 +311,36 @@ func (j *Journal) Recovered() {
 	j.mu.Unlock()
 }
 
+// writeLate writes what an operation still lacks. Its end, if it has not come yet, comes by itself or is queued again.
 func (j *Journal) writeLate(o *operation) error {
 	j.mu.Lock()
-	start, end, written, ended := o.start, o.end, o.written, o.ended
-	if !ended { // its end comes by itself, or is queued again
-		o.queued = false
-	}
+	start, end, written, ended, finished := o.start, o.end, o.written, o.ended, o.finished
+	o.queued = ended
 	j.mu.Unlock()
+	if finished {
+		return nil
+	}
 	if !written {
 		out, err := j.write(start)
 		if err != nil {
-			j.mu.Lock()
-			o.queued = true
-			j.mu.Unlock()
 			return err
 		}
+		start = out[0]
 		j.mu.Lock()
-		o.start, o.written = out[0], true
-		start, ended, end = out[0], o.ended, o.end
+		o.start, o.written = start, true
 		j.mu.Unlock()
 	}
 	if !ended {
 		return nil
 	}
 	end.Start, end.Late = &start.Seq, true
-	_, err := j.write(end)
-	return err
+	if _, err := j.write(end); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	o.finished = true
+	j.mu.Unlock()
+	return nil
 }
 
 func (j *Journal) flushDenied(all bool) {
