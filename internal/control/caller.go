@@ -40,12 +40,13 @@ type Caller struct {
 
 // String names the caller in records and logs.
 func (w Caller) String() string {
-	switch {
-	case w.Kind == CallerNode:
+	switch w.Kind {
+	case CallerNode:
 		return "node " + string(w.Node)
-	case w.Kind == CallerPartner:
+	case CallerPartner:
 		return "partner cluster " + w.User
-	case w.Kind == CallerLocal || w.Kind == CallerUser:
+	case CallerNone:
+	case CallerLocal, CallerUser:
 		name := w.User
 		if rbac.CheckUserName("user", name) != nil { // one that could be taken for a node's or another's is not repeated
 			name = "uid " + strconv.Itoa(w.UID)

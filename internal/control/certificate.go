@@ -241,6 +241,12 @@ func (d *draft) revokeNamed(names []string, reason string) error {
 			if _, already := slices.BinarySearch(d.snap.Revoked, x.Fingerprint); already || !d.now.Before(x.NotAfter) {
 				continue
 			}
+			if x.Kind == certUser {
+				if err := d.mayChangeUser(x.Name); err != nil {
+					errs = append(errs, err)
+					continue
+				}
+			}
 			d.revoke(x, reason)
 			d.say("the certificate " + x.Fingerprint + " of " + x.Kind + " " + x.Name + " counts no more")
 		}

@@ -93,6 +93,14 @@ func (d *draft) mayChange(kind, name string) error {
 	return nil
 }
 
+// mayChangeUser is for operations that need another right and change a user too.
+func (d *draft) mayChangeUser(name string) error {
+	if dec := d.snap.Policy.Decide(d.who.subject(), rbac.WordFor("user", rbac.Modify), nil); !dec.Allowed {
+		return fault.Errorf(fault.Denied, "%s may not change user %s: %s", d.who, name, strings.Join(dec.Why, "; "))
+	}
+	return d.mayChange(rbac.KindUser, name)
+}
+
 // oneName is the one operand of an operation that takes no more.
 func oneName(kind string, names []string, all bool) (string, error) {
 	if len(names) != 1 || all {

@@ -11,6 +11,7 @@ import (
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/rbac"
+	"redoubt/internal/rgm/model"
 )
 
 func local1000(name string, groups ...string) control.Caller {
@@ -97,6 +98,12 @@ func TestNobodyGrantsHimself(t *testing.T) {
 		refuse[v1.Result](t, fault.Denied, "himself")(c.UserGrant(w.ctx, sec, v1.UserGrant{Names: []string{"bob", "sec"}, Profile: more}))
 		ok[v1.Result](t)(c.UserGrant(w.ctx, sec, v1.UserGrant{Names: []string{"bob"}, Profile: more}))
 		refuse[v1.Result](t, fault.Denied, "does not hold")(c.UserGrant(w.ctx, local1000("bob"), v1.UserGrant{Names: []string{"eve"}, Profile: more}))
+		// Nor does the right to revoke certificates reach those of users.
+		w.put(confdb.PrefixCertificate+"SHA256:x", confdb.KindCertificate, model.Certificate{Fingerprint: "SHA256:x", Kind: "user", Name: "sec", NotAfter: time.Now().Add(time.Hour)})
+		synctest.Wait()
+		refuse[v1.Result](t, fault.Denied, "may not change user sec")(c.CertificateRevoke(w.ctx, local1000("bob"), v1.CertificateRevoke{Names: []string{"SHA256:x"}}))
+		refuse[v1.Result](t, fault.Denied, "himself")(c.UserRevokeCertificate(w.ctx, sec, v1.UserRevokeCertificate{Names: []string{"sec"}}))
+		ok[v1.Result](t)(c.UserRevokeCertificate(w.ctx, root, v1.UserRevokeCertificate{Names: []string{"sec"}}))
 		// Not by a role that he may assume, nor by a profile that he holds.
 		ok[v1.Result](t)(c.RoleCreate(w.ctx, root, v1.RoleCreate{Names: []string{"boss"}}))
 		ok[v1.Result](t)(c.ProfileCreate(w.ctx, root, v1.ProfileCreate{Names: []string{"Mine"}, Authorization: []string{"solaris.cluster.group.read"}}))

@@ -246,7 +246,12 @@ func (l local) Create(context.Context, v1.ClusterCreate) (v1.ClusterCreated, err
 }
 func (l local) Join(context.Context, v1.NodeJoin) (v1.Result, error) { return v1.Result{}, nil }
 func (l local) Leave(_ context.Context, why string, _ bool) error    { l.n.left <- why; return nil }
-func (l local) Facts(context.Context) (v1.NodeFacts, error)          { return l.n.facts, nil }
+func (l local) Facts(context.Context) (v1.NodeFacts, error) {
+	if l.n == nil {
+		return v1.NodeFacts{}, nil // of a machine in no cluster
+	}
+	return l.n.facts, nil
+}
 
 func (l local) Sign(_ context.Context, in v1.NodeAdmit, n model.Node, _ []netip.Addr) (control.Signed, error) {
 	return control.Signed{Certificate: []byte("certificate of " + in.Node), Authority: []byte("authority"), Fingerprint: "SHA256:" + in.Node, Extra: []byte("extra")}, nil

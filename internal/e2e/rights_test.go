@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,55 @@ func TestUserWithRightsForOneGroup(t *testing.T) {
 	eventually(t, func() string {
 		if out, err := as("group", "list"); err == nil {
 			return "he still sees " + out
+		}
+		return ""
+	})
+}
+
+// A user on the network is known by his certificate, in his own rights and in a role, until it is revoked.
+func TestUserWithCertificate(t *testing.T) {
+	w := use(t, "e2e")
+	const dir = "/run/redoubt/carol"
+	defer func() {
+		_, _ = w.try(t.Context(), "n1", "user", "delete", "-y", "carol")
+		_, _ = w.try(t.Context(), "n1", "role", "delete", "-y", "looker")
+		_, _ = w.Output(t.Context(), "n1", "rm", "-rf", dir)
+	}()
+	w.do(t, "n1", "user", "certificate", "--dir", dir, "carol")
+	if out, err := w.Output(t.Context(), "n1", "sh", "-c", "printf 'correct horse' > "+dir+"/password"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	w.do(t, "n1", "role", "create", "-P", "Cluster Read", "-f", dir+"/password", "looker")
+	as := []string{"--host", "n2", "--cert", dir + "/carol.pem", "--key", dir + "/carol.key", "--ca", dir + "/carol-ca.pem"}
+	call := func(args ...string) []string { return append(append([]string{}, as...), args...) }
+	if out := w.refuse(t, "n1", call("node", "list")...); !strings.Contains(out, "does not hold cluster.node.read") {
+		t.Errorf("without rights: %s", out)
+	}
+	w.do(t, "n1", "user", "grant", "-R", "looker", "carol")
+	inRole := call("--role", "looker", "--role-password-file", dir+"/password", "node", "list")
+	eventually(t, func() string {
+		if out, err := w.try(t.Context(), "n1", inRole...); err != nil || !strings.Contains(out, "n3") {
+			return fmt.Sprintf("%s: %v", out, err)
+		}
+		return ""
+	})
+	w.do(t, "n1", "user", "grant", "-P", "Cluster Read", "carol")
+	eventually(t, func() string {
+		if out, err := w.try(t.Context(), "n1", call("node", "list")...); err != nil {
+			return out + ": " + err.Error()
+		}
+		return ""
+	})
+	if out := w.do(t, "n1", call("whoami")...); !strings.Contains(out, "carol, known by certificate") {
+		t.Errorf("whoami: %s", out)
+	}
+	if out := w.refuse(t, "n1", call("peer", "facts")...); !strings.Contains(out, "no command") {
+		t.Errorf("peer: %s", out)
+	}
+	w.do(t, "n1", "user", "certificate", "--revoke", "carol")
+	eventually(t, func() string {
+		if out, err := w.try(t.Context(), "n1", call("node", "list")...); err == nil {
+			return "she is still let in: " + out
 		}
 		return ""
 	})
