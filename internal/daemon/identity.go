@@ -26,6 +26,8 @@ type identity struct {
 	// Fresh says that the first records of the cluster, which this node creates, are not known to be written yet. Without it an empty repository is a loss.
 	Fresh   bool   `json:"fresh,omitempty"`
 	Profile string `json:"profile,omitempty"` // of the first record of a cluster that this node creates
+	// Timing is that of the newest record.
+	Timing cluster.Timing `json:"timing,omitzero"`
 }
 
 // The files of a node's identity below its data directory.

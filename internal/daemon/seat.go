@@ -47,13 +47,6 @@ func newSeat(cfg Config, log *slog.Logger) *seat {
 // are seen in another order than they were made.
 const unseatedFor = 5 * time.Second
 
-// A leader of the repository that is gone is replaced in 0.25 to 0.5 s, so that it is there when the voters have made up their minds about the membership.
-// No service depends on it: an election that was called too early costs nobody anything.
-const (
-	seatHeartbeat = 50 * time.Millisecond
-	seatElection  = 250 * time.Millisecond
-)
-
 // How long a start that failed is left alone, and how often a node whose copy is lost looks whether it has been given another seat.
 const (
 	retrySeat = 5 * time.Second
@@ -168,9 +161,10 @@ func (s *seat) trouble() error {
 // start brings the member up and watches over it.
 func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers map[cluster.NodeName]string) error {
 	id, trusts := n.identity(), n.cred().nodes.Fingerprints()
+	heartbeat, election := seatTiming(id.timing())
 	m, err := etcdstore.StartMember(ctx, etcdstore.MemberConfig{
 		Node: s.cfg.Node, Address: id.self().PrivateAddress, ClientPort: PortClient, PeerPort: PortPeer, Dir: s.cfg.path(dirEtcd), TLS: s.cfg.tlsFiles(), Mode: mode, Peers: peers,
-		Cluster: id.Cluster.ID, Heartbeat: seatHeartbeat, Election: seatElection, Admit: n.admit, Log: s.log,
+		Cluster: id.Cluster.ID, Heartbeat: heartbeat, Election: election, Admit: n.admit, Log: s.log,
 	})
 	if err != nil {
 		return err

@@ -97,7 +97,9 @@ func (n *node) learn(snap engine.Snapshot) (gone bool) {
 	for _, s := range snap.State.Nodes {
 		next.Nodes = append(next.Nodes, s.Node)
 	}
+	next.Timing = old.Timing
 	if snap.Record != nil {
+		next.Timing = snap.Record.Timing
 		for _, v := range slices.Concat(snap.Record.Voters, snap.Record.NextVoters) {
 			if !slices.Contains(next.Voters, v.Node) {
 				next.Voters = append(next.Voters, v.Node)
