@@ -23,6 +23,7 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/lab"
 	"redoubt/internal/pki"
 )
 
@@ -54,9 +55,18 @@ func (w *world) reconfigure(t *testing.T, node, section string) {
 	if _, err := w.Output(t.Context(), node, "sh", "-c", "grep -v '^test:' "+config+" > "+config+".new; echo '"+section+"' >> "+config+".new; mv "+config+".new "+config); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Daemon(node, "restart"); err != nil {
+	if _, err := w.Daemon(node, lab.DaemonRestart); err != nil {
 		t.Fatal(err)
 	}
+	// The others keep it as a member meanwhile: only its port tells that it is back.
+	eventually(t, func() string {
+		c, err := w.Dial(t.Context(), "n1", "tcp", net.JoinHostPort("172.31.240."+strings.TrimPrefix(node, "n"), "7401"))
+		if err != nil {
+			return err.Error()
+		}
+		c.Close()
+		return ""
+	})
 	if err := w.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
