@@ -207,6 +207,7 @@ type NodeFacts struct {
 	Watchdog           string    `json:"watchdog,omitempty"`      // the device in use; empty: none
 	FenceAgents        []string  `json:"fenceAgents,omitempty"`   // installed
 	FreeBytes          int64     `json:"freeBytes,omitempty"`     // on the file system of the repository
+	Removed            string    `json:"removed,omitempty"`       // why it is in no cluster any more
 	Warnings           []string  `json:"warnings,omitempty"`      // anything else worth saying
 	Plantable          []string  `json:"plantable,omitempty"`     // what others than root may write and root executes, with what to do about it
 

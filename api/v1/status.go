@@ -6,8 +6,9 @@ import "time"
 type Status struct {
 	Level     int       `json:"level"`
 	Time      time.Time `json:"time"`
-	Node      string    `json:"node"`      // who answers
-	InCluster bool      `json:"inCluster"` // false: the node is in no cluster, and the rest is empty
+	Node      string    `json:"node"`              // who answers
+	InCluster bool      `json:"inCluster"`         // false: the node is in no cluster, and the rest is empty
+	Removed   string    `json:"removed,omitempty"` // why the node is in no cluster any more, where it once was
 	// Degraded says why this may not be the newest state; empty when it is.
 	Degraded  string          `json:"degraded,omitempty"`
 	Revision  int64           `json:"revision,omitempty"`

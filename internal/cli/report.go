@@ -15,6 +15,9 @@ func (l look) report(s *v1.Status) string {
 	var b strings.Builder
 	if !s.InCluster {
 		b.WriteString("This node is in no cluster.\n\n")
+		if s.Removed != "" {
+			b.WriteString(l.wrapped("", l.paint(bad, s.Removed)+". It runs nothing. To have it back, allow it and let it join again.") + "\n")
+		}
 		b.WriteString("  redoubt cluster create --name NAME --node NODE --interconnect CIDR   makes one of this node\n")
 		b.WriteString("  redoubt node join --sponsor NODE --fingerprint SHA256:...            joins another node's\n")
 		l.problems(&b, s)

@@ -31,7 +31,10 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 		out = append(out, v1.Problem{Severity: severity, Object: object, Text: fmt.Sprintf(format, args...), Remedy: remedy})
 	}
 	name := "cluster " + s.Cluster.Name
-	if s.Degraded != "" {
+	switch q := s.Cluster.Quorum; {
+	case s.Degraded != "" && q.Quorate && !q.Writable && len(q.Voters) > 0:
+		add(severe, name, "bring the voters named here back, copy and all; when the copies are lost for good, restore a snapshot with `redoubtd restore`", "%s", s.Degraded)
+	case s.Degraded != "":
 		add(severe, name, "look at the other nodes and at the interconnect; services of this node stop until it hears a majority again", "%s", s.Degraded)
 	}
 	if q := s.Cluster.Quorum; q.Quorate && q.Writable && q.Margin <= 0 && len(q.Voters) > 1 {

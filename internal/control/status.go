@@ -33,6 +33,9 @@ func (c *Control) ClusterStatus(ctx context.Context, who Caller, in v1.ClusterSt
 func (c *Control) status(r *Running) v1.Status {
 	out := v1.Status{Level: v1.Level, Time: c.cfg.Clock.Wall().UTC()}
 	if r == nil {
+		if own, err := c.cfg.Local.Facts(context.Background()); err == nil {
+			out.Node, out.Removed = own.Node, own.Removed
+		}
 		return out
 	}
 	v := c.look(r)

@@ -89,7 +89,9 @@ func (d *Daemon) begin() (release func(), err error) {
 	}
 	release = func() { d.joining.Store(false) }
 	id, err := loadIdentity(d.cfg)
-	if err == nil && id != nil {
+	if err == nil && id == nil {
+		err = d.portsFree()
+	} else if err == nil {
 		err = fault.Errorf(fault.Precondition, "this machine is node %s of cluster %s already; to take it into another cluster, run `redoubt node remove %s` on another node of %s first", d.cfg.Node, id.Cluster.Name, d.cfg.Node, id.Cluster.Name)
 	}
 	if err != nil {

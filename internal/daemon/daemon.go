@@ -165,10 +165,11 @@ func (d *Daemon) live(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := d.belong(ctx, id); !errors.Is(err, errRemoved) {
+		err = d.belong(ctx, id)
+		if !errors.Is(err, errRemoved) {
 			return err
 		}
-		if err := d.forget(); err != nil {
+		if err := d.forget(err.Error()); err != nil {
 			return err
 		}
 	}
@@ -212,9 +213,9 @@ func (d *Daemon) belong(ctx context.Context, id *identity) error {
 func (d *Daemon) clock() time.Time { return clock{d.cfg.Test.Clock}.Wall() }
 
 // forget sets aside what a node that was removed knew of its cluster. The keys are of no use to anybody any more, and go.
-func (d *Daemon) forget() error {
-	d.log.Warn("this node was removed from its cluster; it forgets it")
-	aside := d.cfg.path("removed")
+func (d *Daemon) forget(why string) error {
+	d.log.Error("this node was removed from its cluster: it runs nothing and forgets it; to have it back, let it join again", "why", why)
+	aside := d.cfg.path(dirRemoved)
 	if err := os.RemoveAll(aside); err != nil {
 		return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 	}
@@ -225,6 +226,9 @@ func (d *Daemon) forget() error {
 		if err := os.Remove(d.cfg.path(key)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fault.Errorf(fault.Internal, "forget the cluster: %w", err)
 		}
+	}
+	if err := d.cfg.noteRemoved(why, d.clock()); err != nil {
+		return err
 	}
 	// The identity last: until it is gone the next start tries again.
 	for _, name := range []string{dirEtcd, dirEtcd + ".old", fileNodeRoots, fileUserRoots, fileRevoked, fileIdentity} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -105,9 +106,6 @@ func (n *node) identity() *identity {
 	return n.id
 }
 
-// errRemoved ends a node that is not configured any more.
-var errRemoved = fault.Errorf(fault.Precondition, "this node was removed from the cluster")
-
 // run is the node's life in its cluster, until ctx ends, the node leaves, or something fails that it can not go on without. ready is called when the
 // node may be asked about the cluster.
 func (n *node) run(ctx context.Context, ready func()) error {
@@ -132,6 +130,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return n.follow(ctx) })
 	g.Go(func() error { return n.publish(ctx) })
 	g.Go(func() error { return n.keeper.run(ctx) })
+	g.Go(func() error { return n.askWhetherRemoved(ctx, n.keeper.peers) })
 	if n.cfg.QuorumServer {
 		ready()
 		return n.end(g.Wait())
@@ -159,8 +158,11 @@ func (n *node) engineConfig() engine.Config {
 	return engine.Config{Node: n.cfg.Node, Clock: n.clock, Log: n.log, Meter: n.meter}
 }
 
-// end closes what outlives the loops. The guard's connection stays: who ended the node decides what becomes of the services.
+// end closes what outlives the loops. The guard's connection stays, unless the node was removed: who ended the node decides what becomes of the services.
 func (n *node) end(err error) error {
+	if errors.Is(err, errRemoved) {
+		n.quit()
+	}
 	n.store.Close()
 	return err
 }

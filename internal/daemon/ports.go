@@ -231,6 +231,7 @@ func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
 	}
 	n := d.node.Load()
 	if n == nil {
+		f.Removed = d.cfg.removed()
 		return f, nil
 	}
 	f.CertificateExpires, f.AuthorityExpires = n.cred().leaf.NotAfter, n.cred().issuer().NotAfter

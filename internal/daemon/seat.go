@@ -36,7 +36,7 @@ type seat struct {
 	idle    time.Time // since when the record does not name this node
 	why     error     // why the member is not up although it should be; nil when it is, or need not be
 
-	pace pace // of follow alone
+	progress progress // of follow alone
 }
 
 func newSeat(cfg Config, log *slog.Logger) *seat {

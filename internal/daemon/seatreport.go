@@ -22,7 +22,7 @@ func (s *seat) report(now membership.Instant, view membership.View) membership.C
 		return c
 	}
 	p := m.Standing()
-	keeps := s.pace.keeps(now, p.Index, view)
+	keeps := s.progress.keeps(now, p.Index, view)
 	c = membership.Copy{State: membership.CopyBehind, Seat: p.Seat, Index: p.Index}
 	if p.Ready && p.Follows && !p.Learner && keeps {
 		c.State = membership.CopyUsable
@@ -33,13 +33,13 @@ func (s *seat) report(now membership.Instant, view membership.View) membership.C
 // paceLimit is how long a copy may lack what others have had all that time.
 const paceLimit = 3 * time.Second
 
-// pace measures whether this node's copy keeps up with those that it hears of.
-type pace struct {
+// progress measures whether this node's copy keeps up with those that it hears of.
+type progress struct {
 	goal uint64             // what another had
 	set  membership.Instant // when that was heard
 }
 
-func (p *pace) keeps(now membership.Instant, index uint64, view membership.View) bool {
+func (p *progress) keeps(now membership.Instant, index uint64, view membership.View) bool {
 	if index < p.goal {
 		return now-p.set < membership.Instant(paceLimit)
 	}

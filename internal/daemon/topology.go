@@ -46,7 +46,7 @@ func (n *node) adjust(ctx context.Context) error {
 	snap, view := n.mirror.Snapshot(), n.member.View()
 	if snap.State.Cluster.ID != "" {
 		if gone := n.learn(snap); gone {
-			return errRemoved
+			return removal{n.identity().Cluster.Name, "the repository"}
 		}
 	}
 	if ends := n.endpoints(&view); !slices.Equal(ends, n.ends) {

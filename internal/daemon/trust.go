@@ -53,13 +53,13 @@ func (n *node) known(cert *x509.Certificate, usage x509.ExtKeyUsage) (cluster.No
 	if err != nil {
 		return "", err
 	}
+	// Who has an authority's key can make a certificate that nobody has revoked, but not a record. The code tells a node that was removed while it was away.
+	name, snap := cluster.NodeName(subject.Name), n.mirror.Snapshot()
+	if snap.State.Cluster.ID == subject.Cluster && subject.Cluster != "" && !slices.ContainsFunc(snap.State.Nodes, func(s model.NodeState) bool { return s.Name == name }) {
+		return "", fault.Errorf(fault.NotFound, "%s: it was removed; let it join again", notOurs(name))
+	}
 	if err := n.counts(cert, subject); err != nil {
 		return "", err
-	}
-	// Who has an authority's key can make a certificate that nobody has revoked, but not a record.
-	name, snap := cluster.NodeName(subject.Name), n.mirror.Snapshot()
-	if snap.State.Cluster.ID != "" && !slices.ContainsFunc(snap.State.Nodes, func(s model.NodeState) bool { return s.Name == name }) {
-		return "", fault.Errorf(fault.Denied, "the certificate is that of node %s, which is not in the cluster", name)
 	}
 	return name, nil
 }

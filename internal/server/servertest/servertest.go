@@ -92,9 +92,10 @@ func (clock) Wall() time.Time          { return time.Date(2030, 1, 2, 12, 0, 0, 
 type members struct{ record membership.Record }
 
 func (m members) View() membership.View {
-	v := membership.View{Record: &m.record, Me: m.record.Members[0], IsMember: true, President: true, LeaseEnd: clock{}.Boot() + membership.Instant(time.Second)}
+	whole := membership.Copy{State: membership.CopyUsable}
+	v := membership.View{Self: m.record.Members[0].Node, Copy: whole, Record: &m.record, Me: m.record.Members[0], IsMember: true, President: true, LeaseEnd: clock{}.Boot() + membership.Instant(time.Second)}
 	for _, n := range []cluster.NodeName{"n2", "n3"} {
-		v.Peers = append(v.Peers, membership.Peer{Node: n, Incarnation: life1, LastHeard: clock{}.Boot(), Epoch: m.record.Epoch})
+		v.Peers = append(v.Peers, membership.Peer{Node: n, Incarnation: life1, LastHeard: clock{}.Boot(), Epoch: m.record.Epoch, Copy: whole})
 		for path := range 2 {
 			v.Paths = append(v.Paths, membership.PathState{Node: n, Path: path, Up: true, LastHeard: clock{}.Boot()})
 		}
