@@ -78,7 +78,7 @@ func vulnerabilities(from string) (*posture.Vulnerabilities, error) {
 		if err != nil {
 			return bad(err)
 		}
-		defer z.Close()
+		defer func() { _ = z.Close() }()
 		tree = z
 	}
 	db := &posture.Vulnerabilities{}
@@ -118,7 +118,7 @@ func readEntry(tree fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(io.LimitReader(f, maxEntrySize+1))
 	if err == nil && len(text) > maxEntrySize {
 		err = fmt.Errorf("it is larger than %d MB", maxEntrySize>>20)

@@ -38,7 +38,7 @@ func lockNode(cfg Config) (release func(), err error) {
 		return nil, fault.Errorf(fault.Precondition, "%s runs this node, with runDir %s; stop it first, or give this one a runDir and a dataDir of its own", who, cfg.Run)
 	}
 	// Who holds it is for people: the lock counts, whatever stands in the file.
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(fmt.Sprintf("%d\n", os.Getpid())), 0)
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ type TLSFiles struct {
 	Revoked string // a list of revoked certificates in DER form, of which only the serial numbers count; empty: none are
 
 	// Accept looks at the certificate of a member that a client speaks to, after the handshake has verified it; nil: any will do.
-	Accept func(*x509.Certificate) error
+	Accept func(*x509.Certificate) error `json:"-"`
 }
 
 // hostPort is the form of an address that dialers take; IPv6 in brackets.

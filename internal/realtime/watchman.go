@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,7 @@ func Watchman() (tid int, err error) {
 	defer d.Close()
 	// The kernel lists threads in the order in which they were made; os.ReadDir would sort them by name.
 	names, err := d.Readdirnames(2)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, fault.Errorf(fault.Internal, "find the runtime's watchman: %w", err)
 	}
 	if len(names) < 2 || names[0] != strconv.Itoa(os.Getpid()) {
