@@ -6,13 +6,12 @@ import (
 	"redoubt/internal/cluster"
 )
 
-// A leader of the repository that is gone is replaced in one to two elections, so that it is there about when the voters have made up their minds about the
-// membership: with a timeout of 500 ms in 0.375 to 0.7 s, mostly in the first half of that, for the first of the others calls the election. No service depends on the
-// leader: an election that was called too early costs nobody anything. Every heartbeat of the repository costs, at rest too.
+// A leader of the repository that is gone unnoticed is replaced in one to two elections: with a timeout of 500 ms in 0.5 to 1 s. Mostly the membership knows earlier,
+// see succeed. No service depends on the leader: an election that was called too early costs nobody anything. Every heartbeat of the repository costs, at rest too.
 const (
 	seatHeartbeats   = 5  // in an election timeout, the fewest that there may be
-	seatShare        = 15 // per cent of the cluster's timeout are one of them
-	seatHeartbeatMin = 30 * time.Millisecond
+	seatShare        = 20 // per cent of the cluster's timeout are one of them
+	seatHeartbeatMin = 50 * time.Millisecond
 	seatHeartbeatMax = 500 * time.Millisecond
 )
 
