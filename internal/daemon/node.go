@@ -130,7 +130,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return n.follow(ctx) })
 	g.Go(func() error { return n.publish(ctx) })
 	g.Go(func() error { return n.keeper.run(ctx) })
-	g.Go(func() error { return n.askWhetherRemoved(ctx, n.keeper.peers) })
+	g.Go(func() error { return n.askWhetherRemoved(ctx) })
 	if n.cfg.QuorumServer {
 		ready()
 		return n.end(g.Wait())

@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"redoubt/api/client"
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
-	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/model"
 )
@@ -42,8 +44,9 @@ func (r removal) Error() string {
 // Is makes it errRemoved.
 func (r removal) Is(target error) bool { return target == errRemoved }
 
-// askWhetherRemoved asks the other nodes, as long as this one hears none of them, whether it still is one of them.
-func (n *node) askWhetherRemoved(ctx context.Context, peers control.Peers) error {
+// askWhetherRemoved asks the other nodes, as long as this one hears none of them, whether it still is one of them: at their addresses on the interconnects, since
+// nobody routes to the private address of a node that was removed.
+func (n *node) askWhetherRemoved(ctx context.Context) error {
 	for {
 		if err := wait(ctx, askRemoved); err != nil {
 			return err
@@ -56,8 +59,10 @@ func (n *node) askWhetherRemoved(ctx context.Context, peers control.Peers) error
 			if other.Name == id.Node {
 				continue
 			}
-			if removedBy(ctx, peers, id.Node, other.Name) {
-				return removal{id.Cluster.Name, "node " + string(other.Name)}
+			for _, address := range other.Addresses {
+				if address != "" && removedBy(id.Node, n.factsAt(ctx, other.Name, address)) {
+					return removal{id.Cluster.Name, "node " + string(other.Name)}
+				}
 			}
 		}
 	}
@@ -74,17 +79,23 @@ func (n *node) inTouch() bool {
 	return slices.ContainsFunc(id.Nodes, func(r model.Node) bool { return r.Name != id.Node && view.Hears(r.Name, now) })
 }
 
+// factsAt asks another node at one of its addresses about itself.
+func (n *node) factsAt(ctx context.Context, other cluster.NodeName, address string) error {
+	bounded, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c := client.TLS(net.JoinHostPort(address, strconv.Itoa(n.apiPort())), n.cred().client(string(other), n.clock.Wall, n.acceptServer))
+	defer c.Close()
+	var facts v1.NodeFacts
+	return c.Do(bounded, "peer", "facts", v1.PeerFacts{}, &facts)
+}
+
 // notOurs begins the answer to the certificate of a node that is not configured.
 func notOurs(n cluster.NodeName) string {
 	return "the certificate is that of node " + string(n) + ", which is not in the cluster"
 }
 
 // removedBy reports whether another node, which has proved that it is one, does not know this one any more.
-func removedBy(ctx context.Context, peers control.Peers, self, other cluster.NodeName) bool {
-	bounded, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	var facts v1.NodeFacts
-	err := peers.Call(bounded, other, "peer", "facts", v1.PeerFacts{}, &facts)
+func removedBy(self cluster.NodeName, err error) bool {
 	return fault.Is(err, fault.NotFound) && strings.Contains(err.Error(), notOurs(self))
 }
 

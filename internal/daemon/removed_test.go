@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -11,13 +10,6 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 )
-
-// answering is what other nodes answer to who asks whether he is still one of them.
-type answering map[cluster.NodeName]error
-
-func (a answering) Call(_ context.Context, n cluster.NodeName, _, _ string, _, _ any) error {
-	return a[n]
-}
 
 func TestRemovedIsWhatAnotherNodeSaysOfThisOne(t *testing.T) {
 	about := func(n cluster.NodeName) error { return fault.Errorf(fault.NotFound, "%s: it was removed", notOurs(n)) }
@@ -32,7 +24,7 @@ func TestRemovedIsWhatAnotherNodeSaysOfThisOne(t *testing.T) {
 		"this node does not know the other":  {about("n1"), false},
 		"something else that does not exist": {fault.Errorf(fault.NotFound, "no such operation"), false},
 	} {
-		if got := removedBy(t.Context(), answering{"n1": c.err}, "n3", "n1"); got != c.want {
+		if got := removedBy("n3", c.err); got != c.want {
 			t.Errorf("%s: %v", what, got)
 		}
 	}

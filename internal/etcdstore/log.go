@@ -54,6 +54,9 @@ var expected = []string{
 	"rejected stream from remote peer",
 	"rejected Raft message",
 	"request cluster ID mismatch",
+	"ignored streaming request; ID mismatch", // of a member that was given another seat
+	"the member has been permanently removed",
+	"data-dir used by this member must be removed",
 }
 
 // bridge is a zapcore.Core over slog.
