@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -42,9 +43,11 @@ func ok(t *testing.T, err error) {
 // world is a daemon that knows one resource, "db", and programs in directories of root's.
 type world struct {
 	dir, socket string
-	level       string
-	user        string // Application_user of db
+	says        atomic.Pointer[saying]
 }
+
+// saying is what the cluster says: its resource_security, and the Application_user of db.
+type saying struct{ level, user string }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -52,12 +55,13 @@ func newWorld(t *testing.T) *world {
 	ok(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	ok(t, os.Chmod(dir, 0o755))
-	w := &world{dir: dir, socket: filepath.Join(dir, "s"), level: "SECURE"}
+	w := &world{dir: dir, socket: filepath.Join(dir, "s")}
+	w.says.Store(&saying{level: "SECURE"})
 	l, err := net.Listen("unix", w.socket)
 	ok(t, err)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/scha_cluster_get/call", func(rw http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(rw).Encode([]string{w.level})
+		_ = json.NewEncoder(rw).Encode([]string{w.says.Load().level})
 	})
 	mux.HandleFunc("GET /v1/scha_resource_get/call", func(rw http.ResponseWriter, r *http.Request) {
 		if r.FormValue("operation") != "APPLICATION_USER" || r.FormValue("resource") != "db" {
@@ -65,7 +69,7 @@ func newWorld(t *testing.T) *world {
 			_ = json.NewEncoder(rw).Encode(map[string]string{"code": "notfound", "message": "there is no such resource"})
 			return
 		}
-		_ = json.NewEncoder(rw).Encode([]string{w.user})
+		_ = json.NewEncoder(rw).Encode([]string{w.says.Load().user})
 	})
 	s := &http.Server{Handler: mux}
 	go func() { _ = s.Serve(l) }()
@@ -129,7 +133,7 @@ func TestCheckAppUser(t *testing.T) {
 		{"SECURE", "", []string{"relative"}, "", true, "absolute"},
 		{"SECURE", "", nil, "", true, "operand"},
 	} {
-		w.level, w.user = c.level, c.user
+		w.says.Store(&saying{c.level, c.user})
 		out, complaint, status := w.run(t, append([]string{"scha_check_app_user"}, c.args...)...)
 		want := c.want
 		if want != "" {
@@ -189,7 +193,7 @@ func TestRunAs(t *testing.T) {
 // TestRunAsStaysInTheCgroup: -R works where the resource's processes are, and only there.
 func TestRunAsStaysInTheCgroup(t *testing.T) {
 	w := newWorld(t)
-	w.user = "nobody"
+	w.says.Store(&saying{"SECURE", "nobody"})
 	roots := w.program(t, "roots", "#!/bin/sh\ncat /proc/self/cgroup; id -u\n", 0, 0o755)
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	ok(t, err)
