@@ -5,14 +5,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/engine"
+	"redoubt/internal/etcdstore"
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
 	"redoubt/internal/pki"
+	"redoubt/internal/rgm/model"
 )
 
 func certificate(t *testing.T) *x509.Certificate {
@@ -103,5 +106,28 @@ func TestRemoveKeepsTheLastCopy(t *testing.T) {
 	s.remove()
 	if _, err := os.Stat(filepath.Join(s.cfg.path(dirEtcd)+".old", "member", "kept")); err != nil {
 		t.Error(err)
+	}
+}
+
+// The only voter without its copy does not begin an empty repository in its place: there was a configuration, and it has to be restored.
+func TestTheOnlyCopyIsNotReplaced(t *testing.T) {
+	for _, damage := range []string{"gone", "damaged"} {
+		cfg := Config{Data: t.TempDir()}
+		s := newSeat(cfg, slog.New(slog.DiscardHandler))
+		n := &node{cfg: cfg, id: &identity{Node: "n1", Nodes: []model.Node{{Name: "n1"}}, Voters: []cluster.NodeName{"n1"}}}
+		err := s.startIfThere(t.Context(), n)
+		if damage == "damaged" {
+			err = s.onlyCopy(n.id, "it is damaged")
+		}
+		if !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), damage) || !strings.Contains(err.Error(), "redoubtd restore -from") {
+			t.Errorf("%s: %v", damage, err)
+		}
+		if etcdstore.HasData(cfg.path(dirEtcd)) {
+			t.Errorf("%s: an empty repository has begun", damage)
+		}
+		n.id.Voters = []cluster.NodeName{"n1", "n2", "n3"}
+		if err := s.startIfThere(t.Context(), n); err != nil {
+			t.Errorf("%s, with other voters: %v", damage, err)
+		}
 	}
 }
