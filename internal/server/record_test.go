@@ -166,7 +166,7 @@ func TestOtherRefusalsAreRecorded(t *testing.T) {
 	log := &servertest.Recorder{}
 	s, _ := start(t, func(c *Config) { c.Control = servertest.AloneRecorded(log) })
 	s.cfg.Control.Refused(control.Caller{Kind: control.CallerNone}, "GET /metrics\nx", fault.Errorf(fault.Denied, "no"))
-	if r := log.Take(); len(r) != 1 || r[0].Command != "# GET /metrics x" || r[0].User != "nobody" {
+	if r := log.Take(); len(r) != 1 || r[0].Command != "# GET /metrics x" || r[0].User != ":stranger" {
 		t.Errorf("%+v", r)
 	}
 }
