@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -97,7 +98,7 @@ func TestDamagedDataIsRefused(t *testing.T) {
 			t.Errorf("%s: the member starts", what)
 			continue
 		}
-		if !fault.Is(err, fault.Internal) || !strings.Contains(err.Error(), bad.Dir) || !strings.Contains(err.Error(), "move the directory away") {
+		if !fault.Is(err, fault.Internal) || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), bad.Dir) || !strings.Contains(err.Error(), "redoubtd restore") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

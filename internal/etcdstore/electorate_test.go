@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestVotersChange(t *testing.T) {
 	for range 2 {
 		eventually(t, "seat n3", func() error { return e.AddLearner(ctx, "n3") })
 	}
-	if seat, ok := seatOf(t, e, 3); !ok || seat != (engine.Seat{Node: "n3", Learner: true}) {
+	if seat, ok := seatOf(t, e, 3); !ok || seat.ID == 0 || seat != (engine.Seat{Node: "n3", ID: seat.ID, Learner: true}) {
 		t.Fatalf("seated: %+v, %v", seat, ok)
 	}
 	if err := e.Promote(ctx, "n3"); !fault.Is(err, fault.Precondition) {
@@ -153,4 +154,35 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 		return nil
 	})
 	put(t, s, "k", "v")
+}
+
+// A voter whose data is lost is given another seat: the old one is taken although its member is gone, and the node comes back as a learner under another number.
+func TestALostVoterIsSeatedAnew(t *testing.T) {
+	m := newMembers(t)
+	s := m.grow(3)
+	e, ctx := m.electorate(s), bounded(t)
+	put(t, s, "kept", "yes")
+	was, _ := seatOf(t, e, 3)
+	if got := m.running["n3"].Standing(); got.Seat != was.ID || got.Learner || !got.Ready || !got.Follows {
+		t.Errorf("a voter stands at %+v in seat %x", got, was.ID)
+	}
+	m.stop("n3")
+	if err := os.RemoveAll(m.config(3, ModeRestart, nil).Dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "take the seat", func() error { return e.Remove(ctx, "n3") })
+	eventually(t, "seat n3 again", func() error { return e.AddLearner(ctx, "n3") })
+	now, ok := seatOf(t, e, 3)
+	if !ok || now.ID == was.ID || !now.Learner || now.Started {
+		t.Fatalf("seated anew: %+v after %+v", now, was)
+	}
+	peers, err := e.Peers(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.start(3, ModeJoin, peers)
+	eventually(t, "give it its vote", func() error { return e.Promote(ctx, "n3") })
+	if seat, _ := seatOf(t, e, 3); seat.Learner || seat.ID != now.ID {
+		t.Errorf("at the end: %+v", seat)
+	}
 }
