@@ -158,11 +158,15 @@ func (t *Type) waitReady(ctx context.Context, call agent.Call) error {
 		}
 	}
 	pause := firstPause
+	var last error // what the last probe said that had the time to say something
 	for {
 		began := time.Now()
 		err := probe(ctx)
 		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		// A probe that takes long does not have to be asked more often than that.
 		timer := time.NewTimer(max(pause, time.Since(began)))
@@ -170,7 +174,7 @@ func (t *Type) waitReady(ctx context.Context, call agent.Call) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("%s did not succeed in time, last: %w (%w)", what, err, context.Cause(ctx))
+			return fmt.Errorf("%s did not succeed in time, last: %w (%w)", what, last, context.Cause(ctx))
 		}
 		pause = min(pause+pause/4, maxPause)
 	}
