@@ -50,8 +50,8 @@ func IsFingerprint(text string) bool {
 
 // The form of a token: a name, the secret, and the fingerprint of the cluster by which the machine knows its sponsor. One string carries the proof of both sides.
 const (
-	tokenPrefix = "redoubt-join."
-	tokenSecret = 24 // bytes
+	tokenPrefix = "redoubt-join." //nolint:gosec // what every token begins with
+	tokenSecret = 24              // bytes
 	tokenLength = len(tokenPrefix) + 32 + 1 + 43
 )
 

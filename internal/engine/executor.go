@@ -429,7 +429,7 @@ func (x *Executor) watch(ctx context.Context, group cluster.GroupName, g *groupR
 	if missing != "" {
 		return
 	}
-	watchCtx, cancel := context.WithCancel(ctx)
+	watchCtx, cancel := context.WithCancel(ctx) //nolint:gosec // called by who ends the watch, by its entry in watches
 	g.watches[a.Resource] = cancel
 	go driver.Watch(watchCtx, c, func(o agent.Observation) {
 		select {

@@ -17,7 +17,6 @@ func peerGroups(fd int) ([]int, error) {
 	for range 4 {
 		raw := make([]byte, size*4)
 		length := uint32(len(raw))
-		//nolint:gosec // the kernel writes into a buffer whose length it is told
 		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERGROUPS, uintptr(unsafe.Pointer(&raw[0])), uintptr(unsafe.Pointer(&length)), 0)
 		if errors.Is(errno, unix.ERANGE) {
 			size = int(length)/4 + 1
