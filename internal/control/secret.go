@@ -254,7 +254,7 @@ func mayUnseal(who Caller, s model.Secret) error {
 	if who.Kind != CallerLocal || who.UID != 0 {
 		return fault.Errorf(fault.Denied, "secret %s: %s may not read it: only root on a node of the cluster may, and the methods of %s %s", s.Name, who, s.ObjectType, s.Object)
 	}
-	if who.Resource != "" && (s.ObjectType != model.ObjectResource || string(who.Resource) != s.Object) {
+	if who.Resource != "" && !s.IsFor(who.Resource) {
 		return fault.Errorf(fault.Denied, "secret %s is bound to %s %s; the methods of resource %s may not read it", s.Name, s.ObjectType, s.Object, who.Resource)
 	}
 	return nil
@@ -339,7 +339,11 @@ func (c *Control) SecretExport(ctx context.Context, who Caller, in v1.SecretExpo
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, v1.SecretDocument{Name: s.Name, ObjectType: s.ObjectType, Object: s.Object, Sealed: armored(sealed)})
+		text, err := armored(sealed)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v1.SecretDocument{Name: s.Name, ObjectType: s.ObjectType, Object: s.Object, Sealed: text})
 	}
 	return out, nil
 }

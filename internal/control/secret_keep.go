@@ -2,11 +2,13 @@ package control
 
 import (
 	"context"
-	"encoding/base64"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"filippo.io/age/armor"
 
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
@@ -67,15 +69,12 @@ func (c *Control) reseal(ctx context.Context, r *Running, self Caller, name stri
 }
 
 // armored is a sealed value as text.
-func armored(sealed []byte) string {
-	const width = 64
-	text := base64.StdEncoding.EncodeToString(sealed)
+func armored(sealed []byte) (string, error) {
 	var b strings.Builder
-	b.WriteString("-----BEGIN AGE ENCRYPTED FILE-----\n")
-	for len(text) > width {
-		b.WriteString(text[:width] + "\n")
-		text = text[width:]
+	w := armor.NewWriter(&b)
+	_, err := w.Write(sealed)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return "", fault.Errorf(fault.Internal, "write a private string as text: %w", err)
 	}
-	b.WriteString(text + "\n-----END AGE ENCRYPTED FILE-----\n")
-	return b.String()
+	return b.String(), nil
 }

@@ -62,14 +62,6 @@ type LogConfig struct {
 	Syslog bool   `yaml:"syslog"` // to the local syslog too
 }
 
-// The ports of the private network.
-const (
-	PortHeartbeat = cluster.PortHeartbeat
-	PortAPI       = cluster.PortAPI
-	PortClient    = cluster.PortClient
-	PortPeer      = cluster.PortPeer
-)
-
 // DefaultConfigPath is where a node's configuration lies.
 const DefaultConfigPath = "/etc/redoubt/redoubtd.yaml"
 
@@ -116,7 +108,7 @@ func (c *Config) fill() error {
 	def(&c.Run, "/run/redoubt")
 	def(&c.Logs, "/var/log/redoubt")
 	def(&c.Etc, "/etc/redoubt")
-	def(&c.Listen.API, fmt.Sprintf(":%d", PortAPI))
+	def(&c.Listen.API, fmt.Sprintf(":%d", cluster.PortAPI))
 	def(&c.Log.Level, "info")
 	def(&c.OnUnkillable, "watchdog")
 	if c.Cgroup == "" {

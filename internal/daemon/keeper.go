@@ -169,7 +169,7 @@ func (k *keeper) refuse(snap engine.Snapshot) error {
 		return err
 	}
 	if k.serials >= 0 {
-		if err := etcdstore.Cut(PortPeer); err != nil {
+		if err := etcdstore.Cut(cluster.PortPeer); err != nil {
 			return err
 		}
 	}

@@ -34,9 +34,9 @@ func (c Config) publicKeys() (map[string]string, error) {
 	return keys, nil
 }
 
-// sealer opens private strings with this node's key. Without a usable key the node serves on, and says why when it is asked for one.
-func (n *node) sealer() control.Sealer {
-	box, err := sealed.Open(n.cfg.path(fileSecret))
+// newSealer reads the node's key for private strings. Without a usable key the node serves on, and says why when it is asked for a string.
+func newSealer(c Config) control.Sealer {
+	box, err := sealed.Open(c.path(fileSecret))
 	if err != nil {
 		return noSealer{err}
 	}
@@ -52,10 +52,10 @@ func (s secretsOf) SecretValue(resource cluster.ResourceName, name string) (stri
 		if p.Name != name {
 			continue
 		}
-		if p.ObjectType != model.ObjectResource || p.Object != string(resource) {
+		if !p.IsFor(resource) {
 			return "", fault.Errorf(fault.Denied, "private string %s is bound to %s %s, and resource %s may not read it", name, p.ObjectType, p.Object, resource)
 		}
-		value, err := s.sealer().Unseal(p.Bound(), p.Sealed)
+		value, err := s.sealer.Unseal(p.Bound(), p.Sealed)
 		if err != nil {
 			return "", fault.Errorf(fault.CodeOf(err), "private string %s on node %s: %w", name, s.cfg.Node, err)
 		}

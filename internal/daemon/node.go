@@ -16,6 +16,7 @@ import (
 
 	"redoubt/internal/beat"
 	"redoubt/internal/cluster"
+	"redoubt/internal/control"
 	"redoubt/internal/engine"
 	"redoubt/internal/etcdstore"
 	"redoubt/internal/fault"
@@ -46,6 +47,7 @@ type node struct {
 	private   *privnet.Net
 	store     *etcdstore.Store
 	seat      *seat
+	sealer    control.Sealer // of private strings
 	machine   *membership.Machine
 	member    *engine.Member
 	heard     atomic.Pointer[engine.Member] // member, once it is there: heartbeats may come before
@@ -64,7 +66,7 @@ const firstTry = 100 * time.Millisecond
 
 // newNode prepares the parts of a node; nothing runs and nothing is sent before run.
 func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity, cred *credentials) (*node, error) {
-	n := &node{cfg: cfg, log: log, meter: meter, id: id, slot: &slot{}, clock: clock{cfg.Test.Clock}}
+	n := &node{cfg: cfg, log: log, meter: meter, id: id, slot: &slot{}, clock: clock{cfg.Test.Clock}, sealer: newSealer(cfg)}
 	n.creds.Store(cred)
 	n.keeper = &keeper{node: n, serials: -1, peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}}
 	n.private, n.seat = privnet.New(log), newSeat(cfg, log)
@@ -187,7 +189,7 @@ func (n *node) connect(ctx context.Context) error {
 		return err
 	}
 	n.transport, err = beat.Listen(beat.Config{
-		Node: n.cfg.Node, ID: uint32(id.self().ID), ClusterID: id.Cluster.ID, Key: n.cred().heartbeat, Addresses: own, Port: PortHeartbeat, Log: n.log,
+		Node: n.cfg.Node, ID: uint32(id.self().ID), ClusterID: id.Cluster.ID, Key: n.cred().heartbeat, Addresses: own, Port: cluster.PortHeartbeat, Log: n.log,
 		Deliver: func(path int, msg membership.Message, at membership.Instant) {
 			if m := n.heard.Load(); m != nil {
 				m.Deliver(at, membership.Received{Path: path, Msg: msg})
@@ -219,7 +221,7 @@ func (n *node) electorate() *etcdstore.Electorate {
 			out[r.Name] = r.PrivateAddress
 		}
 		return out
-	}, PortPeer)
+	}, cluster.PortPeer)
 }
 
 // cred is what this node shows and trusts now.

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 )
 
@@ -24,9 +25,9 @@ func (d *Daemon) portsFree() error {
 	private := netip.MustParsePrefix(privateNet).Addr().Next().String()
 	for _, p := range []struct{ network, address, what string }{
 		{"tcp", d.cfg.Listen.API, "the API (listen.api)"},
-		{"tcp", hostPort(private, PortClient), "the repository"},
-		{"tcp", hostPort(private, PortPeer), "the repository"},
-		{"udp", hostPort(private, PortHeartbeat), "heartbeats"},
+		{"tcp", hostPort(private, cluster.PortClient), "the repository"},
+		{"tcp", hostPort(private, cluster.PortPeer), "the repository"},
+		{"udp", hostPort(private, cluster.PortHeartbeat), "heartbeats"},
 	} {
 		if err := portFree(context.Background(), p.network, p.address); err != nil {
 			return fault.Errorf(fault.Precondition, "this machine can not be a node as it is: %s needs %w; end that program, or let it use another port", p.what, err)

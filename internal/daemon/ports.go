@@ -36,7 +36,7 @@ func (n *node) running() *control.Running {
 		Node: n.cfg.Node, Store: n.store, Source: n.mirror, Membership: n.member,
 		Executor: executorOf{n}, Types: typesOf{n}, Peers: n.keeper.peers, Snapshotter: snapshotOf{n},
 		Fingerprint: func() string { return pki.Fingerprint(n.cred().issuer()) },
-		Sealer:      n.sealer(), Authority: n.keeper,
+		Sealer:      n.sealer, Authority: n.keeper,
 	}
 }
 
@@ -143,7 +143,7 @@ func (n *node) apiPort() int {
 			return p
 		}
 	}
-	return PortAPI
+	return cluster.PortAPI
 }
 
 // snapshotOf copies the repository.

@@ -45,7 +45,7 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 	}
 	last := int64(-1)
 	info, err := etcdstore.RestoreSnapshot(context.Background(), from, etcdstore.MemberConfig{
-		Node: cfg.Node, Address: id.self().PrivateAddress, ClientPort: PortClient, PeerPort: PortPeer, Dir: dir, TLS: cfg.tlsFiles(), Cluster: id.Cluster.ID,
+		Node: cfg.Node, Address: id.self().PrivateAddress, ClientPort: cluster.PortClient, PeerPort: cluster.PortPeer, Dir: dir, TLS: cfg.tlsFiles(), Cluster: id.Cluster.ID,
 	}, func(done, total int64) {
 		if total > 0 && done*20/total != last {
 			last = done * 20 / total

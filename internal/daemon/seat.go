@@ -164,7 +164,7 @@ func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers ma
 	id, trusts := n.identity(), n.cred().nodes.Fingerprints()
 	heartbeat, election := seatTiming(id.timing())
 	m, err := etcdstore.StartMember(ctx, etcdstore.MemberConfig{
-		Node: s.cfg.Node, Address: id.self().PrivateAddress, ClientPort: PortClient, PeerPort: PortPeer, Dir: s.cfg.path(dirEtcd), TLS: s.cfg.tlsFiles(), Mode: mode, Peers: peers,
+		Node: s.cfg.Node, Address: id.self().PrivateAddress, ClientPort: cluster.PortClient, PeerPort: cluster.PortPeer, Dir: s.cfg.path(dirEtcd), TLS: s.cfg.tlsFiles(), Mode: mode, Peers: peers,
 		Cluster: id.Cluster.ID, Heartbeat: heartbeat, Election: election, Admit: n.admit, Log: s.log,
 	})
 	if err != nil {

@@ -152,7 +152,7 @@ func withPort(address string) string {
 	if _, _, err := net.SplitHostPort(address); err == nil {
 		return address
 	}
-	return net.JoinHostPort(address, strconv.Itoa(PortAPI))
+	return net.JoinHostPort(address, strconv.Itoa(cluster.PortAPI))
 }
 
 // forgetSponsor takes the authorisation away: it is for one join.

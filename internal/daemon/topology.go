@@ -289,7 +289,7 @@ func (n *node) endpoints(view *membership.View) []string {
 		if !ok {
 			continue
 		}
-		e := net.JoinHostPort(r.PrivateAddress, strconv.Itoa(PortClient))
+		e := net.JoinHostPort(r.PrivateAddress, strconv.Itoa(cluster.PortClient))
 		switch {
 		case v == id.Node:
 			if n.seat.running() {

@@ -27,6 +27,11 @@ type Secret struct {
 // Bound says what the sealed value is; it is encrypted with the value, so that no record can take the value of another.
 func (s Secret) Bound() string { return s.Name + " of " + s.ObjectType + " " + s.Object }
 
+// IsFor reports whether the methods of a resource may read the string.
+func (s Secret) IsFor(r cluster.ResourceName) bool {
+	return s.ObjectType == ObjectResource && s.Object == string(r)
+}
+
 // KeySecret is the purpose, in Node.Keys, of the key to which private strings are encrypted.
 const KeySecret = "secret"
 
