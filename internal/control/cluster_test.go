@@ -164,6 +164,13 @@ func TestCheckAndVerify(t *testing.T) {
 		if st.Degraded != "" || st.Cluster.Quorum.Margin != 0 {
 			t.Errorf("degraded %q, quorum %+v", st.Degraded, st.Cluster.Quorum)
 		}
+		// A node that was cut off hears the others again before it learns what they have decided about it.
+		w.poke(w.nodes["n1"], func(m *machine) { m.late = true })
+		st = ok[v1.Status](t)(w.c().ClusterStatus(w.ctx, root, v1.ClusterStatus{}))
+		if !strings.Contains(st.Degraded, "lease has run out") {
+			t.Errorf("with a lease that has run out: %q", st.Degraded)
+		}
+		w.poke(w.nodes["n1"], func(m *machine) { m.late = false })
 		// Without a majority status still answers, and says so.
 		w.poke(w.nodes["n1"], func(m *machine) { m.lost["n2"], m.weak = true, true })
 		st = ok[v1.Status](t)(w.c().ClusterStatus(w.ctx, root, v1.ClusterStatus{}))

@@ -70,6 +70,8 @@ func (c *Control) degraded(r *Running, v view) string {
 		return "less than a majority of the voters has a usable copy of the repository: services go on where they are, but nothing can be changed and nothing moves"
 	case configured && !v.member.IsMember && !isQuorumServer(v, r.Node):
 		return "this node is not a member of the cluster now and runs nothing; what is shown is what it hears from the others"
+	case v.member.IsMember && v.member.LeaseEnd != 0 && c.cfg.Clock.Boot() >= v.member.LeaseEnd:
+		return "this node's lease has run out and its services have ended; the record shown, which still calls it a member, is older than that; it comes back by itself in a new incarnation"
 	}
 	return ""
 }

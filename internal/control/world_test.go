@@ -69,6 +69,7 @@ type machine struct {
 	lost  map[cluster.NodeName]bool                 // not heard
 	paths map[int]bool                              // paths that are down
 	weak  bool                                      // no lease
+	late  bool                                      // its lease has run out
 	bare  map[cluster.NodeName]membership.CopyState // whose copies of the repository are not usable
 }
 
@@ -115,6 +116,9 @@ func (m *machine) View() membership.View {
 	v.President = v.IsMember && m.rec.President == m.self
 	if !m.weak {
 		v.LeaseEnd = clock{}.Boot().Add(int64(24 * time.Hour))
+	}
+	if m.late {
+		v.LeaseEnd = clock{}.Boot()
 	}
 	for _, o := range []cluster.NodeName{"n1", "n2", "n3", "n4", "q1"} {
 		if o == m.self {

@@ -36,8 +36,8 @@ type seat struct {
 	idle    time.Time // since when the record does not name this node
 	why     error     // why the member is not up although it should be; nil when it is, or need not be
 
-	progress   progress  // of follow alone
-	campaigned time.Time // of follow alone: when this member last asked to lead
+	progress   progress   // of follow alone
+	succession succession // of follow alone
 }
 
 func newSeat(cfg Config, log *slog.Logger) *seat {

@@ -187,7 +187,7 @@ func (l *Lab) Settle(ctx context.Context) error {
 	})
 }
 
-// unsettled says what is not yet as it shall be, as the first running node sees it.
+// unsettled says what is not yet as it shall be, as any running node sees it: one that was cut off may not know yet what the others have decided about it.
 func (l *Lab) unsettled(ctx context.Context) string {
 	var running, want []string
 	for _, m := range l.machines {
@@ -201,14 +201,24 @@ func (l *Lab) unsettled(ctx context.Context) string {
 	if len(running) == 0 {
 		return "no node runs"
 	}
-	s, err := l.ClusterStatus(ctx, running[0])
+	for _, n := range running {
+		if missing := l.unsettledOn(ctx, n, want); missing != "" {
+			return missing
+		}
+	}
+	return ""
+}
+
+// unsettledOn is unsettled as one node sees it.
+func (l *Lab) unsettledOn(ctx context.Context, node string, want []string) string {
+	s, err := l.ClusterStatus(ctx, node)
 	switch {
 	case err != nil:
 		return err.Error()
 	case !s.InCluster || s.Cluster == nil:
-		return running[0] + " is in no cluster"
+		return node + " is in no cluster"
 	case s.Degraded != "":
-		return running[0] + ": " + s.Degraded
+		return node + ": " + s.Degraded
 	}
 	state := map[string]string{}
 	for _, n := range s.Nodes {
@@ -216,7 +226,7 @@ func (l *Lab) unsettled(ctx context.Context) string {
 	}
 	for _, n := range want {
 		if state[n] != "member" && state[n] != "quorum-server" {
-			return n + " is not yet a member"
+			return n + " is not yet a member, says " + node
 		}
 	}
 	q := s.Cluster.Quorum
