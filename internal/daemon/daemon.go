@@ -88,6 +88,7 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	if err := leaveNoCore(); err != nil {
 		d.log.Warn("a core file of this daemon would hold its keys", "err", err)
 	}
+	saveMemory()
 	// After the last program that would inherit it.
 	for _, w := range realtime.Process(protection) {
 		d.log.Warn("this daemon is weaker than it should be", "cause", w)
