@@ -2,6 +2,11 @@
 // decision package may not do, how large a file may become.
 package archtest
 
+import (
+	"slices"
+	"strings"
+)
+
 // The layers. A package imports lower layers and, within the layers of decisions and loops, its neighbours.
 const (
 	layerVocabulary = iota
@@ -26,6 +31,8 @@ var layers = map[string]int{
 	"internal/rbac":       layerPure,
 	"internal/posture":    layerPure,
 	"internal/auditlog":   layerPure,
+	"internal/access":     layerPure,
+	"assess":              layerPure,
 	"internal/confdb":     layerLoop,
 	"internal/agent":      layerLoop,
 	"internal/engine":     layerLoop,
@@ -81,4 +88,18 @@ var pureStdlib = []string{
 	"github.com/transparency-dev/formats/log", "github.com/transparency-dev/merkle/compact", "github.com/transparency-dev/merkle/proof", "github.com/transparency-dev/merkle/rfc6962", "golang.org/x/mod/sumdb/note",
 	// The order of versions.
 	"golang.org/x/mod/semver",
+}
+
+// assessStdlib is what the assessor may import beside that: what computes and what formats, nothing that reads or writes by itself. A name ending in / stands for all below it.
+var assessStdlib = []string{
+	"compress/gzip", "container/heap", "context", "embed", "encoding/csv", "encoding/xml", "html", "html/template", "io", "math/cmplx", "runtime", "sync", "sync/atomic", "text/template",
+	"github.com/expr-lang/expr/", "github.com/santhosh-tekuri/jsonschema/v6/", "github.com/xuri/excelize/v2/", "go.yaml.in/yaml/v3/", "golang.org/x/sync/errgroup/", "gonum.org/v1/gonum/",
+}
+
+// assesses reports whether a package of the assessor may import a package that is not ours.
+func assesses(dir, path string) bool {
+	if dir != "assess" && !strings.HasPrefix(dir, "assess/") {
+		return false
+	}
+	return slices.ContainsFunc(assessStdlib, func(a string) bool { return a == path || strings.HasSuffix(a, "/") && strings.HasPrefix(path+"/", a) })
 }
