@@ -84,7 +84,7 @@ type UserCertificate struct {
 	Names   []string `json:"names,omitempty" doc:"the user, one"`
 	All     bool     `json:"all,omitempty"`
 	Request []byte   `json:"request,omitempty" doc:"the signing request, DER; the key stays with the user"`
-	Days    int      `json:"days,omitempty" doc:"how long it holds; as long as is usual if not given"`
+	Days    int      `json:"days,omitempty" doc:"how long it holds, at most 825 days; as long as is usual if not given"`
 }
 
 // UserRevokeCertificate revokes the certificates of users.

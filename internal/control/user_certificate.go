@@ -10,8 +10,11 @@ import (
 	"redoubt/internal/rbac"
 )
 
-// maxUserCerts bounds the certificates of one user that count.
-const maxUserCerts = 20
+// maxUserCerts bounds the certificates of one user that count, maxUserDays how long each may; the authority signs nothing longer.
+const (
+	maxUserCerts = 20
+	maxUserDays  = 825
+)
 
 // UserCertificate signs a certificate for a user. It counts only while the repository remembers that it was given.
 func (c *Control) UserCertificate(ctx context.Context, who Caller, in v1.UserCertificate) (v1.UserCertified, error) {
@@ -23,8 +26,8 @@ func (c *Control) UserCertificate(ctx context.Context, who Caller, in v1.UserCer
 	if err != nil {
 		return v1.UserCertified{}, err
 	}
-	if in.Days < 0 || in.Days > 3650 {
-		return v1.UserCertified{}, fault.Errorf(fault.Invalid, "user certificate: %d days are out of bounds", in.Days)
+	if in.Days < 0 || in.Days > maxUserDays {
+		return v1.UserCertified{}, fault.Errorf(fault.Invalid, "user certificate: a certificate for %d days; give 1 to %d", in.Days, maxUserDays)
 	}
 	// Whoever may not is not given a certificate that is then not written down.
 	allowed := func(d *draft) error {

@@ -56,8 +56,28 @@ func (d *Daemon) Survey(context.Context) v1.NodePosture {
 	for _, r := range cr.users {
 		p.Certificates = append(p.Certificates, certificateFact("the authority of users", r))
 	}
-	p.TLS = []v1.TLSFact{tlsFact("the API", cr.server(n.clock.Wall))}
+	p.TLS = append([]v1.TLSFact{tlsFact("the API", cr.server(n.clock.Wall))}, n.seat.ports()...)
 	return p
+}
+
+// ports are how the ports of this node's member of the repository meet those that connect; one that does not say counts as one that asks for nothing.
+func (s *seat) ports() []v1.TLSFact {
+	s.mu.Lock()
+	m := s.member
+	s.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	ports, err := m.Ports()
+	if err != nil {
+		s.log.Warn("what the repository asks of those that connect is not known", "err", err)
+		return []v1.TLSFact{{Name: "the repository"}}
+	}
+	var out []v1.TLSFact
+	for _, p := range ports {
+		out = append(out, tlsFact(p.Name, p.TLS))
+	}
+	return out
 }
 
 func certificateFact(name string, c *x509.Certificate) v1.CertificateFact {

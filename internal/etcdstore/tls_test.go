@@ -15,7 +15,7 @@ import (
 
 func TestOnlyNodesOfTheClusterMaySpeak(t *testing.T) {
 	m := newMembers(t)
-	m.start(1, ModeNew, nil)
+	member := m.start(1, ModeNew, nil)
 	ours := m.authority.files("n9", "127.0.0.1", time.Now())
 	pool, err := ours.pool()
 	if err != nil {
@@ -40,6 +40,16 @@ func TestOnlyNodesOfTheClusterMaySpeak(t *testing.T) {
 			if err := greet(t, address, cfg); (err == nil) != (what == "our certificate") {
 				t.Errorf("%s at %s: %v", what, address, err)
 			}
+		}
+	}
+	// What the member says of its ports is what was seen.
+	ports, err := member.Ports()
+	if err != nil || len(ports) != 2 {
+		t.Fatal(ports, err)
+	}
+	for _, p := range ports {
+		if p.TLS.MinVersion != tls.VersionTLS13 || p.TLS.ClientAuth != tls.RequireAndVerifyClientCert {
+			t.Errorf("%s: from %s on, certificates %v", p.Name, tls.VersionName(p.TLS.MinVersion), p.TLS.ClientAuth)
 		}
 	}
 }
