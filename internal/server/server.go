@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -90,7 +91,7 @@ func (s *Server) ServeUnix(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, limited{l, &s.conns}, s.handler)
+	return s.serve(ctx, limited{l, &s.conns}, s.handler, s.plainLog())
 }
 
 // ServeTLS serves on TLS 1.3 until ctx ends. A certificate that the cluster's authority did not sign ends the connection; a caller without one is
@@ -106,7 +107,7 @@ func (s *Server) ServeTLS(ctx context.Context, addr string) error {
 
 // ServeListener is ServeTLS on a listener that somebody else made. It closes it.
 func (s *Server) ServeListener(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, tls.NewListener(limited{l, &s.conns}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler)
+	return s.serve(ctx, tls.NewListener(limited{l, &s.conns}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler, s.handshakeLog())
 }
 
 // ServeMetrics serves only /metrics and /healthz, to anybody, on a plain socket of the loopback network until ctx ends.
@@ -125,16 +126,16 @@ func (s *Server) ServeMetrics(ctx context.Context, addr string) error {
 		mux.Handle("GET /metrics", s.cfg.Metrics.Handler())
 	}
 	mux.HandleFunc("GET /healthz", s.health)
-	return s.serve(ctx, l, mux)
+	return s.serve(ctx, l, mux, s.plainLog())
 }
 
 // serve runs an HTTP server on l. When ctx ends the watches end at once and the other requests get the grace.
-func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler) error {
+func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler, complaints *log.Logger) error {
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog:    slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		ErrorLog:    complaints,
 		BaseContext: func(net.Listener) context.Context { return context.WithValue(requests, endingKey{}, ctx.Done()) },
 		ConnContext: s.connContext,
 	}
@@ -158,6 +159,11 @@ func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler) erro
 		return fault.Errorf(fault.Unavailable, "serve the API on %s: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+// plainLog takes what the library complains of where nobody proves who he is.
+func (s *Server) plainLog() *log.Logger {
+	return slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug)
 }
 
 // endingKey is where a request finds the channel that is closed when its server ends.

@@ -14,6 +14,8 @@ type Recorder struct {
 	all    []auditlog.Record
 	Fail   error
 	Passed int // operations that went on although they could not be recorded
+	// Heard gets each refusal, for whoever has to wait for one; nil: nobody.
+	Heard chan auditlog.Record
 }
 
 // Begin implements control.Recorder.
@@ -39,6 +41,9 @@ func (r *Recorder) Begin(start auditlog.Record, anyway bool) (func(auditlog.Reco
 // Deny implements control.Recorder.
 func (r *Recorder) Deny(d auditlog.Record) {
 	d.Kind = auditlog.Denied
+	if r.Heard != nil {
+		r.Heard <- d
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, d)
