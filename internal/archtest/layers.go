@@ -93,7 +93,7 @@ var pureStdlib = []string{
 // assessStdlib is what the assessor may import beside that: what computes and what formats, nothing that reads or writes by itself. A name ending in / stands for all below it.
 var assessStdlib = []string{
 	"compress/gzip", "container/heap", "context", "embed", "encoding/csv", "encoding/xml", "html", "html/template", "io", "math/cmplx", "runtime", "sync", "sync/atomic", "text/template",
-	"github.com/expr-lang/expr/", "github.com/santhosh-tekuri/jsonschema/v6/", "github.com/xuri/excelize/v2/", "go.yaml.in/yaml/v3/", "golang.org/x/sync/errgroup/", "gonum.org/v1/gonum/",
+	"github.com/expr-lang/expr/", "github.com/google/uuid/", "github.com/santhosh-tekuri/jsonschema/v6/", "github.com/xuri/excelize/v2/", "go.yaml.in/yaml/v3/", "golang.org/x/sync/errgroup/", "gonum.org/v1/gonum/",
 }
 
 // assesses reports whether a package of the assessor may import a package that is not ours.

@@ -1,0 +1,270 @@
+// Package report writes what the assessor found: a self-contained HTML page, OSCAL assessment results, a table (CSV), and a workbook (XLSX). It computes nothing
+// about the system, and writes only where it is told to.
+//
+// All forms rest on the same rows: each figure of the report with the item that it belongs to, its unit and the formula that it comes from.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redoubt/assess"
+)
+
+// Row is one figure of the report.
+type Row struct {
+	Section string // as losses
+	Item    string // what it is about, as a threat's name, or "total"; "" for the section as a whole
+	Figure  string // as mean, quantiles.0.95, pmf[3]
+	Value   any    // float64, string or bool
+	Unit    string // "" for a pure number, a share or a word
+	Formula string // as package formula numbers it; "" where there is none
+	Series  bool   // one of a row of numbers that belong on a plot more than into a table
+}
+
+// Text is the value as it stands in the report's JSON.
+func (r Row) Text() string {
+	switch v := r.Value.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return v
+	}
+	return ""
+}
+
+// section is a part of the report as its JSON has it, the members in their order.
+type section struct {
+	name  string
+	value any
+}
+
+// sections are those that the report has, in its order.
+func sections(r *assess.Report) ([]section, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("the report has no JSON form: %w", err)
+	}
+	root, err := decode(json.NewDecoder(bytes.NewReader(text)))
+	if err != nil {
+		return nil, err
+	}
+	var out []section
+	for _, m := range root.(object) {
+		if _, ok := m.value.(object); ok {
+			out = append(out, section(m))
+		}
+	}
+	return out, nil
+}
+
+// object is a JSON object whose members keep their order.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// get finds a member.
+func (o object) get(name string) any {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// decode reads one JSON value: object, []any, float64, string, bool or nil.
+func decode(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	if err != nil {
+		return nil, fmt.Errorf("the report's JSON: %w", err)
+	}
+	open, ok := t.(json.Delim)
+	if !ok {
+		return t, nil
+	}
+	if open == '[' {
+		list := []any{}
+		for d.More() {
+			v, err := decode(d)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err = d.Token()
+		return list, err
+	}
+	o := object{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("the report's JSON: %w", err)
+		}
+		v, err := decode(d)
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, member{key.(string), v})
+	}
+	_, err = d.Token()
+	return o, err
+}
+
+// Rows are all figures of the report, in its order.
+func Rows(r *assess.Report) ([]Row, error) {
+	all, err := sections(r)
+	if err != nil {
+		return nil, err
+	}
+	var out []Row
+	for _, s := range all {
+		w := walker{section: s.name, currency: r.Currency}
+		w.object(s.value.(object), nil, "")
+		out = append(out, w.rows...)
+	}
+	return out, nil
+}
+
+// walker goes through a section.
+type walker struct {
+	section, currency string
+	rows              []Row
+}
+
+// leads are the members by which a list's element is called, the first that is there.
+var leads = []string{"name", "threat", "mean", "means", "object", "subject", "path", "level", "label"}
+
+// object adds the figures of an object. item is what they are about, figure what is before their name.
+func (w *walker) object(o object, item []string, figure string) {
+	for _, m := range o {
+		if m.name == "trace" && figure == "" && len(item) == 0 {
+			continue
+		}
+		w.value(m.value, item, figure, m.name)
+	}
+}
+
+func (w *walker) value(v any, item []string, figure, name string) {
+	switch v := v.(type) {
+	case object:
+		if scalars(v) && !holdsWords(v) && len(item) > 0 {
+			w.object(v, item, join(figure, name))
+			return
+		}
+		w.object(v, append(slices.Clone(item), strings.TrimPrefix(figure+"."+name, ".")), "")
+	case []any:
+		w.list(v, item, figure, name)
+	case nil:
+	default:
+		w.add(v, item, join(figure, name), false)
+	}
+}
+
+func (w *walker) list(list []any, item []string, figure, name string) {
+	if words, ok := stringsOf(list); ok {
+		w.add(strings.Join(words, ", "), item, join(figure, name), false)
+		return
+	}
+	for i, v := range list {
+		at := join(figure, name) + "[" + strconv.Itoa(i) + "]"
+		switch v := v.(type) {
+		case object:
+			w.object(without(v, called(v, at)), append(slices.Clone(item), place(name, called(v, at))), "")
+		case []any:
+			w.list(v, item, "", at)
+		case nil:
+		default:
+			w.add(v, item, at, true)
+		}
+	}
+}
+
+func (w *walker) add(v any, item []string, figure string, series bool) {
+	r := Row{Section: w.section, Item: strings.Join(item, " / "), Figure: figure, Value: v, Series: series}
+	if _, number := v.(float64); number {
+		r.Unit = unit(w.section, r.Item, figure, w.currency)
+	}
+	r.Formula = formulaOf(w.section, r.Item, figure)
+	w.rows = append(w.rows, r)
+}
+
+func join(a, b string) string { return strings.TrimPrefix(a+"."+b, ".") }
+
+// place is how an element of a list is called: threats by their name alone.
+func place(list, name string) string {
+	if list == "threats" || list == "measures" {
+		return name
+	}
+	return list + " / " + name
+}
+
+// called is the name of a list's element.
+func called(o object, otherwise string) string {
+	for _, l := range leads {
+		if s, ok := o.get(l).(string); ok && s != "" {
+			return s
+		}
+	}
+	return otherwise[strings.LastIndex(otherwise, "[")+1 : len(otherwise)-1]
+}
+
+// without leaves out the member that gave the element its name.
+func without(o object, name string) object {
+	for i, m := range o {
+		if s, ok := m.value.(string); ok && s == name && slices.Contains(leads, m.name) {
+			return append(slices.Clone(o[:i]), o[i+1:]...)
+		}
+	}
+	return o
+}
+
+// scalars reports whether all members are single values.
+func scalars(o object) bool {
+	return !slices.ContainsFunc(o, func(m member) bool {
+		switch m.value.(type) {
+		case object, []any:
+			return true
+		}
+		return false
+	})
+}
+
+// holdsWords reports whether a member is a word, as in a table of codes by name.
+func holdsWords(o object) bool {
+	return slices.ContainsFunc(o, func(m member) bool { _, word := m.value.(string); return word })
+}
+
+func stringsOf(list []any) ([]string, bool) {
+	out := make([]string, len(list))
+	for i, v := range list {
+		s, ok := v.(string)
+		if !ok {
+			return nil, false
+		}
+		out[i] = s
+	}
+	return out, true
+}
+
+// errNothing is what the forms say of a report without sections.
+var errNothing = errors.New("the report has no section: the model has nothing to compute from")
+
+// writeAll writes and says what failed.
+func writeAll(w io.Writer, what string, b []byte) error {
+	if _, err := w.Write(b); err != nil {
+		return fmt.Errorf("write the %s: %w", what, err)
+	}
+	return nil
+}
