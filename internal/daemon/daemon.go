@@ -49,6 +49,8 @@ type Daemon struct {
 	changed chan struct{}        // an identity was written
 	down    chan struct{}        // the cluster is shut down: this daemon ends
 	joining atomic.Bool
+	// holdsAPI: this daemon, in no cluster, listens where the API of a node does, for the control node that may configure it.
+	holdsAPI atomic.Bool
 }
 
 // New prepares a daemon; Run starts it. stderr gets the log beside the file.

@@ -29,6 +29,9 @@ func (d *Daemon) portsFree() error {
 		{"tcp", hostPort(private, cluster.PortPeer), "the repository"},
 		{"udp", hostPort(private, cluster.PortHeartbeat), "heartbeats"},
 	} {
+		if p.address == d.cfg.Listen.API && d.holdsAPI.Load() {
+			continue
+		}
 		if err := portFree(context.Background(), p.network, p.address); err != nil {
 			return fault.Errorf(fault.Precondition, "this machine can not be a node as it is: %s needs %w; end that program, or let it use another port", p.what, err)
 		}

@@ -221,6 +221,7 @@ func (d *Daemon) listenForSponsor(ctx context.Context, s sponsorship) (stop func
 	if err != nil {
 		return nil, fault.Errorf(fault.Unavailable, "listen for the control node on %s: %w", d.cfg.Listen.API, err)
 	}
+	d.holdsAPI.Store(true)
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	srv := &http.Server{
 		Handler: http.HandlerFunc(d.invited), ReadHeaderTimeout: dialLimit, ReadTimeout: dialLimit, IdleTimeout: dialLimit, MaxHeaderBytes: inviteBody,
@@ -230,6 +231,7 @@ func (d *Daemon) listenForSponsor(ctx context.Context, s sponsorship) (stop func
 	d.log.Warn("the control node can make this machine join its cluster", "control", s.Control, "cluster", s.Fingerprint, "until", s.Expires, "address", d.cfg.Listen.API)
 	return func() {
 		_ = l.Close() // at once: this node's own API takes the address over
+		d.holdsAPI.Store(false)
 		go func() {
 			// An answer may still be on its way to the sponsor.
 			defer abandon()
