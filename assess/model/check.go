@@ -20,6 +20,8 @@ type Fault struct {
 type Checker struct {
 	faults []Fault
 	m      *Model
+
+	objects, threats, means map[string]bool // the names that there are
 }
 
 // Bad notes a fault.
@@ -66,21 +68,21 @@ func (c *Checker) OneOf(path, v string, allowed ...string) {
 
 // Threat notes a name that no threat has.
 func (c *Checker) Threat(path, name string) {
-	if _, ok := c.m.FindThreat(name); !ok {
+	if !c.threats[name] {
 		c.Bad(path, "there is no threat %q in section threats", name)
 	}
 }
 
 // Object notes a name that no object has.
 func (c *Checker) Object(path, name string) {
-	if _, ok := c.m.FindObject(name); !ok {
+	if !c.objects[name] {
 		c.Bad(path, "there is no object %q in section objects", name)
 	}
 }
 
 // Mean notes a name that no means has.
 func (c *Checker) Mean(path, name string) {
-	if _, ok := c.m.FindMean(name); !ok {
+	if !c.means[name] {
 		c.Bad(path, "there is no means %q in section means", name)
 	}
 }
@@ -107,7 +109,12 @@ func Item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]"
 
 // Check finds everything that is wrong with a model, in the order of its sections.
 func (m *Model) Check() []Fault {
-	c := &Checker{m: m}
+	c := &Checker{
+		m:       m,
+		objects: set(m.Objects, func(o Object) string { return o.Name }),
+		threats: set(m.Threats, func(t Threat) string { return t.Name }),
+		means:   set(m.Means, func(x Mean) string { return x.Name }),
+	}
 	if m.Version != Version {
 		c.Bad("version", "this is version %d of the format; version %d is read", m.Version, Version)
 	}
@@ -144,6 +151,14 @@ func collect[T any](all []T, of func(T) string) []string {
 	out := make([]string, len(all))
 	for i, x := range all {
 		out[i] = of(x)
+	}
+	return out
+}
+
+func set[T any](all []T, of func(T) string) map[string]bool {
+	out := make(map[string]bool, len(all))
+	for _, x := range all {
+		out[of(x)] = true
 	}
 	return out
 }
