@@ -1,0 +1,513 @@
+package overlap
+
+import (
+	"context"
+	"math"
+	"slices"
+)
+
+// slack is how far sums of -ln(1-r) may be off; within it the edge itself is looked at.
+const slack = 1e-8
+
+// The states of a means in the search.
+const (
+	free int8 = iota
+	taken
+	barred
+)
+
+// change is a means that was set, and what was spent before.
+type change struct {
+	mean  int32
+	spent float64
+}
+
+// entry is a means in a row, or a row of a means, with the amount.
+type entry struct {
+	at int32
+	a  float64
+}
+
+// solver finds the cheapest set for rows that hang together. Means are numbered anew from 0.
+type solver struct {
+	ctx   context.Context
+	p     *Problem
+	means []int     // the problem's number of each means
+	cost  []float64 // by means
+	rows  [][]entry // means of each row
+	cols  [][]entry // rows of each means
+	edge  []int     // of each row
+	exact []bool    // of the problem's means: those that are in. Only where strengths combine
+
+	state  []int8
+	need   []float64 // by row: what is missing
+	avail  []float64 // by row: what free means could add
+	trail  []change  // in the order of time
+	spent  float64   // cost of the means taken
+	active []int32   // rows that are not satisfied, as of the last look
+
+	best    []int8
+	upper   float64
+	unit    float64 // every cost is a multiple of it; 0: unknown
+	work    float64
+	limit   float64
+	nodes   int
+	err     error
+	reduced []float64 // by means: reduced cost at the multipliers of the last bound
+	weight  []float64 // by means: how often the dual takes it, smoothed
+	slope   []float64 // by row
+	x       []bool    // by means: what the dual takes
+}
+
+func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, limit float64) *solver {
+	s := &solver{ctx: ctx, p: p, limit: limit}
+	index := map[int32]int32{}
+	for _, r := range part {
+		for _, m := range r.cols {
+			if _, ok := index[m]; !ok {
+				index[m] = 0
+				s.means = append(s.means, int(m))
+			}
+		}
+	}
+	slices.Sort(s.means)
+	for i, m := range s.means {
+		index[int32(m)] = int32(i)
+		s.cost = append(s.cost, p.Costs[m])
+	}
+	s.cols = make([][]entry, len(s.means))
+	for i, r := range part {
+		var entries []entry
+		var sum float64
+		for k, m := range r.cols {
+			entries = append(entries, entry{at: index[m], a: r.a[k]})
+			s.cols[index[m]] = append(s.cols[index[m]], entry{at: int32(i), a: r.a[k]})
+			sum += min(r.a[k], math.MaxFloat64)
+		}
+		s.rows, s.need, s.avail, s.edge = append(s.rows, entries), append(s.need, r.need), append(s.avail, sum), append(s.edge, r.edge)
+	}
+	if p.Combine {
+		s.exact = slices.Clone(in)
+		for m, k := range keep {
+			s.exact[m] = s.exact[m] || k
+		}
+	}
+	n := len(s.means)
+	s.state, s.reduced, s.weight, s.x = make([]int8, n), make([]float64, n), make([]float64, n), make([]bool, n)
+	s.slope = make([]float64, len(s.rows))
+	s.unit = granularity(s.cost)
+	s.upper = math.Inf(1)
+	return s
+}
+
+// granularity is the greatest number that all costs are a multiple of, if they are decimal fractions of at most six places; otherwise 0.
+func granularity(costs []float64) float64 {
+	for scale := 1.0; scale <= 1e6; scale *= 10 {
+		var g int64
+		whole := true
+		for _, c := range costs {
+			v := c * scale
+			n := math.Round(v)
+			if math.Abs(v-n) > 1e-9*max(1, v) || n > 1e12 {
+				whole = false
+				break
+			}
+			for a, b := g, int64(n); ; a, b = b, a%b {
+				if b == 0 {
+					g = a
+					break
+				}
+			}
+		}
+		if whole && g > 0 {
+			return float64(g) / scale
+		}
+	}
+	return 0
+}
+
+type solved struct {
+	means         []int
+	bound, greedy float64
+	proved        bool
+}
+
+func (s *solver) solve() (solved, error) {
+	s.look()
+	s.greedy(s.cost)
+	first := s.upper
+	u := make([]float64, len(s.rows))
+	for i := range u { // each row starts with the price of its cheapest means
+		u[i] = math.Inf(1)
+		for _, e := range s.rows[i] {
+			u[i] = min(u[i], s.cost[e.at]/float64(len(s.cols[e.at])))
+		}
+	}
+	bound := s.search(u, rootRounds)
+	if s.err != nil {
+		return solved{}, s.err
+	}
+	out := solved{bound: min(bound, s.upper), greedy: first, proved: bound >= s.cut()}
+	for m, st := range s.best {
+		if st == taken {
+			out.means = append(out.means, s.means[m])
+		}
+	}
+	return out, nil
+}
+
+// cut is the cost from which on a set is no better than the best that is known.
+func (s *solver) cut() float64 {
+	if s.unit > 0 {
+		return s.upper - s.unit*(1-1e-6)
+	}
+	return s.upper - 1e-9*s.upper
+}
+
+// set takes or bars a means.
+func (s *solver) set(m int32, to int8) {
+	s.state[m] = to
+	s.trail = append(s.trail, change{mean: m, spent: s.spent})
+	for _, e := range s.cols[m] {
+		s.avail[e.at] -= e.a
+		if to == taken {
+			s.need[e.at] -= e.a
+		}
+	}
+	if to == taken {
+		s.spent += s.cost[m]
+		if s.exact != nil {
+			s.exact[s.means[m]] = true
+		}
+	}
+}
+
+// undo takes back all that was set since a mark.
+func (s *solver) undo(mark int) {
+	for len(s.trail) > mark {
+		last := s.trail[len(s.trail)-1]
+		s.trail = s.trail[:len(s.trail)-1]
+		m := last.mean
+		s.spent = last.spent
+		for _, e := range s.cols[m] {
+			s.avail[e.at] += e.a
+			if s.state[m] == taken {
+				s.need[e.at] += e.a
+			}
+		}
+		if s.state[m] == taken && s.exact != nil {
+			s.exact[s.means[m]] = false
+		}
+		s.state[m] = free
+	}
+}
+
+// satisfied reports whether the means taken suffice for a row.
+func (s *solver) satisfied(r int32) bool {
+	if s.exact == nil {
+		return s.need[r] <= 0
+	}
+	if math.Abs(s.need[r]) > slack {
+		return s.need[r] < 0
+	}
+	return s.p.Reach(s.edge[r], s.exact).Covered
+}
+
+// look lists the rows that are not satisfied.
+func (s *solver) look() {
+	s.active = s.active[:0]
+	for r := range s.rows {
+		if !s.satisfied(int32(r)) {
+			s.active = append(s.active, int32(r))
+		}
+	}
+}
+
+// propagate takes the means that a row can not do without; it is false when a row can not be satisfied any more.
+func (s *solver) propagate() bool {
+	tolerance := 0.0
+	if s.exact != nil {
+		tolerance = slack
+	}
+	for again := true; again; {
+		again = false
+		s.look()
+		for _, r := range s.active {
+			s.work += float64(len(s.rows[r]))
+			if s.need[r]-s.avail[r] > tolerance {
+				return false
+			}
+			if s.satisfied(r) {
+				continue
+			}
+			any := false
+			for _, e := range s.rows[r] {
+				if s.state[e.at] != free {
+					continue
+				}
+				any = true
+				if s.need[r]-(s.avail[r]-e.a) > tolerance {
+					s.set(e.at, taken)
+					again = true
+					if s.satisfied(r) {
+						break
+					}
+				}
+			}
+			if !any {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// The rounds of the dual at the root and below it.
+const (
+	rootRounds = 400
+	nodeRounds = 24
+)
+
+// bound improves the multipliers u of the rows by subgradient steps and returns the best lower bound on the cost of a set below this node; u, reduced and the bound
+// belong together when it returns. Rows are scaled so that each needs 1.
+func (s *solver) bound(u []float64, rounds int) float64 {
+	best := math.Inf(-1)
+	var bestU []float64
+	var bestReduced []float64
+	step, idle := 1.0, 0
+	cut := s.cut()
+	for round := range rounds {
+		for m := range s.reduced {
+			s.reduced[m] = s.cost[m]
+		}
+		total := s.spent
+		for _, r := range s.active {
+			need := max(s.need[r], slack)
+			total += u[r]
+			price := u[r] / need
+			s.work += float64(len(s.rows[r]))
+			for _, e := range s.rows[r] {
+				s.reduced[e.at] -= price * min(e.a, need)
+			}
+		}
+		for m, c := range s.reduced {
+			s.x[m] = s.state[m] == free && c < 0
+			on := 0.0
+			if s.x[m] {
+				total += c
+				on = 1
+			}
+			s.weight[m] += 0.15 * (on - s.weight[m])
+		}
+		if total > best+1e-7*math.Abs(best) || math.IsInf(best, -1) {
+			idle = 0
+		} else {
+			idle++
+		}
+		if total > best {
+			best = total
+			bestU, bestReduced = append(bestU[:0], u...), append(bestReduced[:0], s.reduced...)
+		}
+		if best >= cut || round == rounds-1 {
+			break
+		}
+		if idle >= 8 {
+			step, idle = step/2, 0
+			if step < 1e-3 {
+				break
+			}
+			copy(u, bestU)
+		}
+		var norm float64
+		for _, r := range s.active {
+			need := max(s.need[r], slack)
+			g := 1.0
+			for _, e := range s.rows[r] {
+				if s.x[e.at] {
+					g -= min(e.a, need) / need
+				}
+			}
+			s.work += float64(len(s.rows[r]))
+			s.slope[r] = g
+			if g > 0 || u[r] > 0 {
+				norm += g * g
+			}
+		}
+		if norm < 1e-18 {
+			break
+		}
+		length := step * (min(s.upper, 2*best+1) - total) / norm
+		for _, r := range s.active {
+			u[r] = max(0, u[r]+length*s.slope[r])
+		}
+	}
+	copy(u, bestU)
+	copy(s.reduced, bestReduced)
+	return best - 1e-12*math.Abs(best)
+}
+
+// fix takes or bars the means that the bound decides; it reports whether there was one.
+func (s *solver) fix(bound float64) (found bool) {
+	cut := s.cut()
+	for m, c := range s.reduced {
+		if s.state[m] != free {
+			continue
+		}
+		switch {
+		case c > 0 && bound+c >= cut:
+			s.set(int32(m), barred)
+			found = true
+		case c < 0 && bound-c >= cut:
+			s.set(int32(m), taken)
+			found = true
+		}
+	}
+	return found
+}
+
+// record keeps the means taken as the best set, if it is.
+func (s *solver) record() {
+	var cost float64 // in the order of the means, so that equal sets cost the same to the bit
+	for m, st := range s.state {
+		if st == taken {
+			cost += s.cost[m]
+		}
+	}
+	if cost < s.upper {
+		s.upper = cost
+		s.best = append(s.best[:0], s.state...)
+	}
+}
+
+// greedy completes the means taken by price for what they add, drops those that are not needed, and keeps the set if it is the best. It leaves the state as it was.
+func (s *solver) greedy(price []float64) {
+	mark := len(s.trail)
+	defer func() {
+		s.undo(mark)
+		s.look()
+	}()
+	gain := make([]float64, len(s.means))
+	for len(s.active) > 0 {
+		for m := range gain {
+			gain[m] = 0
+		}
+		for _, r := range s.active {
+			need := max(s.need[r], slack)
+			s.work += float64(len(s.rows[r]))
+			for _, e := range s.rows[r] {
+				if s.state[e.at] == free {
+					gain[e.at] += min(e.a, need) / need
+				}
+			}
+		}
+		pick := -1
+		for m, g := range gain {
+			if g > 0 && (pick < 0 || max(price[m], 1e-6*s.cost[m])*gain[pick] < max(price[pick], 1e-6*s.cost[pick])*g) {
+				pick = m
+			}
+		}
+		if pick < 0 {
+			return
+		}
+		s.set(int32(pick), taken)
+		s.look()
+	}
+	var added []int32
+	for _, c := range s.trail[mark:] {
+		added = append(added, c.mean)
+	}
+	s.undo(mark)
+	for _, m := range added {
+		s.set(m, taken)
+	}
+	for i := len(added) - 1; i >= 0; i-- { // set again without one: is every row satisfied still?
+		without := slices.Delete(slices.Clone(added), i, i+1)
+		s.undo(mark)
+		for _, m := range without {
+			s.set(m, taken)
+		}
+		ok := true
+		for r := range s.rows {
+			if !s.satisfied(int32(r)) {
+				ok = false
+				break
+			}
+		}
+		s.work += float64(len(s.rows))
+		if ok {
+			added = without
+		}
+	}
+	s.undo(mark)
+	for _, m := range added {
+		s.set(m, taken)
+	}
+	s.record()
+}
+
+// search looks through all sets below a node and returns a lower bound on those that it did not look at or that are no better than the best; u are the multipliers that
+// the parent found.
+func (s *solver) search(u []float64, rounds int) float64 {
+	s.nodes++
+	if s.nodes%64 == 0 && s.err == nil {
+		s.err = context.Cause(s.ctx)
+	}
+	if s.work > s.limit || s.err != nil {
+		return math.Inf(-1) // the parent's bound holds
+	}
+	mark := len(s.trail)
+	defer s.undo(mark)
+	var low float64
+	for {
+		if !s.propagate() {
+			return math.Inf(1)
+		}
+		if len(s.active) == 0 {
+			s.record()
+			return math.Inf(1)
+		}
+		if s.spent >= s.cut() {
+			return s.spent
+		}
+		if low = s.bound(u, rounds); low >= s.cut() {
+			return low
+		}
+		if s.nodes%16 == 1 {
+			s.greedy(s.reduced)
+			if low >= s.cut() {
+				return low
+			}
+		}
+		if !s.fix(low) {
+			break
+		}
+		rounds = nodeRounds
+	}
+	branch := s.branch()
+	first, second := taken, barred
+	if s.weight[branch] < 0.5 && s.reduced[branch] > 0 {
+		first, second = barred, taken
+	}
+	least := math.Inf(1)
+	for _, to := range [2]int8{first, second} {
+		at := len(s.trail)
+		s.set(branch, to)
+		least = min(least, max(low, s.search(slices.Clone(u), nodeRounds)))
+		s.undo(at)
+	}
+	return least
+}
+
+// branch picks the free means that the dual is least sure of, by what it covers.
+func (s *solver) branch() int32 {
+	pick, sure := int32(-1), math.Inf(1)
+	for m := range s.means {
+		if s.state[m] != free {
+			continue
+		}
+		if v := math.Abs(s.weight[m]-0.5) + math.Abs(s.reduced[m])/(math.Abs(s.reduced[m])+s.cost[m]); v < sure {
+			pick, sure = int32(m), v
+		}
+	}
+	return pick
+}
