@@ -176,6 +176,7 @@ func (c *Control) CertificateRenew(ctx context.Context, who Caller, in v1.Certif
 	}
 	var out v1.Result
 	var errs []error
+	var renewed []string
 	for _, n := range namesOf[cluster.NodeName](names) {
 		var cert v1.Certificate
 		if n == r.Node {
@@ -188,7 +189,17 @@ func (c *Control) CertificateRenew(ctx context.Context, who Caller, in v1.Certif
 			continue
 		}
 		out.Messages = append(out.Messages, fmt.Sprintf("node %s has the certificate %s now, until %s", n, cert.Fingerprint, cert.NotAfter.Format(time.DateOnly)))
+		renewed = append(renewed, cert.Fingerprint)
 	}
+	// Another node has written it; whoever asks this one now shall see it.
+	errs = append(errs, c.await(ctx, r, waiting{limit: seenLimit}, "this node has read that the certificates were changed", func(v view) error {
+		for _, f := range renewed {
+			if !slices.ContainsFunc(v.snap.Certificates, func(x model.Certificate) bool { return x.Fingerprint == f }) {
+				return errNotYet
+			}
+		}
+		return nil
+	}))
 	return out, together(errs)
 }
 

@@ -15,6 +15,7 @@ const (
 	glance    = 200 * time.Millisecond
 	blockedIn = 2 * time.Second // how long a group may be blocked before that counts as the outcome
 	finiLimit = 60 * time.Second
+	seenLimit = 10 * time.Second // for what another node has written to be read here
 )
 
 // errNotYet says that an effect has not happened, and has not failed either.

@@ -130,6 +130,26 @@ func TestCertificatesChangeUnderAService(t *testing.T) {
 		t.Fatal(err)
 	}
 	warned(false)
+	// A node whose certificate ended while its daemon was down comes back.
+	if _, err := w.Daemon("n2", lab.DaemonStop); err != nil {
+		t.Fatal(err)
+	}
+	ended := w.certificate(t, "n1", "n2")
+	eventually(t, func() string {
+		if !time.Now().After(ended.NotAfter) {
+			return "the certificate of n2 has not ended"
+		}
+		return ""
+	})
+	if _, err := w.Daemon("n2", lab.DaemonStart); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.certificate(t, "n1", "n2"); c.Fingerprint == ended.Fingerprint {
+		t.Error("n2 still uses the certificate that ended")
+	}
 	if r := p.stop(t); r.Outage().Length > time.Second {
 		t.Errorf("nobody answered for %v", r.Outage().Length)
 	}

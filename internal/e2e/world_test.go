@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,14 @@ type world struct {
 	lock string // of the web service
 }
 
+// running is the test that a lab's progress belongs to: a lab outlives the test that made it.
+var running atomic.Pointer[testing.T]
+
+func runs(t *testing.T) {
+	running.Store(t)
+	t.Cleanup(func() { running.CompareAndSwap(t, nil) })
+}
+
 // patience bounds every wait for a condition. It is long because machines that run tests are slow, and no test waits for its end.
 const patience = 60 * time.Second
 
@@ -37,6 +46,7 @@ var shared = map[string]lab.Options{
 // use returns a shared lab in good health.
 func use(t *testing.T, name string) *world {
 	t.Helper()
+	runs(t)
 	w, ok := labs[name]
 	if !ok {
 		w = up(t, name, shared[name])
@@ -55,7 +65,11 @@ func use(t *testing.T, name string) *world {
 func up(t *testing.T, name string, o lab.Options) *world {
 	t.Helper()
 	o.Name, o.Program, o.Daemon = name, filepath.Join(bin, "redoubt"), filepath.Join(bin, "redoubtd")
-	o.Progress = func(s string) { t.Log(s) }
+	o.Progress = func(s string) {
+		if now := running.Load(); now != nil {
+			now.Log(s)
+		}
+	}
 	_ = lab.Remove(name) // of an earlier run that was killed
 	l, err := lab.Up(t.Context(), o)
 	if err != nil {
@@ -69,6 +83,7 @@ func up(t *testing.T, name string, o lab.Options) *world {
 // own makes a lab for one test alone.
 func own(t *testing.T, name string, o lab.Options) *world {
 	t.Helper()
+	runs(t)
 	w := up(t, name, o)
 	t.Cleanup(func() {
 		w.checkOracle(t)
