@@ -1,0 +1,365 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// General is the group that everybody is in.
+const General = "GENERAL"
+
+// Condition tells whether an authorisation holds for a query; it may look at what was decided before. An error counts as no.
+type Condition func(q Query, history []Record) (bool, error)
+
+// Authorisation allows operations on a unit of resources to groups, under a condition.
+type Authorisation struct {
+	Name       string
+	Groups     Set       // of users; a user's own name stands for himself
+	Operations Set       //
+	Unit       Set       // resources
+	Condition  Condition // nil: always
+	Text       string    // the condition in words, for sentences
+	Authorizer string    // who gave it; may be empty
+}
+
+// Query is q = (u, e, R', s): a user wants an operation on resources in a state. User and state are for the system to say.
+type Query struct {
+	User      string
+	Operation string
+	Resources Set
+	State     map[string]any
+}
+
+// Record is a decision that was taken.
+type Record struct {
+	Query   Query
+	Granted bool
+	Allowed Set // resources
+}
+
+// Outcome is a decision in the five-dimensional space.
+type Outcome struct {
+	Decision
+	Allowed Set      // what is granted: all that was asked for, a part of it, or nothing
+	Denied  Set      // the rest
+	By      []string // the authorisations that it rests on
+}
+
+// Rules say how conditions of several authorisations combine. The zero value is element by element: each resource needs one authorisation whose condition holds.
+type Rules struct {
+	Class    bool // by classes of equal units: each class of authorisations that touches the query counts, also where it is not needed
+	InnerAnd bool // within a class all conditions must hold; otherwise one
+	OuterOr  bool // one class suffices; otherwise all must hold
+	Partial  bool // what is allowed is granted where not everything is
+}
+
+// Hartson is a five-dimensional security space.
+type Hartson struct {
+	Rules
+	Before []func(*Query) error          // auxiliary procedures before the decision; they may complete the state, an error refuses
+	After  []func(Query, *Outcome) error // auxiliary procedures after it; an error refuses what was granted
+	Keep   int                           // how many decisions the history keeps; 0: all
+
+	History []Record
+
+	authorisations []Authorisation
+	byOperation    map[string][]int
+	byResource     map[string][]int
+	groups         map[string]Set // by user
+}
+
+// NewHartson makes a space of groups, by name, and authorisations.
+func NewHartson(groups map[string]Set, authorisations []Authorisation, rules Rules) *Hartson {
+	h := &Hartson{Rules: rules, authorisations: authorisations, byOperation: map[string][]int{}, byResource: map[string][]int{}, groups: map[string]Set{}}
+	for i, p := range authorisations {
+		for _, e := range p.Operations {
+			h.byOperation[e] = append(h.byOperation[e], i)
+		}
+		for _, r := range p.Unit {
+			h.byResource[r] = append(h.byResource[r], i)
+		}
+	}
+	for g, users := range groups {
+		for _, u := range users {
+			h.groups[u] = append(h.groups[u], g)
+		}
+	}
+	for u, of := range h.groups {
+		h.groups[u] = NewSet(append(of, u, General)...)
+	}
+	return h
+}
+
+// belongs is all that a user goes by.
+func (h *Hartson) belongs(user string) Set {
+	if s, ok := h.groups[user]; ok {
+		return s
+	}
+	return NewSet(user, General)
+}
+
+// Decide decides a query and puts the decision into the history.
+func (h *Hartson) Decide(q Query) Outcome {
+	out := h.prepared(&q)
+	h.History = append(h.History, Record{Query: q, Granted: out.Granted, Allowed: out.Allowed})
+	if h.Keep > 0 && len(h.History) > h.Keep {
+		h.History = slices.Delete(h.History, 0, len(h.History)-h.Keep)
+	}
+	for _, f := range h.After {
+		if err := f(q, &out); err != nil {
+			return refuse(q, "after", fmt.Sprintf("a procedure after the decision failed: %v", err), "see to what the procedure says")
+		}
+	}
+	return out
+}
+
+func (h *Hartson) prepared(q *Query) Outcome {
+	for _, f := range h.Before {
+		if err := f(q); err != nil {
+			return refuse(*q, "before", fmt.Sprintf("a procedure before the decision failed: %v", err), "see to what the procedure says")
+		}
+	}
+	return h.Judge(*q)
+}
+
+func refuse(q Query, rule, why string, needs ...string) Outcome {
+	return Outcome{Decision: Decision{Rule: rule, Why: why, Needs: needs}, Denied: q.Resources}
+}
+
+// Judge decides a query and leaves everything as it is: no procedures, no history.
+func (h *Hartson) Judge(q Query) Outcome {
+	switch {
+	case q.User == "" || q.Operation == "":
+		return refuse(q, "malformed", "the query names no user or no operation", "name both")
+	case len(q.Resources) == 0:
+		return refuse(q, "malformed", "the query names no resources", "name at least one")
+	}
+	d := h.domain(q)
+	if h.Class {
+		return h.byClass(q, d)
+	}
+	return h.byElement(q, d)
+}
+
+// held is an authorisation that touches a query, and whether its condition holds.
+type held struct {
+	*Authorisation
+	ok  bool
+	err error
+}
+
+// domain is D(q), the authorisations for the user, the operation and some of the resources.
+func (h *Hartson) domain(q Query) (d []held) {
+	who := h.belongs(q.User)
+	for _, i := range h.byOperation[q.Operation] {
+		p := &h.authorisations[i]
+		if !p.Groups.meets(who) || !p.Unit.meets(q.Resources) {
+			continue
+		}
+		x := held{Authorisation: p, ok: true}
+		if p.Condition != nil {
+			x.ok, x.err = p.Condition(q, h.History)
+			x.ok = x.ok && x.err == nil
+		}
+		d = append(d, x)
+	}
+	return d
+}
+
+// byElement: every resource needs an authorisation that reaches it and whose condition holds.
+func (h *Hartson) byElement(q Query, d []held) Outcome {
+	var out Outcome
+	var by []string
+	for _, r := range q.Resources {
+		i := slices.IndexFunc(d, func(p held) bool { return p.ok && p.Unit.Has(r) })
+		if i < 0 {
+			out.Denied = append(out.Denied, r)
+			continue
+		}
+		out.Allowed = append(out.Allowed, r)
+		if !slices.Contains(by, d[i].Name) {
+			by = append(by, d[i].Name)
+		}
+	}
+	out.By = by
+	return h.conclude(q, d, out, "each resource by an authorisation whose condition holds")
+}
+
+// byClass: the classes of authorisations with equal units combine.
+func (h *Hartson) byClass(q Query, d []held) Outcome {
+	var out Outcome
+	if h.Partial { // each resource by itself
+		for _, r := range q.Resources {
+			one := Query{User: q.User, Operation: q.Operation, Resources: Set{r}, State: q.State}
+			if touching := slices.DeleteFunc(slices.Clone(d), func(p held) bool { return !p.Unit.Has(r) }); h.classes(one, touching) {
+				out.Allowed = append(out.Allowed, r)
+			}
+		}
+	} else if h.classes(q, d) {
+		out.Allowed = q.Resources
+	}
+	out.Denied = q.Resources.Without(out.Allowed)
+	for _, p := range d {
+		if p.ok && p.Unit.meets(out.Allowed) {
+			out.By = append(out.By, p.Name)
+		}
+	}
+	inner, outer := "or", "and"
+	if h.InnerAnd {
+		inner = "and"
+	}
+	if h.OuterOr {
+		outer = "or"
+	}
+	return h.conclude(q, d, out, fmt.Sprintf("classes of equal units, %s within, %s between", inner, outer))
+}
+
+// classes is steps 5 to 8 of the procedure.
+func (h *Hartson) classes(q Query, d []held) bool {
+	if len(uncovered(q, d)) > 0 {
+		return false
+	}
+	class := map[string]bool{}
+	var order []string
+	for _, p := range d {
+		key := strings.Join(p.Unit, "\x00")
+		v, seen := class[key]
+		switch {
+		case !seen:
+			order = append(order, key)
+			class[key] = p.ok
+		case h.InnerAnd:
+			class[key] = v && p.ok
+		default:
+			class[key] = v || p.ok
+		}
+	}
+	for _, key := range order {
+		if class[key] == h.OuterOr {
+			return h.OuterOr
+		}
+	}
+	return !h.OuterOr
+}
+
+// uncovered is what of a query no authorisation reaches, whatever its condition.
+func uncovered(q Query, d []held) (out Set) {
+	for _, r := range q.Resources {
+		if !slices.ContainsFunc(d, func(p held) bool { return p.Unit.Has(r) }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// conclude makes the sentences.
+func (h *Hartson) conclude(q Query, d []held, out Outcome, how string) Outcome {
+	out.Granted = len(out.Denied) == 0 || h.Partial && len(out.Allowed) > 0
+	if out.Granted {
+		out.Rule = strings.Join(out.By, ", ")
+		out.Why = fmt.Sprintf("%s may %s %v by %s (%s)", q.User, q.Operation, out.Allowed, strings.Join(out.By, ", "), how)
+	}
+	if len(out.Denied) == 0 {
+		return out
+	}
+	var why string
+	rule := "step 8"
+	missing := uncovered(q, d)
+	switch {
+	case len(d) == 0:
+		rule = "step 4"
+		why = fmt.Sprintf("no authorisation gives %s the operation %s on any of %v", q.User, q.Operation, q.Resources)
+	case len(missing) > 0:
+		rule = "step 5"
+		why = fmt.Sprintf("no authorisation gives %s the operation %s on %v", q.User, q.Operation, missing)
+	}
+	if failed := conditions(d, out.Denied); failed != "" {
+		if why != "" {
+			why += "; "
+		}
+		why += failed
+	}
+	if h.Class {
+		why += " (" + how + ")"
+	}
+	out.Needs = h.needs(q, out.Denied, d)
+	if out.Granted {
+		out.Why += fmt.Sprintf(", but not %v: %s", out.Denied, why)
+		return out
+	}
+	out.By = nil
+	out.Rule, out.Why = rule, why
+	return out
+}
+
+// conditions tells which conditions of authorisations for the resources do not hold.
+func conditions(d []held, resources Set) string {
+	var out []string
+	for _, p := range d {
+		if p.ok || !p.Unit.meets(resources) {
+			continue
+		}
+		if p.err != nil {
+			out = append(out, fmt.Sprintf("the condition %sof %s can not be evaluated and so counts as not met: %v", quoted(p.Text), p.Name, p.err))
+		} else {
+			out = append(out, fmt.Sprintf("the condition %sof %s does not hold", quoted(p.Text), p.Name))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func quoted(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "` "
+}
+
+// needsAtMost bounds the ways out that a refusal names.
+const needsAtMost = 8
+
+// needs names, for each refused resource, the authorisations that come nearest and what they lack.
+func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
+	who := h.belongs(q.User)
+	fails := map[string]bool{}
+	for _, p := range d {
+		fails[p.Name] = !p.ok
+	}
+	for _, r := range denied {
+		least := 3
+		var ways []string
+		for _, i := range h.byResource[r] {
+			p := &h.authorisations[i]
+			var lacks []string
+			if !p.Groups.meets(who) {
+				lacks = append(lacks, fmt.Sprintf("%s in one of %v", q.User, p.Groups))
+			}
+			if !p.Operations.Has(q.Operation) {
+				lacks = append(lacks, fmt.Sprintf("the operation %s in %s", q.Operation, p.Name))
+			}
+			if fails[p.Name] {
+				lacks = append(lacks, fmt.Sprintf("the condition %sof %s met", quoted(p.Text), p.Name))
+			}
+			if len(lacks) == 0 || len(lacks) > least {
+				continue // by classes, one whose condition holds does not help
+			}
+			if len(lacks) < least {
+				least, ways = len(lacks), nil
+			}
+			if len(ways) < needsAtMost {
+				ways = append(ways, fmt.Sprintf("for %s, by %s: %s", r, p.Name, strings.Join(lacks, " and ")))
+			}
+		}
+		if len(ways) == 0 {
+			ways = []string{fmt.Sprintf("for %s: an authorisation for %s to %s it", r, q.User, q.Operation)}
+		}
+		for _, w := range ways {
+			if len(out) == needsAtMost {
+				return out
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}
