@@ -5,10 +5,17 @@ import (
 	"slices"
 )
 
-// DefaultNodes bounds a search: an optimum that it has not proved by then is reported with its bound.
-const DefaultNodes = 200_000
+// nodes is how many nodes a search gets where nothing else is asked for: what takes some ten seconds at most. An optimum that it has not proved by then is reported with
+// its bound.
+func (c *chooser) nodes() int {
+	entries := 1
+	for _, e := range c.entries {
+		entries += len(e)
+	}
+	return min(100+20_000_000/(entries+len(c.costs)), 200_000)
+}
 
-// Best finds the choice with the least total within the budget by branch and bound, in at most so many nodes (0: DefaultNodes); the choice says whether it is proved,
+// Best finds the choice with the least total within the budget by branch and bound, in at most so many nodes (0: what some seconds suffice for); the choice says whether it is proved,
 // and otherwise what the least total is at least. Among choices of the same total the one with fewer measures is preferred.
 func (p Problem) Best(nodes int) (Choice, error) {
 	c, err := newChooser(p)
@@ -20,9 +27,9 @@ func (p Problem) Best(nodes int) (Choice, error) {
 
 func (c *chooser) best(nodes int) Choice {
 	if nodes == 0 {
-		nodes = DefaultNodes
+		nodes = c.nodes()
 	}
-	s := &search{chooser: c, limit: nodes, open: math.Inf(1)}
+	s := &branching{chooser: c, limit: nodes, open: math.Inf(1)}
 	none := make([]bool, len(c.costs))
 	s.found = c.evaluate(none)
 	for _, start := range [][]bool{none, c.greedy(false), c.greedy(true)} {
@@ -57,8 +64,8 @@ const (
 	dropped
 )
 
-// search is the state of one branch and bound.
-type search struct {
+// branching is the state of one branch and bound.
+type branching struct {
 	*chooser
 	found Choice
 	nodes int
@@ -67,11 +74,11 @@ type search struct {
 }
 
 // enough is the bound from which a node can not better what was found by more than a billionth.
-func (s *search) enough() float64 { return s.found.Total - 1e-9*math.Abs(s.found.Total) }
+func (s *branching) enough() float64 { return s.found.Total - 1e-9*math.Abs(s.found.Total) }
 
 // visit looks for better choices among those that agree with what is decided. left are the losses that are left by the measures taken, spent is what those cost, x is
 // where the relaxation was least in the node above, price its price of the budget.
-func (s *search) visit(state []int8, left []float64, spent float64, x []float64, price float64) {
+func (s *branching) visit(state []int8, left []float64, spent float64, x []float64, price float64) {
 	s.nodes++
 	spent = s.settle(state, left, spent)
 	total := s.rest + spent
@@ -116,7 +123,7 @@ func (s *search) visit(state []int8, left []float64, spent float64, x []float64,
 
 // settle decides what needs no branching: a measure that does not save its cost now never will, since savings only shrink; one that does not fit can not be taken; and
 // one that saves more than its cost even beside all others is taken, where the budget has room for all of them.
-func (s *search) settle(state []int8, left []float64, spent float64) float64 {
+func (s *branching) settle(state []int8, left []float64, spent float64) float64 {
 	for again := true; again; {
 		again = false
 		open := 0.0
@@ -162,7 +169,7 @@ func (s *search) settle(state []int8, left []float64, spent float64) float64 {
 // bound is what every choice that agrees with the state costs at least, and the measure to branch on, -1 where nothing is open. Two bounds are taken: that savings only
 // shrink; and the convex relaxation, where shares of measures are taken, R_i exp(-Σ w_mi x_m). Any tangent of it lies below it, so its least value over the box and the
 // budget is a bound wherever it is laid, and the descent need not have come to its end.
-func (s *search) bound(state []int8, left []float64, spent, total float64, x []float64, price *float64) (bound float64, branch int) {
+func (s *branching) bound(state []int8, left []float64, spent, total float64, x []float64, price *float64) (bound float64, branch int) {
 	var opens []int
 	simple := total
 	for m, st := range state {
@@ -210,7 +217,7 @@ func (s *search) bound(state []int8, left []float64, spent, total float64, x []f
 }
 
 // descend lowers the relaxation by Newton's steps on one measure after the other, and gives the losses that its shares leave.
-func (s *search) descend(opens []int, left, x []float64, price float64, rounds int) []float64 {
+func (s *branching) descend(opens []int, left, x []float64, price float64, rounds int) []float64 {
 	r := slices.Clone(left)
 	for _, m := range opens {
 		for _, e := range s.entries[m] {
@@ -241,7 +248,7 @@ func (s *search) descend(opens []int, left, x []float64, price float64, rounds i
 }
 
 // tangent is the least value, over shares within the box and the room that the budget leaves, of the plane that touches the relaxation at x.
-func (s *search) tangent(opens []int, r, x []float64, spent, room float64) float64 {
+func (s *branching) tangent(opens []int, r, x []float64, spent, room float64) float64 {
 	value := s.rest + spent
 	for _, l := range r {
 		value += l

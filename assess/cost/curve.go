@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"redoubt/assess/search"
 )
 
 // Point is a point of the curve of total cost: what is spent, what is lost, and both together; Q is the level of protection where the curve is given by it.
@@ -132,7 +134,7 @@ func searchLevel(variable string, cost, loss func(float64) float64, most float64
 	}
 	o := Optimum{Decreasing: true}
 	lastLoss, lastCost := math.Inf(1), math.Inf(-1)
-	for _, q := range grid(0, most) {
+	for _, q := range search.Grid(0, most, search.Points) {
 		l, c := loss(q), cost(q)
 		switch {
 		case math.IsNaN(l) || math.IsInf(l, -1):
@@ -163,14 +165,11 @@ func searchLevel(variable string, cost, loss func(float64) float64, most float64
 		}
 		return math.Inf(1)
 	}
-	q, least := minimise(total, 0, most)
-	if math.IsInf(least, 0) {
+	found := search.Minimise(total, 0, most, search.Points)
+	if math.IsInf(found.Y, 0) {
 		return o, fmt.Errorf("the total is nowhere finite for %s from 0 to %g", variable, most)
 	}
-	if total(0) <= least { // a plateau that begins at 0: nothing is to be spent
-		q = 0
-	}
-	q = polish(total, q, 0, most)
+	q := found.X
 	o.Point, o.Boundary = at(q), q <= 0 || q >= most
 	difference := func(q float64) float64 { p := at(q); return p.Loss - p.C }
 	cross := 0.0
@@ -181,7 +180,7 @@ func searchLevel(variable string, cost, loss func(float64) float64, most float64
 			o.Crossing = &p
 		}
 	case difference(most) <= 0:
-		cross = root(difference, 0, most)
+		cross = search.Root(difference, 0, most)
 		p := at(cross)
 		o.Crossing = &p
 	}
@@ -190,4 +189,9 @@ func searchLevel(variable string, cost, loss func(float64) float64, most float64
 		o.Points = curvePoints(at, 0, to)
 	}
 	return o, nil
+}
+
+// errNaN says where a curve has no value.
+func errNaN(what, variable string, at float64) error {
+	return fmt.Errorf("the %s has no value at %s = %g: give it one on the whole range, or narrow the range by `maximum`", what, variable, at)
 }

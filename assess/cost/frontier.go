@@ -9,7 +9,7 @@ import (
 const exactFrontier = 25
 
 // Frontier are the choices that no other betters in cost without being worse in residual loss, by rising cost, within the budget. For up to 25 measures it is complete,
-// unless the search takes more than so many nodes (0: five million); otherwise it has only such points as the least of k*cost + residual finds for some k, each proved,
+// unless the search takes more than so many nodes (0: what some seconds suffice for); otherwise it has only such points as the least of k*cost + residual finds for some k, each proved,
 // and complete is false.
 func (p Problem) Frontier(nodes int) (points []Choice, complete bool, err error) {
 	c, err := newChooser(p)
@@ -17,7 +17,7 @@ func (p Problem) Frontier(nodes int) (points []Choice, complete bool, err error)
 		return nil, false, err
 	}
 	if nodes == 0 {
-		nodes = 5_000_000
+		nodes = 500_000_000 / (20 + len(c.losses))
 	}
 	if len(p.Measures) <= exactFrontier {
 		if points, complete = c.frontier(nodes); complete {
@@ -143,7 +143,7 @@ func (c *chooser) supported() []Choice {
 			weighted.costs[m] = cost * weight
 		}
 		weighted.budget = c.budget * weight
-		got := weighted.best(DefaultNodes / 20)
+		got := weighted.best(c.nodes() / 20)
 		if !got.Proved {
 			continue
 		}

@@ -58,7 +58,3 @@ type Matrix struct {
 	Attacker [][]float64 `yaml:"attacker" json:"attacker"`                     // what the attacker gains
 	Defender [][]float64 `yaml:"defender,omitempty" json:"defender,omitempty"` // what the defender gains; without it the game is zero-sum
 }
-
-func (x *IBM) check(string, *Checker)   {}
-func (x *Costs) check(string, *Checker) {}
-func (x *Game) check(string, *Checker)  {}
