@@ -53,7 +53,7 @@ type HartsonAuthorisation struct {
 	Groups     []string `yaml:"groups" json:"groups"` // groups or users
 	Operations []string `yaml:"operations" json:"operations"`
 	Unit       []string `yaml:"unit" json:"unit"`                               // resources, or names of units
-	Condition  string   `yaml:"condition,omitempty" json:"condition,omitempty"` // an expression of the state, as hour < 18; default: always
+	Condition  string   `yaml:"condition,omitempty" json:"condition,omitempty"` // an expression of the state, as hour < 18, of user and operation, and of history: what was granted to the user before, as not ("read plans" in history); default: always
 	Authorizer string   `yaml:"authorizer,omitempty" json:"authorizer,omitempty"`
 	Source     string   `yaml:"source,omitempty" json:"source,omitempty"`
 }
@@ -66,5 +66,3 @@ type HartsonRequest struct {
 	Resources []string       `yaml:"resources" json:"resources"`
 	State     map[string]any `yaml:"state,omitempty" json:"state,omitempty"`
 }
-
-func (x *Access) check(string, *Checker) {}

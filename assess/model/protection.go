@@ -7,6 +7,7 @@ type Coverage struct {
 	Chosen     []string   `yaml:"chosen,omitempty" json:"chosen,omitempty"`         // the means that are looked at; default: those that are present
 	Combine    bool       `yaml:"combine,omitempty" json:"combine,omitempty"`       // several means add up: 1-Π(1-r); only where strengths and weights are probabilities
 	Redundancy int        `yaml:"redundancy,omitempty" json:"redundancy,omitempty"` // how many means shall cover each edge; default 1
+	Effort     float64    `yaml:"effort,omitempty" json:"effort,omitempty"`         // how many million steps the search for the cheapest cover may take; default 20000
 	Barriers   []Barrier  `yaml:"barriers,omitempty" json:"barriers,omitempty"`
 	Fuzzy      *Fuzzy     `yaml:"fuzzy,omitempty" json:"fuzzy,omitempty"`
 }
@@ -59,10 +60,11 @@ type FuzzyRating struct {
 }
 
 // Vulnerability is unauthorised acquisition: components with zones, channels of unauthorised acquisition, violators. For each combination four probabilities have to
-// come together in a zone; a table that says nothing of a combination means 0. "*" stands for all.
+// come together in a zone; a table that says nothing of a combination means 0. "*" stands for all. Of several entries for a combination the one with the fewest "*" counts,
+// and of equal ones the later.
 type Vulnerability struct {
 	Components  []Component  `yaml:"components" json:"components"`
-	Channels    []Channel    `yaml:"channels" json:"channels"`
+	Channels    []Channel    `yaml:"channels,omitempty" json:"channels,omitempty"` // default: the six classes, by the names no-access, no-access-processing, access, access-processing, change, change-processing
 	Violators   []Violator   `yaml:"violators" json:"violators"`
 	Presence    []ZoneChance `yaml:"presence,omitempty" json:"presence,omitempty"`       // Pd: a violator gets into the zone (component, violator)
 	Manifest    []ZoneChance `yaml:"manifest,omitempty" json:"manifest,omitempty"`       // Pk: the channel shows there (component, channel)
@@ -139,6 +141,7 @@ type RouteStep struct {
 	Exposure  *float64      `yaml:"exposure,omitempty" json:"exposure,omitempty"`   // default: that of the section
 	Factors   []RouteFactor `yaml:"factors,omitempty" json:"factors,omitempty"`     //
 	Malicious float64       `yaml:"malicious,omitempty" json:"malicious,omitempty"` // probability of a malicious violation here
+	Subset    string        `yaml:"subset,omitempty" json:"subset,omitempty"`       // or: the subset of section vulnerability whose indicator it is
 	Local     *float64      `yaml:"local,omitempty" json:"local,omitempty"`         // probability of a violation here, where it is known as such
 	Source    string        `yaml:"source,omitempty" json:"source,omitempty"`
 }
@@ -159,10 +162,12 @@ type RouteFactor struct {
 
 // Copying is unauthorised multiplication: where it is developed, where it is used, and by third parties.
 type Copying struct {
-	Development float64        `yaml:"development" json:"development"` // P_dev
-	Use         float64        `yaml:"use" json:"use"`                 // P_asod
-	Third       []Organisation `yaml:"third,omitempty" json:"third,omitempty"`
-	Source      string         `yaml:"source,omitempty" json:"source,omitempty"`
+	Development       float64        `yaml:"development,omitempty" json:"development,omitempty"`               // P_dev
+	DevelopmentSubset string         `yaml:"development_subset,omitempty" json:"development_subset,omitempty"` // or: the subset of section vulnerability whose indicator it is
+	Use               float64        `yaml:"use,omitempty" json:"use,omitempty"`                               // P_asod
+	UseSubset         string         `yaml:"use_subset,omitempty" json:"use_subset,omitempty"`                 // or: the subset of section vulnerability whose indicator it is
+	Third             []Organisation `yaml:"third,omitempty" json:"third,omitempty"`
+	Source            string         `yaml:"source,omitempty" json:"source,omitempty"`
 }
 
 // Organisation is a third party that gets the information legally or illegally, and copies it by one method or another.
@@ -177,10 +182,7 @@ type Organisation struct {
 // Receipt is a way to get the information, and the methods that lead to a copy.
 type Receipt struct {
 	Get     float64   `yaml:"get,omitempty" json:"get,omitempty"`
-	Methods []float64 `yaml:"methods,omitempty" json:"methods,omitempty"`
+	Methods []float64 `yaml:"methods,omitempty" json:"methods,omitempty"` // probabilities of success
+	Costs   []float64 `yaml:"costs,omitempty" json:"costs,omitempty"`     // or what methods cost, in the currency: they succeed with 1-exp(-budget/cost)
+	Budget  float64   `yaml:"budget,omitempty" json:"budget,omitempty"`   // what who copies can spend on each of these
 }
-
-func (x *Coverage) check(string, *Checker)      {}
-func (x *Vulnerability) check(string, *Checker) {}
-func (x *Integrity) check(string, *Checker)     {}
-func (x *Copying) check(string, *Checker)       {}

@@ -170,8 +170,8 @@ func TestManyEdges(t *testing.T) {
 	if err != nil || len(m.Coverage.Edges) != 30_000 {
 		t.Fatalf("%v", err)
 	}
-	_, err = Read([]byte(text + "    - {threat: t0, object: o1, weight: 0.5, wieght: 1}\n"))
-	if want := "40006:45: coverage.edges[30000].wieght"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	_, err = Read([]byte(text + "    - {threat: t0, object: o9000, weight: 0.5, wieght: 1}\n"))
+	if want := "40006:48: coverage.edges[30000].wieght"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -69,7 +69,7 @@ const routeStates = 64 << 23
 // Route computes, for each step, the probability that its output is violated: by a violation there or at any step before it, each counted once however many ways lead from
 // it. Alternatives are conditioned on: the mixture over what each step with branches takes, so that steps that alternatives share are counted once too.
 func Route(steps []Step) ([]Outcome, error) {
-	order, err := sequence(steps)
+	order, err := Order(steps)
 	if err != nil {
 		return nil, err
 	}
@@ -219,8 +219,8 @@ func (s *Step) inputs() []int {
 	return all
 }
 
-// sequence orders steps so that each comes after its inputs; it walks without recursion, so that a long route takes no stack.
-func sequence(steps []Step) ([]int, error) {
+// Order is an order of the steps in which each comes after its inputs; the error of a route without one is a *Cycle. It walks without recursion, so that a long route takes no stack.
+func Order(steps []Step) ([]int, error) {
 	const (
 		unseen = iota
 		open
