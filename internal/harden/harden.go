@@ -162,9 +162,19 @@ func (h *Host) plan(i Item) (changes []change, seen bool, err error) {
 		} else {
 			want.GID = h.owner()
 		}
-		if !old.equal(want) {
-			add(kindFile, t.path, old, want)
+		if old.equal(want) {
+			continue
 		}
+		if dir := filepath.Dir(t.path); t.content != nil && !old.Exists {
+			was, err := h.look(kindDir, dir, true)
+			if err != nil {
+				return nil, false, err
+			}
+			if !was.Exists {
+				add(kindDir, dir, was, state{Exists: true, Kept: true, Mode: 0o755, UID: h.owner(), GID: h.owner()})
+			}
+		}
+		add(kindFile, t.path, old, want)
 	}
 	return changes, seen, nil
 }
@@ -190,7 +200,7 @@ func (h *Host) look(kind, path string, kept bool) (state, error) {
 		return state{}, fmt.Errorf("%s is a symbolic link, which is not followed", path)
 	}
 	s := state{Exists: true, Kept: kept}
-	if kind == kindFile {
+	if kind != kindSetting {
 		st, ok := info.Sys().(*syscall.Stat_t)
 		if !ok {
 			return s, fmt.Errorf("%s: its owner can not be read", path)
@@ -217,10 +227,19 @@ func (h *Host) make(kind, path string, s state) error {
 		}
 		return err
 	case !s.Exists:
-		if err := os.Remove(at); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := os.Remove(at)
+		if kind == kindDir && errors.Is(err, syscall.ENOTEMPTY) {
+			return nil // somebody else has put something into it: it is his now
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		return syncDir(filepath.Dir(at))
+	case kind == kindDir:
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			return err
+		}
+		return errors.Join(os.Chown(at, s.UID, s.GID), syscall.Chmod(at, s.Mode))
 	case s.Kept:
 		return errors.Join(os.Chown(at, s.UID, s.GID), syscall.Chmod(at, s.Mode))
 	}

@@ -30,6 +30,8 @@ func machine(t *testing.T) *Host {
 	put(t, h, "/var/lib/redoubt/node.pem", "cert", 0o600)
 	put(t, h, "/etc/redoubt/redoubtd.yaml", "node: n1\n", 0o666)
 	put(t, h, "/etc/audit/rules.d/own.rules", "# mine\n", 0o640)
+	put(t, h, "/usr/lib/systemd/system/redoubtd.service", "[Service]\n", 0o644)
+	put(t, h, "/etc/systemd/system/other.service", "[Service]\n", 0o644)
 	put(t, h, "/etc/sysctl.d/90-redoubt-hd-sys-001.conf", "# somebody's own, by that name\n", 0o600)
 	return h
 }
@@ -151,7 +153,7 @@ func TestApplyAndRevert(t *testing.T) {
 // TestCrash: wherever apply or revert breaks off, a revert leaves the machine as it was; also when the last line of the journal is half written.
 func TestCrash(t *testing.T) {
 	crash := errors.New("crash")
-	items, err := Select([]string{"HD-SYS-001", "HD-NET-002", "HD-FIL-001", "HD-FIL-002", "HD-AUD-001"}) // one of each kind: each change is on the disk before the next
+	items, err := Select([]string{"HD-SYS-001", "HD-NET-002", "HD-FIL-001", "HD-FIL-002", "HD-AUD-001", "HD-UNT-001"}) // one of each kind: each change is on the disk before the next
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,6 +194,38 @@ func TestCrash(t *testing.T) {
 		if whole {
 			return
 		}
+	}
+}
+
+// A folder that was made for a file stays where somebody has put another file into it, and nothing is made where the daemon has no unit.
+func TestUnit(t *testing.T) {
+	h := machine(t)
+	items, err := Select([]string{"HD-UNT-001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Apply(items, false); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(h.at(daemonDropIn)); err != nil || !strings.Contains(string(b), "NoNewPrivileges=yes") {
+		t.Fatal(string(b), err)
+	}
+	own := filepath.Dir(daemonDropIn) + "/own.conf"
+	put(t, h, own, "[Service]\n", 0o644)
+	if _, err := h.Revert(items, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(h.at(daemonDropIn)); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(h.at(own)); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(h.at("/usr/lib/systemd/system/redoubtd.service")); err != nil {
+		t.Fatal(err)
+	}
+	if f := status(t, h, "HD-UNT-001"); f.Status == Wrong {
+		t.Errorf("without a unit: %+v", f)
 	}
 }
 

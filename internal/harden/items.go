@@ -77,10 +77,39 @@ func Items() []Item {
 				return []target{{path: "/etc/audit/rules.d/60-redoubt.rules", content: []byte(auditRules), mode: 0o640}}, nil
 			},
 		},
+		Item{
+			ID: "HD-UNT-001", Title: "No service of the cluster gains privileges, loads modules or sets the clock", Rationale: "Services inherit what the daemon's unit allows; a service that is taken over has the kernel in reach with less.",
+			Breaks: "services that use sudo, su or mail programs with a set-user-ID bit, 32-bit programs, services that load kernel modules (so load those of file systems at the start of the machine) or set the clock. It counts from `systemctl daemon-reload` and a restart of redoubtd on, for services that are started after that",
+			files: func(h *Host) ([]target, error) {
+				for _, dir := range unitDirs {
+					if _, err := os.Stat(h.at(dir + "/redoubtd.service")); err == nil {
+						return []target{{path: daemonDropIn, content: []byte(daemonSandbox), mode: 0o644}}, nil
+					}
+				}
+				return nil, nil // another way of starting it
+			},
+		},
 	)
 }
 
 const stateDir = "/var/lib/redoubt"
+
+// Where systemd finds units, and where an administrator adds to them.
+var unitDirs = []string{"/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
+const daemonDropIn = "/etc/systemd/system/redoubtd.service.d/60-redoubt-harden.conf"
+
+// daemonSandbox is what the shipped unit leaves to services that need it. Nothing in it makes a mount namespace: a file system that a resource mounts is seen by the whole machine.
+const daemonSandbox = `# Written by redoubt harden (HD-UNT-001); redoubt harden revert takes it away.
+[Service]
+NoNewPrivileges=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+KeyringMode=private
+CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_TIME CAP_SYSLOG CAP_SYS_RAWIO
+SystemCallFilter=~@clock @module @raw-io
+`
 
 const auditRules = `# Written by redoubt harden (HD-AUD-001); redoubt harden revert takes it away.
 -w /etc/redoubt/ -p wa -k redoubt-config

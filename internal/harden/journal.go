@@ -17,6 +17,7 @@ import (
 const (
 	kindSetting = "setting" // the value of a kernel setting
 	kindFile    = "file"    // content, owner and mode of a file
+	kindDir     = "folder"  // a folder that a file is put into; it is never looked into
 )
 
 // state is how something is: a kernel setting or a file.
