@@ -2,40 +2,366 @@ package report
 
 import (
 	"bytes"
+	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 
 	"redoubt/assess"
+	"redoubt/assess/formula"
 	"redoubt/assess/model"
+	"redoubt/assess/report/chart"
 )
 
-var page = template.Must(template.New("report").Parse(`<!doctype html><html lang="{{.Lang}}"><meta charset="utf-8"><title>{{.Title}}</title><h1>{{.Title}}</h1>
-{{range .Sections}}<h2>{{.Title}}</h2><table>{{range .Rows}}<tr><td>{{.Item}}<td>{{.Figure}}<td>{{.Text}}<td>{{.Unit}}</tr>{{end}}</table>{{end}}</html>`))
+//go:embed page.html
+var pageHTML string
 
-// HTML writes the report as one page that needs nothing else.
-func HTML(w io.Writer, r *assess.Report, _ *model.Model, lang string) error {
+//go:embed page.css
+var pageCSS string
+
+// Bounds of the page. The table and the workbook have everything.
+const (
+	maxTableRows    = 200
+	maxTableColumns = 14
+	maxInputs       = 400
+)
+
+// page is what the template shows.
+type page struct {
+	Lang, Title, System, Date, Owner, Source, Digest, Currency, Period string
+
+	Style    template.CSS
+	Cards    []card
+	Sections []pageSection
+	Notes    []assess.Note
+	Formulas []formula.Formula
+	Inputs   []input
+	MoreIn   int
+}
+
+// card is a box of the summary.
+type card struct {
+	Title, Value, Text string
+	Lines              []string
+	Link               string // a section
+	Bad                bool
+}
+
+type pageSection struct {
+	ID, Title string
+	Plots     []template.HTML
+	Tables    []table
+	Notes     []assess.Note
+	Formulas  []string
+	Inputs    []string
+	Sources   []string
+}
+
+// table is a table of the page. The first column of a row is what it is about.
+type table struct {
+	Title string
+	Head  []column
+	Rows  [][]cell
+	More  int
+}
+
+type column struct {
+	Text, Unit, Formula string
+}
+
+type cell struct {
+	Text    string
+	Formula string
+	Number  bool
+}
+
+// HTML writes the report as one page that needs nothing else: no script, no font, no picture from elsewhere.
+func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
+	lang = language(lang)
 	rows, err := Rows(r)
 	if err != nil {
 		return err
 	}
-	type part struct {
-		Title string
-		Rows  []Row
+	p := page{
+		Lang: lang, Title: either(r.Title, word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: r.Period,
+		Style: template.CSS(pageCSS + chart.Style), //nolint:gosec // both are texts of this program
 	}
-	var parts []part
-	for _, s := range names(rows, func(r Row) string { return r.Section }) {
-		p := part{Title: heading(s, lang)}
-		for _, row := range rows {
-			if row.Section == s {
-				p.Rows = append(p.Rows, row)
+	if m != nil {
+		p.Owner, p.Source = m.Owner, m.Source
+	}
+	d := drawing{r: r, m: m, lang: lang}
+	all, err := sections(r)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	var paths []string
+	for _, s := range all {
+		ps := pageSection{ID: s.name, Title: heading(s.name, lang), Plots: d.plots(s), Tables: tables(rows, s.name, lang)}
+		trace, _ := view[struct{ Trace assess.Trace }](s.value)
+		ps.Formulas, ps.Inputs, ps.Sources = trace.Trace.Formulas, trace.Trace.Inputs, trace.Trace.Sources
+		for _, n := range r.Notes {
+			if n.Section == s.name {
+				ps.Notes = append(ps.Notes, n)
 			}
 		}
-		parts = append(parts, p)
+		ids = append(ids, ps.Formulas...)
+		for _, row := range rows {
+			if row.Section == s.name && row.Formula != "" {
+				ids = append(ids, row.Formula)
+			}
+		}
+		paths = append(paths, ps.Inputs...)
+		p.Sections = append(p.Sections, ps)
+	}
+	for _, n := range r.Notes {
+		if !slices.ContainsFunc(all, func(s section) bool { return s.name == n.Section }) {
+			p.Notes = append(p.Notes, n)
+		}
+	}
+	p.Cards = d.summary()
+	p.Formulas = explained(ids, lang)
+	p.Inputs, p.MoreIn = inputs(m, paths)
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"w":       func(key string, args ...any) string { return word(lang, key, args...) },
+		"phrase":  func(key string) string { return formula.Phrase(formula.Lang(lang), key) },
+		"anchor":  anchor,
+		"known":   formula.Exists,
+		"heading": func(s string) string { return heading(s, lang) },
+	}).Parse(pageHTML)
+	if err != nil {
+		return fmt.Errorf("the page's form: %w", err)
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, map[string]any{"Lang": lang, "Title": either(r.Title, "Assessment of protection"), "Sections": parts}); err != nil {
+	if err := t.Execute(&b, p); err != nil {
 		return fmt.Errorf("the page: %w", err)
 	}
 	return writeAll(w, "page", b.Bytes())
+}
+
+var noAnchor = regexp.MustCompile(`[^A-Za-z0-9.]+`)
+
+// anchor makes a name of an element of a path or of a formula's id.
+func anchor(s string) string { return strings.Trim(noAnchor.ReplaceAllString(s, "-"), "-") }
+
+// explained are the formulas that the report uses, each once, in the order of the catalogue.
+func explained(ids []string, lang string) []formula.Formula {
+	var out []formula.Formula
+	for _, f := range formula.All(formula.Lang(lang)) {
+		if slices.Contains(ids, f.ID) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// tables are the figures of a section: a table for each list, and one for what is single.
+func tables(rows []Row, section, lang string) []table {
+	var out []table
+	groups := map[string][]Row{}
+	var order []string
+	for _, r := range rows {
+		if r.Section != section || r.Series {
+			continue
+		}
+		if _, ok := groups[r.Group]; !ok {
+			order = append(order, r.Group)
+		}
+		groups[r.Group] = append(groups[r.Group], r)
+	}
+	for _, g := range order {
+		if strings.Contains(g, "[]") {
+			out = append(out, pivot(g, groups[g], lang))
+		} else {
+			out = append(out, plain(g, groups[g], lang))
+		}
+	}
+	return out
+}
+
+// plain is a table of single figures: a line each.
+func plain(group string, rows []Row, lang string) table {
+	t := table{Title: label(group), Head: []column{{Text: word(lang, "figure")}, {Text: word(lang, "value")}, {Text: word(lang, "unit")}, {Text: word(lang, "formula")}}}
+	for i, r := range rows {
+		if i >= maxTableRows {
+			t.More = len(rows) - i
+			break
+		}
+		t.Rows = append(t.Rows, []cell{{Text: label(r.Figure)}, shown(r, lang), {Text: r.Unit}, {Formula: r.Formula}})
+	}
+	return t
+}
+
+// pivot is a table with a line for each item and a column for each figure.
+func pivot(group string, rows []Row, lang string) table {
+	t := table{Title: label(group), Head: []column{{Text: word(lang, "item")}}}
+	at, line := map[string]int{}, map[string]int{}
+	for _, r := range rows {
+		if _, ok := at[r.Figure]; !ok && len(t.Head) < maxTableColumns {
+			at[r.Figure] = len(t.Head)
+			t.Head = append(t.Head, column{label(r.Figure), r.Unit, r.Formula})
+		}
+	}
+	dropped := map[string]bool{}
+	for _, r := range rows {
+		j, ok := at[r.Figure]
+		if !ok {
+			continue
+		}
+		i, ok := line[r.Item]
+		if !ok {
+			if len(t.Rows) >= maxTableRows {
+				dropped[r.Item] = true
+				continue
+			}
+			i = len(t.Rows)
+			line[r.Item] = i
+			t.Rows = append(t.Rows, make([]cell, len(t.Head)))
+			t.Rows[i][0].Text = r.Item
+		}
+		t.Rows[i][j] = shown(r, lang)
+	}
+	t.More = len(dropped)
+	return t
+}
+
+// shown is a value as people read it.
+func shown(r Row, lang string) cell {
+	switch v := r.Value.(type) {
+	case float64:
+		return cell{Text: chart.Number(v), Number: true}
+	case bool:
+		if v {
+			return cell{Text: word(lang, "yes")}
+		}
+		return cell{Text: word(lang, "no")}
+	}
+	return cell{Text: r.Text()}
+}
+
+// input is an entry of the model that figures rest on.
+type input struct {
+	Path, Text, Source string
+}
+
+// inputs are the entries of the model at the paths, those of a list each by itself, and how many there are beyond the bound.
+func inputs(m *model.Model, paths []string) (out []input, more int) {
+	if m == nil {
+		return nil, 0
+	}
+	root, err := tree(m)
+	if err != nil {
+		return nil, 0
+	}
+	seen := map[string]bool{}
+	add := func(path string, v any) {
+		if seen[path] {
+			return
+		}
+		seen[path] = true
+		if len(out) >= maxInputs {
+			more++
+			return
+		}
+		in := input{Path: path}
+		if o, ok := v.(object); ok {
+			in.Source, _ = o.get("source").(string)
+			v = slices.DeleteFunc(slices.Clone(o), func(m member) bool { return m.name == "source" })
+		}
+		in.Text = brief(v, 240)
+		out = append(out, in)
+	}
+	for _, path := range paths {
+		v, ok := resolve(root, path)
+		if !ok {
+			continue
+		}
+		o, isObject := v.(object)
+		if !isObject {
+			add(path, v)
+			continue
+		}
+		var rest object
+		for _, x := range o {
+			list, ok := x.value.([]any)
+			if !ok || len(list) == 0 || !isObjects(list) {
+				rest = append(rest, x)
+				continue
+			}
+			for i, e := range list {
+				add(path+"."+x.name+"["+strconv.Itoa(i)+"]", e)
+			}
+		}
+		if len(rest) > 0 {
+			add(path, rest)
+		}
+	}
+	return out, more
+}
+
+func isObjects(list []any) bool {
+	return !slices.ContainsFunc(list, func(v any) bool { _, ok := v.(object); return !ok })
+}
+
+// resolve finds the value at a path such as frequency.threats[2].
+func resolve(v any, path string) (any, bool) {
+	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		switch x := v.(type) {
+		case object:
+			v = x.get(step)
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i < 0 || i >= len(x) {
+				return nil, false
+			}
+			v = x[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, v != nil
+}
+
+// brief writes a value in a line of at most so many letters.
+func brief(v any, most int) string {
+	var b strings.Builder
+	var write func(v any)
+	write = func(v any) {
+		if b.Len() > 4*most {
+			return
+		}
+		switch x := v.(type) {
+		case object:
+			for i, m := range x {
+				if i > 0 {
+					b.WriteString("; ")
+				}
+				b.WriteString(m.name + ": ")
+				write(m.value)
+			}
+		case []any:
+			b.WriteString("[")
+			for i, e := range x {
+				if i > 0 {
+					b.WriteString(", ")
+				}
+				write(e)
+			}
+			b.WriteString("]")
+		case float64:
+			b.WriteString(strconv.FormatFloat(x, 'g', -1, 64))
+		default:
+			fmt.Fprint(&b, x)
+		}
+	}
+	write(v)
+	text := []rune(b.String())
+	if len(text) > most {
+		return string(text[:most-1]) + "…"
+	}
+	return string(text)
 }

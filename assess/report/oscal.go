@@ -209,7 +209,7 @@ func (o *oscalWriter) document(rows []Row, m *model.Model) (oscalDocument, error
 	}
 	meta.LastModified = o.when
 	if m != nil && m.Owner != "" {
-		meta.Parties = []oscalParty{{o.id("party", m.Owner), "organization", m.Owner}}
+		meta.Parties = []oscalParty{{o.id("party", m.Owner), "organization", line(m.Owner)}}
 	}
 	tool := o.id("tool")
 	o.tool = oscalOrigin{[]oscalActor{{"tool", tool}}}
@@ -289,7 +289,7 @@ func (o *oscalWriter) risks(rows []Row) ([]oscalRisk, error) {
 				Status: "open", Characterization: []oscalCharacterization{{Origin: o.tool}},
 			})
 		}
-		facet := oscalFacet{Name: token(row.Section, about, row.Figure), System: System, Value: row.Text()}
+		facet := oscalFacet{Name: token(row.Section, about, row.Figure), System: System, Value: line(row.Text())}
 		if about != "" {
 			facet.Props = append(facet.Props, prop("item", about))
 		}
@@ -348,8 +348,11 @@ func token(parts ...string) string {
 
 // prop is a property under our own name space. The standard wants a value without blanks at its ends, and not empty.
 func prop(name, value string) oscalProp {
-	return oscalProp{name, System, either(strings.TrimSpace(value), "-")}
+	return oscalProp{name, System, line(value)}
 }
+
+// line is a text as OSCAL takes a string: one line without blanks at its ends, not empty.
+func line(s string) string { return either(strings.Join(strings.Fields(s), " "), "-") }
 
 func either(s, otherwise string) string {
 	if s == "" {

@@ -26,6 +26,7 @@ type Row struct {
 	Unit    string // "" for a pure number, a share or a word
 	Formula string // as package formula numbers it; "" where there is none
 	Series  bool   // one of a row of numbers that belong on a plot more than into a table
+	Group   string // where the item stands, without the names of lists' elements: rows of one group make a table, as threats[].frequency
 }
 
 // Text is the value as it stands in the report's JSON.
@@ -49,11 +50,7 @@ type section struct {
 
 // sections are those that the report has, in its order.
 func sections(r *assess.Report) ([]section, error) {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("the report has no JSON form: %w", err)
-	}
-	root, err := decode(json.NewDecoder(bytes.NewReader(text)))
+	root, err := tree(r)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +63,45 @@ func sections(r *assess.Report) ([]section, error) {
 	return out, nil
 }
 
+// tree is the JSON form of a value with the members in their order.
+func tree(v any) (any, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("it has no JSON form: %w", err)
+	}
+	return decode(json.NewDecoder(bytes.NewReader(text)))
+}
+
 // object is a JSON object whose members keep their order.
 type object []member
 
 type member struct {
 	name  string
 	value any
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(m.value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 // get finds a member.
@@ -131,7 +161,7 @@ func Rows(r *assess.Report) ([]Row, error) {
 	var out []Row
 	for _, s := range all {
 		w := walker{section: s.name, currency: r.Currency}
-		w.object(s.value.(object), nil, "")
+		w.object(s.value.(object), nil, nil, "")
 		out = append(out, w.rows...)
 	}
 	return out, nil
@@ -147,52 +177,53 @@ type walker struct {
 var leads = []string{"name", "threat", "mean", "means", "object", "subject", "path", "level", "label"}
 
 // object adds the figures of an object. item is what they are about, figure what is before their name.
-func (w *walker) object(o object, item []string, figure string) {
+func (w *walker) object(o object, item, group []string, figure string) {
 	for _, m := range o {
 		if m.name == "trace" && figure == "" && len(item) == 0 {
 			continue
 		}
-		w.value(m.value, item, figure, m.name)
+		w.value(m.value, item, group, figure, m.name)
 	}
 }
 
-func (w *walker) value(v any, item []string, figure, name string) {
+func (w *walker) value(v any, item, group []string, figure, name string) {
 	switch v := v.(type) {
 	case object:
 		if scalars(v) && !holdsWords(v) && len(item) > 0 {
-			w.object(v, item, join(figure, name))
+			w.object(v, item, group, join(figure, name))
 			return
 		}
-		w.object(v, append(slices.Clone(item), strings.TrimPrefix(figure+"."+name, ".")), "")
+		inner := join(figure, name)
+		w.object(v, append(slices.Clone(item), inner), append(slices.Clone(group), inner), "")
 	case []any:
-		w.list(v, item, figure, name)
+		w.list(v, item, group, figure, name)
 	case nil:
 	default:
-		w.add(v, item, join(figure, name), false)
+		w.add(v, item, group, join(figure, name), false)
 	}
 }
 
-func (w *walker) list(list []any, item []string, figure, name string) {
+func (w *walker) list(list []any, item, group []string, figure, name string) {
 	if words, ok := stringsOf(list); ok {
-		w.add(strings.Join(words, ", "), item, join(figure, name), false)
+		w.add(strings.Join(words, ", "), item, group, join(figure, name), false)
 		return
 	}
 	for i, v := range list {
 		at := join(figure, name) + "[" + strconv.Itoa(i) + "]"
 		switch v := v.(type) {
 		case object:
-			w.object(without(v, called(v, at)), append(slices.Clone(item), place(name, called(v, at))), "")
+			w.object(without(v, called(v, at)), append(slices.Clone(item), place(name, called(v, at))), append(slices.Clone(group), join(figure, name)+"[]"), "")
 		case []any:
-			w.list(v, item, "", at)
+			w.list(v, item, group, "", at)
 		case nil:
 		default:
-			w.add(v, item, at, true)
+			w.add(v, item, group, at, true)
 		}
 	}
 }
 
-func (w *walker) add(v any, item []string, figure string, series bool) {
-	r := Row{Section: w.section, Item: strings.Join(item, " / "), Figure: figure, Value: v, Series: series}
+func (w *walker) add(v any, item, group []string, figure string, series bool) {
+	r := Row{Section: w.section, Item: strings.Join(item, " / "), Figure: figure, Value: v, Series: series, Group: strings.Join(group, ".")}
 	if _, number := v.(float64); number {
 		r.Unit = unit(w.section, r.Item, figure, w.currency)
 	}

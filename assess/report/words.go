@@ -1,24 +1,55 @@
 package report
 
-// Languages are those in which a report is written; the first is the one that is taken for any other.
-var Languages = []string{"en", "ru"}
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"sync"
 
-// headings of the sections, by language.
-var headings = map[string]map[string]string{
-	"en": {
-		"dynamics": "Frequency and damage", "losses": "Losses", "ibm": "Expected loss by orders of magnitude", "optimum": "What protection costs and saves", "game": "Attacker and defender",
-		"coverage": "Full overlap", "vulnerability": "Vulnerability", "access": "Decisions on access", "codes": "Access codes",
-	},
-	"ru": {
-		"dynamics": "Частота и ущерб", "losses": "Потери", "ibm": "Ожидаемые потери по порядкам величин", "optimum": "Стоимость защиты и предотвращённые потери", "game": "Нарушитель и защитник",
-		"coverage": "Полное перекрытие", "vulnerability": "Уязвимость", "access": "Решения о доступе", "codes": "Коды доступа",
-	},
+	"go.yaml.in/yaml/v3"
+
+	"redoubt/assess/formula"
+)
+
+//go:embed words.yaml
+var wordsYAML []byte
+
+var words = sync.OnceValue(func() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	if err := yaml.Unmarshal(wordsYAML, &all); err != nil {
+		panic("the words of the report: " + err.Error()) // they are a part of the program: a test reads them
+	}
+	return all
+})
+
+// word is what the page says, in a language; English where there is nothing else.
+func word(lang, key string, args ...any) string {
+	w := words()[key]
+	text := either(w[lang], w["en"])
+	if len(args) > 0 {
+		return fmt.Sprintf(text, args...)
+	}
+	return text
 }
 
 // heading is what a section is called.
 func heading(section, lang string) string {
-	if h, ok := headings[lang][section]; ok {
-		return h
+	if key := "section." + section; formula.HasPhrase(key) {
+		return formula.Phrase(formula.Lang(lang), key)
 	}
-	return either(headings["en"][section], section)
+	return section
+}
+
+// language is lang, or English where the report is not written in it.
+func language(lang string) string {
+	l, err := formula.ParseLang(lang)
+	if err != nil {
+		return string(formula.English)
+	}
+	return string(l)
+}
+
+// label is how a figure or a group is called where there is no word for it.
+func label(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "_", " "), "[]", "")
 }

@@ -1,0 +1,308 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"html"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/xuri/excelize/v2"
+	"pgregory.net/rapid"
+
+	"redoubt/assess"
+	"redoubt/assess/model"
+	"redoubt/assess/report"
+)
+
+// example is the report of the example that `assess init` prints.
+func example(t testing.TB) (*assess.Report, *model.Model) {
+	t.Helper()
+	m, err := model.Read([]byte(model.Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, m), m
+}
+
+func run(t testing.TB, m *model.Model) *assess.Report {
+	t.Helper()
+	r, err := assess.Run(context.Background(), m, assess.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+type writer func(io.Writer, *assess.Report, *model.Model, string) error
+
+func write(t testing.TB, f writer, r *assess.Report, m *model.Model, lang string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f(&b, r, m, lang); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+var forms = map[string]writer{"html": report.HTML, "oscal": report.OSCAL, "csv": report.CSV, "xlsx": report.XLSX}
+
+// TestFormsAreRepeated: the same report gives the same bytes.
+func TestFormsAreRepeated(t *testing.T) {
+	r, m := example(t)
+	for name, f := range forms {
+		if name == "xlsx" {
+			continue // the container holds the time at which it was made
+		}
+		if write(t, f, r, m, "ru") != write(t, f, r, m, "ru") {
+			t.Errorf("%s: two of one report differ", name)
+		}
+	}
+}
+
+func TestNothingToWrite(t *testing.T) {
+	for name, f := range forms {
+		var b bytes.Buffer
+		err := f(&b, &assess.Report{Currency: "EUR", Period: "year"}, nil, "en")
+		if name == "html" {
+			if err != nil || !strings.Contains(b.String(), "nothing to compute from") {
+				t.Errorf("html of an empty report: %v", err)
+			}
+		} else if err == nil {
+			t.Errorf("%s of an empty report: no error", name)
+		}
+	}
+}
+
+type full struct{}
+
+var errFull = errors.New("the disk is full")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWriteErrorsAreTold(t *testing.T) {
+	r, m := example(t)
+	for name, f := range forms {
+		if err := f(full{}, r, m, "en"); !errors.Is(err, errFull) {
+			t.Errorf("%s: error %v; want that of the writer", name, err)
+		}
+	}
+}
+
+var (
+	hrefs = regexp.MustCompile(`href="([^"]*)"`)
+	ids   = regexp.MustCompile(` id="([^"]*)"`)
+)
+
+// TestPageStandsAlone: the page loads nothing, runs nothing, is well formed, and each of its links leads somewhere within it.
+func TestPageStandsAlone(t *testing.T) {
+	r, m := example(t)
+	for _, lang := range []string{"en", "ru"} {
+		page := write(t, report.HTML, r, m, lang)
+		for _, bad := range []string{"<script", "<link", "<img", "<iframe", "@import", "url(", "javascript:", " onload", " onclick", "ZgotmplZ", "NaN", "+Inf", "%!", "[section.", "[explain."} {
+			if strings.Contains(page, bad) {
+				t.Errorf("%s: the page holds %q", lang, bad)
+			}
+		}
+		known := map[string]bool{}
+		for _, id := range ids.FindAllStringSubmatch(page, -1) {
+			if known[id[1]] {
+				t.Errorf("%s: id %q is there twice", lang, id[1])
+			}
+			known[id[1]] = true
+		}
+		for _, h := range hrefs.FindAllStringSubmatch(page, -1) {
+			to, ok := strings.CutPrefix(html.UnescapeString(h[1]), "#")
+			if !ok || !known[to] {
+				t.Errorf("%s: the link %q leads nowhere", lang, h[1])
+			}
+		}
+		wellFormed(t, page)
+		for _, svg := range regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(page, -1) {
+			if !strings.Contains(svg, "<desc") || !strings.Contains(svg, `role="img"`) {
+				t.Errorf("%s: a plot without a description", lang)
+			}
+		}
+	}
+}
+
+// wellFormed reads the page's plots as XML, which an HTML reader would not insist on.
+func wellFormed(t *testing.T, page string) {
+	t.Helper()
+	for _, svg := range regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(page, -1) {
+		d := xml.NewDecoder(strings.NewReader(svg))
+		for {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("a plot is not well formed: %v", err)
+			}
+		}
+	}
+}
+
+// TestEveryWordIsInBothLanguages reads the words that the page is made of.
+func TestEveryWordIsInBothLanguages(t *testing.T) {
+	r, m := example(t)
+	ru := write(t, report.HTML, r, m, "ru")
+	for _, want := range []string{"Главное", "Все показатели", "Формулы", "Исходные данные", `lang="ru"`} {
+		if !strings.Contains(ru, want) {
+			t.Errorf("the Russian page lacks %q", want)
+		}
+	}
+	if other := write(t, report.HTML, r, m, "tlh"); other != write(t, report.HTML, r, m, "en") {
+		t.Error("a language that there is not gives another page than English")
+	}
+}
+
+// hostile are texts that would do harm in a page, an attribute, a style, a spreadsheet.
+var hostile = []string{`<script>alert(1)</script>`, `"><svg onload=alert(1)>`, `</style><script>`, `javascript:alert(1)`, `=cmd|'/c calc'!A0`, `+1`, `-2+3`, `@x`, "a\x00b\u202e", `{{.Digest}}`, `</title>`, "]]>"}
+
+// TestHostileNames: whatever names a model has, they stay text.
+func TestHostileNames(t *testing.T) {
+	grade := 3
+	rapid.Check(t, func(rt *rapid.T) {
+		bad := rapid.OneOf(rapid.SampledFrom(hostile), rapid.StringN(1, 30, 90)).Draw(rt, "name")
+		bad = strings.ToValidUTF8(bad, "?")
+		m := &model.Model{
+			Version: 1, Title: bad, System: bad, Owner: bad, Source: bad, Currency: "EUR",
+			Threats: []model.Threat{{Name: bad, Title: bad}}, Objects: []model.Object{{Name: bad}}, Means: []model.Mean{{Name: bad, Title: bad, Present: true}},
+			IBM:      &model.IBM{Threats: []model.IBMThreat{{Threat: bad, S: &grade, V: &grade, Source: bad}}},
+			Coverage: &model.Coverage{Edges: []model.Edge{{Threat: bad, Object: bad, Weight: 0.5, Source: bad}}, Strengths: []model.Strength{{Mean: bad, Threat: bad, Strength: 0.1}}},
+		}
+		if faults := m.Check(); len(faults) > 0 {
+			rt.Skip("not a name")
+		}
+		r, err := assess.Run(context.Background(), m, assess.Options{})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		r.Notes = append(r.Notes, assess.Note{Section: "ibm", Path: bad, Text: bad})
+		var page bytes.Buffer
+		if err := report.HTML(&page, r, m, "en"); err != nil {
+			rt.Fatal(err)
+		}
+		for _, harm := range []string{"<script", "<svg onload", "</style><script", "]]>"} {
+			if strings.Contains(page.String(), harm) {
+				rt.Fatalf("%q came into the page as %q", bad, harm)
+			}
+		}
+		if n := strings.Count(page.String(), "<svg"); n != strings.Count(page.String(), `<svg class="plot"`) {
+			rt.Fatalf("%q brought an element into the page", bad)
+		}
+		var table bytes.Buffer
+		if err := report.CSV(&table, r, m, "en"); err != nil {
+			rt.Fatal(err)
+		}
+		lines, err := csv.NewReader(&table).ReadAll()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, l := range lines[1:] {
+			for i, field := range l {
+				if _, err := strconv.ParseFloat(field, 64); err != nil && i < 5 && field != "" && strings.ContainsAny(field[:1], "=+-@\t\r") {
+					rt.Fatalf("a spreadsheet would take %q for a formula", field)
+				}
+			}
+		}
+		var doc bytes.Buffer
+		if err := report.OSCAL(&doc, r, m, "en"); err != nil {
+			rt.Fatal(err)
+		}
+		if err := valid(rt, doc.Bytes()); err != nil {
+			rt.Fatalf("%q: %v", bad, err)
+		}
+	})
+}
+
+func TestTable(t *testing.T) {
+	r, m := example(t)
+	lines, err := csv.NewReader(strings.NewReader(write(t, report.CSV, r, m, "en"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(lines[0], []string{"section", "item", "figure", "value", "unit", "formula"}) {
+		t.Fatalf("head %q", lines[0])
+	}
+	found := map[string]string{}
+	for _, l := range lines[1:] {
+		found[l[0]+"|"+l[1]+"|"+l[2]] = l[3]
+	}
+	for _, x := range r.IBM.Threats {
+		if got, _ := strconv.ParseFloat(found["ibm|"+x.Name+"|R"], 64); got != x.R {
+			t.Errorf("R of %s: %v in the table, %v in the report", x.Name, got, x.R)
+		}
+	}
+	if got, _ := strconv.ParseFloat(found["ibm||total"], 64); got != r.IBM.Total {
+		t.Errorf("the total: %v in the table, %v in the report", got, r.IBM.Total)
+	}
+}
+
+func TestWorkbook(t *testing.T) {
+	r, m := example(t)
+	book, err := excelize.OpenReader(strings.NewReader(write(t, report.XLSX, r, m, "en")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sheet := range []string{"about", "ibm", "optimum", "notes"} {
+		if i, err := book.GetSheetIndex(sheet); err != nil || i < 0 {
+			t.Errorf("no sheet %s", sheet)
+		}
+	}
+	rows, err := book.GetRows("ibm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) < 4 || rows[0][2] != "figure" {
+		t.Errorf("sheet ibm: %q", rows[:min(3, len(rows))])
+	}
+}
+
+func TestOSCAL(t *testing.T) {
+	r, m := example(t)
+	text := write(t, report.OSCAL, r, m, "en")
+	if err := valid(t, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	other := *r
+	other.Digest = "another"
+	if write(t, report.OSCAL, &other, m, "en") == text {
+		t.Error("the identifiers do not depend on the model")
+	}
+	var doc struct {
+		AR struct {
+			Results []struct {
+				Risks []struct {
+					Title             string
+					Characterizations []struct {
+						Facets []struct{ Name, System, Value string }
+					}
+				}
+			}
+		} `json:"assessment-results"`
+	}
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, risk := range doc.AR.Results[0].Risks {
+		for _, f := range risk.Characterizations[0].Facets {
+			if f.System != report.System {
+				t.Errorf("facet %s of system %s", f.Name, f.System)
+			}
+			found[risk.Title+"|"+f.Name] = f.Value
+		}
+	}
+	x := r.IBM.Threats[0]
+	if got, _ := strconv.ParseFloat(found[x.Name+"|ibm.R"], 64); got != x.R {
+		t.Errorf("R of %s: %v as a facet, %v in the report", x.Name, got, x.R)
+	}
+}

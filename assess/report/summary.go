@@ -1,0 +1,171 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"redoubt/assess"
+	"redoubt/assess/model"
+	"redoubt/assess/report/chart"
+)
+
+// drawing makes what the page shows of a report beside its tables.
+type drawing struct {
+	r    *assess.Report
+	m    *model.Model
+	lang string
+}
+
+func (d drawing) w(key string, args ...any) string { return word(d.lang, key, args...) }
+
+// money is an amount in the report's currency.
+func (d drawing) money(v float64) string { return chart.Number(v) + "\u00a0" + d.r.Currency }
+
+// title is what a threat, an object or a means is called.
+func (d drawing) title(name string) string {
+	if d.m == nil {
+		return name
+	}
+	if t, ok := d.m.FindThreat(name); ok && t.Title != "" {
+		return t.Title
+	}
+	if t, ok := d.m.FindMean(name); ok && t.Title != "" {
+		return t.Title
+	}
+	if t, ok := d.m.FindObject(name); ok && t.Title != "" {
+		return t.Title
+	}
+	return name
+}
+
+// first are at most so many lines, with one that says how many more there are.
+func (d drawing) first(lines []string, most int) []string {
+	if len(lines) <= most {
+		return lines
+	}
+	return append(slices.Clone(lines[:most]), fmt.Sprintf("… +%d", len(lines)-most))
+}
+
+// summary is what is read in a minute: what it costs, how bad it can get, what is open, what to do next.
+func (d drawing) summary() []card {
+	var out []card
+	out = append(out, d.costCards()...)
+	if d.r.Coverage != nil {
+		out = append(out, d.openCard())
+	}
+	if c, ok := d.nextCard(); ok {
+		out = append(out, c)
+	}
+	if v, ok := view[struct{ Generalised *float64 }](d.r.Vulnerability); ok && v.Generalised != nil {
+		out = append(out, card{Title: d.w("reach"), Value: chart.Number(100**v.Generalised) + "\u00a0%", Link: "vulnerability"})
+	}
+	return out
+}
+
+func (d drawing) costCards() []card {
+	horizon := 1.0
+	if v, ok := view[dynamicsView](d.r.Dynamics); ok && v.Horizon > 0 {
+		horizon = v.Horizon
+	}
+	span := d.w("per", d.r.Period)
+	rare := d.w("rare")
+	if horizon != 1 || d.r.Period != "year" {
+		span, rare = d.w("for_horizon", chart.Number(horizon), d.r.Period), d.w("rare_horizon")
+	}
+	var out []card
+	v, ok := view[lossesView](d.r.Losses)
+	if !ok || v.Total == nil {
+		if d.r.IBM != nil {
+			out = append(out, card{Title: d.w("average"), Value: d.money(d.r.IBM.Total), Text: d.w("per", d.r.Period), Link: "ibm"})
+		}
+		return out
+	}
+	if v.Total.Mean != nil {
+		out = append(out, card{Title: d.w("average"), Value: d.money(*v.Total.Mean), Text: span, Link: "losses"})
+	} else if q, ok := v.Total.Quantiles["0.5"]; ok {
+		out = append(out, card{Title: d.w("average_none"), Value: d.money(q), Text: span, Link: "losses"})
+	}
+	if q, ok := v.Total.Quantiles["0.99"]; ok {
+		out = append(out, card{Title: rare, Value: d.money(q), Link: "losses", Bad: true})
+	}
+	slices.SortStableFunc(v.Threats, func(a, b threatLoss) int { return compare(b.Mean, a.Mean) })
+	var lines []string
+	for _, t := range v.Threats {
+		if t.Mean != nil && *t.Mean > 0 {
+			lines = append(lines, d.title(t.Name)+": "+d.money(*t.Mean))
+		}
+	}
+	if len(lines) > 1 {
+		out = append(out, card{Title: d.w("worst"), Lines: d.first(lines, 3), Link: "losses"})
+	}
+	return out
+}
+
+// compare orders numbers that may be missing; those that are come first.
+func compare(a, b *float64) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	case *a < *b:
+		return -1
+	case *a > *b:
+		return 1
+	}
+	return 0
+}
+
+func (d drawing) openCard() card {
+	open := openEdges(d.r)
+	if len(open) == 0 {
+		return card{Title: d.w("open"), Value: "0", Text: d.w("open_none"), Link: "coverage"}
+	}
+	slices.SortStableFunc(open, func(a, b openEdge) int { return compare(&b.Weight, &a.Weight) })
+	var lines []string
+	for _, e := range open {
+		if line := d.title(e.Threat); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return card{Title: d.w("open"), Value: fmt.Sprint(len(open)), Text: d.w("open_pairs"), Lines: d.first(lines, 4), Link: "coverage", Bad: true}
+}
+
+// nextCard is what pays best, or what closes what is open.
+func (d drawing) nextCard() (card, bool) {
+	if o := d.r.Optimum; o != nil && o.Measures != nil {
+		if len(o.Measures.Chosen) == 0 {
+			return card{Title: d.w("next"), Text: d.w("next_none"), Link: "optimum"}, true
+		}
+		chosen := slices.Clone(o.Measures.Chosen)
+		saves := map[string]float64{}
+		for _, x := range o.Measures.Returns {
+			saves[x.Name] = x.Marginal - x.Cost
+		}
+		slices.SortStableFunc(chosen, func(a, b string) int { x, y := saves[b], saves[a]; return compare(&x, &y) })
+		lines := make([]string, len(chosen))
+		for i, name := range chosen {
+			lines[i] = d.title(name)
+		}
+		return card{Title: d.w("next"), Value: d.money(o.Measures.Cost) + " → " + d.money(o.Measures.Without-o.Measures.Residual), Text: d.w("per", d.r.Period), Lines: d.first(lines, 5), Link: "optimum"}, true
+	}
+	v, ok := view[struct {
+		Cheapest *struct{ Means []string }
+	}](d.r.Coverage)
+	if !ok || v.Cheapest == nil || d.m == nil {
+		return card{}, false
+	}
+	var lines []string
+	for _, name := range v.Cheapest.Means {
+		if m, ok := d.m.FindMean(name); ok && !m.Present {
+			lines = append(lines, strings.TrimSpace(d.title(name)))
+		}
+	}
+	if len(lines) == 0 {
+		return card{}, false
+	}
+	return card{Title: d.w("next"), Text: d.w("next_cover"), Lines: d.first(lines, 6), Link: "coverage"}, true
+}
