@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redoubt/assess"
+	"redoubt/assess/report"
+	"redoubt/internal/fault"
+)
+
+// assessReport prints all sections.
+func (l look) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
+	rows, err := report.Rows(r)
+	if err != nil {
+		return fault.Errorf(fault.Internal, "print the report: %w", err)
+	}
+	var b strings.Builder
+	for _, x := range [][2]string{{"", r.Title}, {"System: ", r.System}, {"Date: ", r.Date}, {"Amounts: ", r.Currency + " per " + r.Period}, {"Model: ", "SHA-256 " + r.Digest}} {
+		if x[1] != "" {
+			text := x[0] + x[1]
+			if x[0] == "" {
+				text = l.paint(heading, text)
+			}
+			b.WriteString(text + "\n")
+		}
+	}
+	found := false
+	for _, s := range assessSections {
+		if text := l.assessRows(rows, s.section, verbose); text != "" {
+			found = true
+			b.WriteString("\n" + text)
+		}
+	}
+	if !found {
+		b.WriteString("\nThe model has nothing that could be computed.\n")
+	}
+	if len(r.Notes) > 0 {
+		b.WriteString("\n" + l.paint(heading, "Notes") + "\n")
+		for _, n := range r.Notes {
+			b.WriteString(l.wrapped("  ", n.Section+": "+noteText(n)))
+		}
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// noteText is a note without its section.
+func noteText(n assess.Note) string {
+	if n.Path != "" {
+		return n.Path + ": " + n.Text
+	}
+	return n.Text
+}
+
+// assessSection prints one section and the notes on it.
+func (l look) assessSection(w io.Writer, r *assess.Report, s assess.Section, verbose bool) error {
+	rows, err := report.Rows(r)
+	if err != nil {
+		return fault.Errorf(fault.Internal, "print the section: %w", err)
+	}
+	text := l.assessRows(rows, s, verbose)
+	for _, n := range r.Notes {
+		if n.Section == string(s) {
+			text += l.wrapped("", "note: "+noteText(n))
+		}
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+// assessItem is what figures are about, with its figures.
+type assessItem struct {
+	name string
+	rows []report.Row
+}
+
+func (i assessItem) find(figure string) (report.Row, bool) {
+	n := slices.IndexFunc(i.rows, func(r report.Row) bool { return r.Figure == figure })
+	if n < 0 {
+		return report.Row{}, false
+	}
+	return i.rows[n], true
+}
+
+// list is what an item is one of, as "measures / front"; own is its name within that.
+func (i assessItem) list() (list, own string) {
+	if cut := strings.LastIndex(i.name, " / "); cut >= 0 {
+		return i.name[:cut], i.name[cut+3:]
+	}
+	return "", i.name
+}
+
+// most is how many columns a table has beside its first.
+const most = 7
+
+// assessRows prints the figures of a section: items of a list that have much the same figures as one table, the others one below the other.
+func (l look) assessRows(rows []report.Row, s assess.Section, verbose bool) string {
+	var items []assessItem
+	series := 0
+	for _, r := range rows {
+		switch {
+		case r.Section != string(s):
+			continue
+		case r.Series && !verbose:
+			series++
+			continue
+		}
+		if n := len(items); n > 0 && items[n-1].name == r.Item {
+			if _, again := items[n-1].find(r.Figure); !again {
+				items[n-1].rows = append(items[n-1].rows, r)
+				continue
+			}
+		}
+		items = append(items, assessItem{r.Item, []report.Row{r}})
+	}
+	if len(items) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(l.paint(heading, strings.ToUpper(string(s))) + "\n")
+	var alone []assessItem
+	for len(items) > 0 {
+		n := 1
+		for n < len(items) && kin(items[0], items[n]) {
+			n++
+		}
+		figures := all(items[:n])
+		if n == 1 || n > most && len(figures) > most {
+			alone = append(alone, items[:n]...)
+		} else {
+			b.WriteString(l.single(alone))
+			alone = nil
+			b.WriteString(l.together(items[:n], figures))
+		}
+		items = items[n:]
+	}
+	b.WriteString(l.single(alone))
+	if series > 0 {
+		b.WriteString(l.wrapped("  ", fmt.Sprintf("(%d numbers of plots are left out; -v shows them)", series)))
+	}
+	return b.String()
+}
+
+// all are the figures of several items, each once.
+func all(items []assessItem) []string {
+	var out []string
+	for _, i := range items {
+		for _, r := range i.rows {
+			if !slices.Contains(out, r.Figure) {
+				out = append(out, r.Figure)
+			}
+		}
+	}
+	return out
+}
+
+// kin reports whether two items are of the same list, with much the same figures.
+func kin(a, b assessItem) bool {
+	x, _ := a.list()
+	y, _ := b.list()
+	common := 0
+	for _, r := range a.rows {
+		if _, ok := b.find(r.Figure); ok {
+			common++
+		}
+	}
+	return x == y && 2*common > max(len(a.rows), len(b.rows))
+}
+
+// together sets items in one table: one below the other, or beside each other where they have many figures.
+func (l look) together(items []assessItem, figures []string) string {
+	list, _ := items[0].list()
+	cellOf := func(i assessItem, name string) string {
+		if r, ok := i.find(name); ok {
+			return figure(r)
+		}
+		return "-"
+	}
+	var rows [][]string
+	if len(figures) <= most {
+		header := []string{either(list, "item")}
+		for _, f := range figures {
+			header = append(header, headed(f, items))
+		}
+		for _, i := range items {
+			_, own := i.list()
+			row := []string{own}
+			for _, f := range figures {
+				row = append(row, cellOf(i, f))
+			}
+			rows = append(rows, row)
+		}
+		return l.grid("  ", header, rows)
+	}
+	header := []string{strings.TrimSpace(list + " figure")}
+	for _, i := range items {
+		_, own := i.list()
+		header = append(header, own)
+	}
+	for _, f := range figures {
+		row := []string{headed(f, items)}
+		for _, i := range items {
+			row = append(row, cellOf(i, f))
+		}
+		rows = append(rows, row)
+	}
+	return l.grid("  ", header, rows)
+}
+
+func either(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// headed is a figure with its unit, where all items have it in the same.
+func headed(name string, items []assessItem) string {
+	unit, first := "", true
+	for _, i := range items {
+		r, ok := i.find(name)
+		if ok && !first && r.Unit != unit {
+			return name
+		}
+		if ok {
+			unit, first = r.Unit, false
+		}
+	}
+	if unit != "" {
+		return name + ", " + unit
+	}
+	return name
+}
+
+// single sets figures below each other, each with what it is about.
+func (l look) single(items []assessItem) string {
+	if len(items) == 0 {
+		return ""
+	}
+	var rows [][]string
+	for _, i := range items {
+		for n, r := range i.rows {
+			name := i.name
+			if n > 0 {
+				name = ""
+			}
+			value := figure(r)
+			if r.Unit != "" {
+				value += " " + r.Unit
+			}
+			rows = append(rows, []string{name, r.Figure, value})
+		}
+	}
+	return l.grid("  ", []string{"item", "figure", "value"}, rows)
+}
+
+// figure is a value for people: six digits of a number, or all before the point.
+func figure(r report.Row) string {
+	v, ok := r.Value.(float64)
+	if !ok {
+		return strings.Join(strings.Fields(r.Text()), " ")
+	}
+	return spellNumber(v)
+}
+
+func spellNumber(v float64) string {
+	switch a := math.Abs(v); {
+	case v == math.Trunc(v) && a < 1e15, a >= 1e5 && a < 1e15:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 1e-4 && a < 1e15:
+		return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(v, 'f', max(0, 5-int(math.Floor(math.Log10(a)))), 64), "0"), ".")
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
+}
