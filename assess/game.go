@@ -1,8 +1,275 @@
 package assess
 
-// Game is section game of the report.
+import (
+	"fmt"
+	"strconv"
+
+	"redoubt/assess/expression"
+	"redoubt/assess/game"
+	"redoubt/assess/model"
+)
+
+// Game is section game of the report: the attacker and the defender.
 type Game struct {
 	Trace Trace `json:"trace"`
+
+	// Of the game of expenditures.
+	MaxAttack   *float64         `json:"max_attack,omitempty"`  // the most that is considered
+	MaxDefence  *float64         `json:"max_defence,omitempty"` //
+	Assumptions []GameAssumption `json:"assumptions,omitempty"` // those that do not hold
+	Nash        *GamePlay        `json:"nash,omitempty"`        // the pure equilibrium; of several the one that costs the defender least
+	AllNash     []GamePlay       `json:"all_nash,omitempty"`    // where there are several
+	Stackelberg *GamePlay        `json:"stackelberg,omitempty"` // the defender goes first, the attacker answers
+	Responses   *GameResponses   `json:"responses,omitempty"`
+
+	// Of the game of expenditures without a pure equilibrium, and of games given by matrices.
+	Mixed   *GameMixed   `json:"mixed,omitempty"`
+	ZeroSum *GameZeroSum `json:"zero_sum,omitempty"`
+	NFG     string       `json:"nfg,omitempty"` // a game of matrices, as gambit reads it
 }
 
-func (r *run) game() error { return nil }
+// GamePlay is a pair of expenditures.
+type GamePlay struct {
+	X        float64      `json:"x"` // what the attacker spends
+	Y        float64      `json:"y"` // what the defender spends
+	I        float64      `json:"I"` // information that the attacker gets
+	V        float64      `json:"V"` // the attacker's net profit
+	U        float64      `json:"U"` // the defender's loss and expenditure
+	Regret   *float64     `json:"regret,omitempty"`
+	Marginal *GameMargins `json:"marginal,omitempty"`
+	Attack   bool         `json:"attack"` // the attack pays
+}
+
+// GameMargins are the sides of formula 3.18: 1 and -1 inside, at most 1 and at least -1 where nothing is spent.
+type GameMargins struct {
+	Attack  float64 `json:"attack"`
+	Defence float64 `json:"defence"`
+}
+
+// GameAssumption is an assumption of the model that the functions do not keep.
+type GameAssumption struct {
+	What string `json:"what"`
+	Text string `json:"text"`
+}
+
+// GameResponses are best answers as points (x, y), for a plot.
+type GameResponses struct {
+	Attacker [][2]float64 `json:"attacker"`
+	Defender [][2]float64 `json:"defender"`
+}
+
+// GameMixed are equilibria in mixed strategies.
+type GameMixed struct {
+	Method     string            `json:"method"`
+	Complete   bool              `json:"complete"` // no equilibrium of a game that is not degenerate is missing
+	Equilibria []GameEquilibrium `json:"equilibria"`
+}
+
+// GameEquilibrium is a pair of mixed strategies; only strategies that are played are listed.
+type GameEquilibrium struct {
+	Attacker []GameShare `json:"attacker"`
+	Defender []GameShare `json:"defender"`
+	V        float64     `json:"V"` // what the attacker gains on the average
+	U        float64     `json:"U"` // what the defender loses on the average
+	Regret   float64     `json:"regret"`
+}
+
+// GameShare is a strategy with its probability.
+type GameShare struct {
+	Strategy    string   `json:"strategy"`
+	Amount      *float64 `json:"amount,omitempty"` // of a game of expenditures
+	Probability float64  `json:"probability"`
+}
+
+// GameZeroSum is the value of a zero-sum game with the strategies that reach it.
+type GameZeroSum struct {
+	Value    float64     `json:"value"`
+	Bracket  [2]float64  `json:"bracket"` // computed from the strategies and the matrix: the value is within
+	Method   string      `json:"method,omitempty"`
+	Theta    *float64    `json:"theta,omitempty"` // of a game of expenditures whose loss is θ times the gain: K = θ f(I) - θ x + y has the same equilibria
+	Attacker []GameShare `json:"attacker,omitempty"`
+	Defender []GameShare `json:"defender,omitempty"`
+}
+
+func (r *run) game() error {
+	in := r.model.Game
+	switch {
+	case in == nil:
+		return nil
+	case in.Matrix != nil:
+		return r.matrixGame(in, game.Bimatrix{
+			Title: r.model.Title, Players: [2]string{"attacker", "defender"}, Rows: in.Matrix.Rows, Columns: in.Matrix.Columns, A: in.Matrix.Attacker, B: in.Matrix.Defender,
+		}, "game.matrix")
+	case in.NFG != "":
+		g, err := game.ReadNFG([]byte(in.NFG))
+		if err != nil {
+			return err
+		}
+		return r.matrixGame(in, g, "game.nfg")
+	}
+	return r.contest(in)
+}
+
+func (r *run) contest(in *model.Game) error {
+	var c game.Contest
+	information, err := expression.Compile(in.Information, []string{"x", "y"}, in.Parameters)
+	if err != nil {
+		return fmt.Errorf("information: %w", err)
+	}
+	gain, err := expression.Compile(in.Gain, []string{"I"}, in.Parameters)
+	if err != nil {
+		return fmt.Errorf("gain: %w", err)
+	}
+	loss, err := expression.Compile(in.Loss, []string{"I"}, in.Parameters)
+	if err != nil {
+		return fmt.Errorf("loss: %w", err)
+	}
+	// One buffer each: the solver calls them one after the other.
+	var xy, i [2]float64
+	c.Information = func(x, y float64) float64 { xy[0], xy[1] = x, y; return information.Eval(xy[:]) }
+	c.Gain = func(v float64) float64 { i[0] = v; return gain.Eval(i[:1]) }
+	c.Loss = func(v float64) float64 { i[0] = v; return loss.Eval(i[:1]) }
+	c.MaxX, c.MaxY = in.MaxAttack, in.MaxDefence
+
+	failed, err := c.Assumptions()
+	if err != nil {
+		r.note(SectionGame, "game", "the game has no solution: %v", err)
+		return nil
+	}
+	found, err := c.Solve()
+	if err != nil {
+		r.note(SectionGame, "game", "the game has no solution: %v", err)
+		return nil
+	}
+	out := &Game{
+		Trace:     Trace{Formulas: []string{"3.16", "3.17", "3.18", "D.regret", "D.stackelberg"}, Inputs: []string{"game"}},
+		MaxAttack: &found.MaxX, MaxDefence: &found.MaxY, Responses: &GameResponses{Attacker: found.Attacks, Defender: found.Defences},
+	}
+	out.Trace.source(in.Source)
+	for _, a := range failed {
+		out.Assumptions = append(out.Assumptions, GameAssumption{a.What, a.Text})
+		r.note(SectionGame, "game", "the model assumes %s; here %s", a.What, a.Text)
+	}
+	var plays []GamePlay
+	for k, p := range found.Nash {
+		play := playOf(p, true, found.Tolerance)
+		play.Marginal = &GameMargins{found.Interior[k].Attack, found.Interior[k].Defence}
+		plays = append(plays, play)
+		if out.Nash == nil || play.U < out.Nash.U {
+			out.Nash = &play
+		}
+	}
+	if len(plays) > 1 {
+		out.AllNash = plays
+		r.note(SectionGame, "game", "there are %d equilibria: the one that costs the defender least is given first", len(plays))
+	}
+	leader := playOf(found.Stackelberg, false, found.Tolerance)
+	out.Stackelberg = &leader
+	if m := found.Mixed; m != nil {
+		out.Mixed = mixedExpenditures(m)
+		if m.Regret > found.Tolerance {
+			r.note(SectionGame, "game", "no equilibrium was found to within %.3g: from the mixture that is given a player could still gain %.3g", found.Tolerance, m.Regret)
+		}
+	}
+	if len(found.Nash) == 0 {
+		r.note(SectionGame, "game", "no pair of expenditures is an equilibrium: whatever either spends, the other would spend something else; see the mixed strategies")
+	}
+	if z := found.ZeroSum; z != nil {
+		out.ZeroSum = &GameZeroSum{Value: z.Value, Bracket: [2]float64{z.Lo, z.Hi}, Theta: &z.Theta}
+		out.Trace.Formulas = append(out.Trace.Formulas, "D.reduction")
+	}
+	r.report.Game = out
+	return nil
+}
+
+func playOf(p game.Play, regret bool, tolerance float64) GamePlay {
+	out := GamePlay{X: p.X, Y: p.Y, I: p.I, V: p.V, U: p.U, Attack: p.X > 0 && p.V > tolerance}
+	if regret {
+		out.Regret = &p.Regret
+	}
+	return out
+}
+
+func mixedExpenditures(m *game.Mixed) *GameMixed {
+	shares := func(amounts, p []float64) []GameShare {
+		out := make([]GameShare, len(amounts))
+		for i, a := range amounts {
+			out[i] = GameShare{Strategy: "spend " + strconv.FormatFloat(a, 'g', 6, 64), Amount: &a, Probability: p[i]}
+		}
+		return out
+	}
+	return &GameMixed{Method: "best answers added one by one", Equilibria: []GameEquilibrium{{
+		Attacker: shares(m.Xs, m.P), Defender: shares(m.Ys, m.Q), V: m.V, U: m.U, Regret: m.Regret,
+	}}}
+}
+
+// nfgMost is up to how many cells a game is written out in the report.
+const nfgMost = 10_000
+
+func (r *run) matrixGame(in *model.Game, g game.Bimatrix, path string) error {
+	out := &Game{Trace: Trace{Inputs: []string{path}}}
+	out.Trace.source(in.Source)
+	zero := g.B == nil
+	if zero {
+		g.B = make([][]float64, len(g.A))
+		for i, row := range g.A {
+			g.B[i] = make([]float64, len(row))
+			for j, v := range row {
+				g.B[i][j] = -v
+			}
+		}
+	}
+	zero = zero || g.ZeroSum()
+	if zero {
+		v, err := game.Solve(g.A, 0)
+		if err != nil {
+			return err
+		}
+		out.ZeroSum = &GameZeroSum{
+			Value: v.Lo/2 + v.Hi/2, Bracket: [2]float64{v.Lo, v.Hi}, Method: v.Method, Attacker: shares(g.Rows, "row", v.X), Defender: shares(g.Columns, "column", v.Y),
+		}
+		out.Trace.Formulas = []string{"D.zerosum"}
+	}
+	if !zero || len(g.A) <= 12 && len(g.A[0]) <= 12 {
+		s, err := g.Equilibria()
+		if err != nil {
+			return err
+		}
+		mixed := &GameMixed{Method: s.Method, Complete: s.Complete, Equilibria: []GameEquilibrium{}}
+		for _, e := range s.Equilibria {
+			mixed.Equilibria = append(mixed.Equilibria, GameEquilibrium{
+				Attacker: shares(g.Rows, "row", e.X), Defender: shares(g.Columns, "column", e.Y), V: e.A, U: -e.B, Regret: e.Regret,
+			})
+		}
+		if len(s.Equilibria) == 0 {
+			r.note(SectionGame, path, "no equilibrium was found within the bound on work: the game is too large or its entries too close to each other")
+		}
+		out.Mixed = mixed
+		out.Trace.Formulas = append(out.Trace.Formulas, "D.bimatrix", "D.regret")
+	}
+	if len(g.A)*len(g.A[0]) <= nfgMost {
+		text, err := g.NFG()
+		if err != nil {
+			return err
+		}
+		out.NFG = string(text)
+	}
+	r.report.Game = out
+	return nil
+}
+
+// shares are the strategies that are played, by name or by number.
+func shares(names []string, kind string, p []float64) []GameShare {
+	out := []GameShare{}
+	for i, v := range p {
+		if v <= 1e-12 {
+			continue
+		}
+		name := kind + " " + strconv.Itoa(i+1)
+		if i < len(names) && names[i] != "" {
+			name = names[i]
+		}
+		out = append(out, GameShare{Strategy: name, Probability: v})
+	}
+	return out
+}
