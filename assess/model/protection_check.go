@@ -62,6 +62,13 @@ func (x *Coverage) check(path string, c *Checker) {
 	if !few(c, path+".edges", len(x.Edges), maxEdges) || !few(c, "means", len(c.m.Means), maxMeans) {
 		return
 	}
+	var cost float64
+	for _, m := range c.m.Means {
+		cost += m.Cost
+	}
+	if math.IsInf(cost, 0) {
+		c.Bad("means", "the sum of the costs is too large to be a number")
+	}
 	r := register(c.m)
 	type pair struct{ threat, object string }
 	first, byThreat := map[pair]int{}, map[string]int{}

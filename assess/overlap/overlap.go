@@ -82,19 +82,26 @@ type Single struct {
 // Rate rates the chosen means.
 func (p *Problem) Rate(chosen []bool) Rating {
 	out := Rating{K: 1, Weighted: 1, Full: true}
-	var all, covered float64
+	var all, covered, heaviest float64
+	for i := range p.Edges {
+		heaviest = max(heaviest, p.Edges[i].Weight)
+	}
 	for i := range p.Edges {
 		r := p.Reach(i, chosen)
+		share := 0.0 // of the heaviest, so that sums stay finite
+		if heaviest > 0 {
+			share = p.Edges[i].Weight / heaviest
+		}
 		if i == 0 || r.Count < out.Least {
 			out.Least = r.Count
 		}
-		all += p.Edges[i].Weight
+		all += share
 		if !r.Covered {
 			out.Open = append(out.Open, i)
 			continue
 		}
 		out.Covered++
-		covered += p.Edges[i].Weight
+		covered += share
 		if means := p.critical(i, r, chosen); len(means) > 0 {
 			out.Single = append(out.Single, Single{Edge: i, Means: means})
 		}

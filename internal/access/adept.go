@@ -34,7 +34,8 @@ type Session struct {
 	system         *Adept
 }
 
-func (a *Adept) level(l int) string {
+// LevelName is the name of a level, or its number.
+func (a *Adept) LevelName(l int) string {
 	if l >= 0 && l < len(a.Levels) {
 		return a.Levels[l]
 	}
@@ -65,7 +66,7 @@ func (a *Adept) Login(user, terminal string) (*Session, Decision) {
 	j := job(user, u, t)
 	return &Session{User: user, Terminal: terminal, Job: j, system: a}, Decision{
 		Granted: true, Rule: "1 and 2",
-		Why: fmt.Sprintf("%s is a user of the system and in the franchise of terminal %s; the job has level %s, categories %v, modes %v", user, terminal, a.level(j.Level), j.Categories, j.Modes),
+		Why: fmt.Sprintf("%s is a user of the system and in the franchise of terminal %s; the job has level %s, categories %v, modes %v", user, terminal, a.LevelName(j.Level), j.Categories, j.Modes),
 	}
 }
 
@@ -110,7 +111,7 @@ func (s *Session) jobGets(name string, f Profile, mode string) (Decision, bool) 
 	return Decision{
 		Granted: true, Rule: "3 and 4",
 		Why: fmt.Sprintf("the job of %s at %s has level %s, which is not below %s, the categories %v of file %s, and %s, and %s is in its franchise",
-			s.User, s.Terminal, s.system.level(j.Level), s.system.level(f.Level), f.Categories, name, said, s.User),
+			s.User, s.Terminal, s.system.LevelName(j.Level), s.system.LevelName(f.Level), f.Categories, name, said, s.User),
 	}, true
 }
 
@@ -123,8 +124,8 @@ func (s *Session) lacks(name string, f Profile, mode string) (out []lack) {
 	}{{"3", "user " + s.User, a.Users[s.User]}, {"4", "terminal " + s.Terminal, a.Terminals[s.Terminal]}} {
 		add := func(term, why, need string) { out = append(out, lack{side.rule + " " + term, why, need}) }
 		if side.p.Level < f.Level {
-			add("level", fmt.Sprintf("level %s of %s is below level %s of file %s", a.level(side.p.Level), side.who, a.level(f.Level), name),
-				fmt.Sprintf("raise %s to level %s", side.who, a.level(f.Level)))
+			add("level", fmt.Sprintf("level %s of %s is below level %s of file %s", a.LevelName(side.p.Level), side.who, a.LevelName(f.Level), name),
+				fmt.Sprintf("raise %s to level %s", side.who, a.LevelName(f.Level)))
 		}
 		if missing := f.Categories.Without(side.p.Categories); len(missing) > 0 {
 			add("category", fmt.Sprintf("%s lacks the categories %v of file %s", side.who, missing, name), fmt.Sprintf("give %s the categories %v", side.who, missing))
@@ -163,7 +164,7 @@ func (s *Session) Create(file string) (Profile, Decision) {
 	s.system.Files[file] = p
 	return p, Decision{
 		Granted: true, Rule: "new file",
-		Why: fmt.Sprintf("file %s gets the high-water mark of the session, level %s and categories %v; only %s may use it, in the modes %v", file, s.system.level(p.Level), p.Categories, s.User, p.Modes),
+		Why: fmt.Sprintf("file %s gets the high-water mark of the session, level %s and categories %v; only %s may use it, in the modes %v", file, s.system.LevelName(p.Level), p.Categories, s.User, p.Modes),
 	}
 }
 
