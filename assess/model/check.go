@@ -24,8 +24,11 @@ type Checker struct {
 	objects, threats, means map[string]bool // the names that there are
 }
 
-// Bad notes a fault.
+// Bad notes a fault. Where there are more than anybody would read, the rest is not kept.
 func (c *Checker) Bad(path, format string, args ...any) {
+	if len(c.faults) > 10*maxFault {
+		return
+	}
 	c.faults = append(c.faults, Fault{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
