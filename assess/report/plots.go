@@ -20,6 +20,18 @@ func (d drawing) plots(s section) []template.HTML {
 		return d.ibmPlots()
 	case "optimum":
 		return d.optimumPlots()
+	case "dynamics":
+		return d.dynamicsPlots(s)
+	case "losses":
+		return d.lossPlots(s)
+	case "coverage":
+		return d.coveragePlots(s)
+	case "vulnerability":
+		return d.vulnerabilityPlots(s)
+	case "game":
+		return d.gamePlots(s)
+	case "codes":
+		return d.codesPlots(s)
 	}
 	return nil
 }

@@ -208,6 +208,11 @@ func (w *walker) list(list []any, item, group []string, figure, name string) {
 		w.add(strings.Join(words, ", "), item, group, join(figure, name), false)
 		return
 	}
+	if len(list) == 2 && numbers(list) { // a band
+		w.add(list[0], item, group, join(figure, name)+"[0]", false)
+		w.add(list[1], item, group, join(figure, name)+"[1]", false)
+		return
+	}
 	for i, v := range list {
 		at := join(figure, name) + "[" + strconv.Itoa(i) + "]"
 		switch v := v.(type) {
@@ -275,6 +280,10 @@ func scalars(o object) bool {
 // holdsWords reports whether a member is a word, as in a table of codes by name.
 func holdsWords(o object) bool {
 	return slices.ContainsFunc(o, func(m member) bool { _, word := m.value.(string); return word })
+}
+
+func numbers(list []any) bool {
+	return !slices.ContainsFunc(list, func(v any) bool { _, is := v.(float64); return !is })
 }
 
 func stringsOf(list []any) ([]string, bool) {

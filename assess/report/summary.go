@@ -150,7 +150,7 @@ func (d drawing) nextCard() (card, bool) {
 		for i, name := range chosen {
 			lines[i] = d.title(name)
 		}
-		return card{Title: d.w("next"), Value: d.money(o.Measures.Cost) + " → " + d.money(o.Measures.Without-o.Measures.Residual), Text: d.w("per", d.r.Period), Lines: d.first(lines, 5), Link: "optimum"}, true
+		return card{Title: d.w("next"), Value: d.w("next_pays", d.money(o.Measures.Cost), d.money(o.Measures.Without-o.Measures.Residual)), Text: d.w("per", d.r.Period), Lines: d.first(lines, 5), Link: "optimum"}, true
 	}
 	v, ok := view[struct {
 		Cheapest *struct{ Means []string }

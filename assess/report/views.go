@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"redoubt/assess"
+	"redoubt/assess/report/chart"
 )
 
 // The shapes below are what the forms need of a section, by the names of the report's JSON, which are fixed. Reading them from there and not from the types of
@@ -43,50 +44,74 @@ type totalLoss struct {
 	SD         *float64
 	Quantiles  map[string]float64
 	Exceedance [][]float64
-	ErrorBound float64 `json:"error_bound"`
-	LostMass   float64 `json:"lost_mass"`
 }
 
 type lossesView struct {
-	Threats []threatLoss
-	Total   *totalLoss
+	Threats            []threatLoss
+	Total              *totalLoss
+	Inherent, Proposed *totalLoss
+	Sensitivity        []struct {
+		Threat, Input string
+		Low, High     *float64
+	}
 }
 
-type ibmView struct {
-	Threats []struct {
-		Name string
-		R    float64
-		Band []float64
+// rows are the points of the exceedance curve; none where there is no curve.
+func (t *totalLoss) rows() [][]float64 {
+	if t == nil {
+		return nil
 	}
-	Total float64
-	Band  []float64
+	return t.Exceedance
 }
 
-type optimumView struct {
-	Continuous *struct {
-		C, Loss, Total float64
-		Crossing       *struct{ C, Total float64 }
-		Curve          [][]float64 // spending, loss
-	}
-	Measures *struct {
-		Chosen                []string
-		Cost, Residual, Total float64
-		Proved                bool
-		Front                 []struct{ Cost, Residual float64 }
+type graphEdge struct {
+	Threat, Object string
+	Covered        bool
+	Means          []struct {
+		Name    string
+		Exceeds bool
+		Chosen  bool
 	}
 }
 
 type coverageView struct {
-	Covered int
-	Edges   int
-	K       float64
-	Full    bool
-	Open    []openEdge
+	Full  bool
+	Open  []openEdge
+	Graph []graphEdge
 }
 
 type openEdge struct {
 	Threat, Object string
 	Weight         float64
+}
+
+type vulnerabilityView struct {
+	Generalised *float64
+	Base        []struct {
+		Component, Channel, Violator string
+		P, All                       float64
+	}
+	Zones []struct {
+		Component string
+		P         []float64
+	}
+	ZoneNames []string `json:"zone_names"`
+}
+
+type gamePlay struct{ X, Y, I, V, U float64 }
+
+type gameShare struct {
+	Strategy    string
+	Probability float64
+}
+
+type gameView struct {
+	Nash, Stackelberg *gamePlay
+	Responses         *struct{ Attacker, Defender [][]float64 }
+	Mixed             *struct {
+		Equilibria []struct{ Attacker, Defender []gameShare }
+	}
+	ZeroSum *struct{ Attacker, Defender []gameShare } `json:"zero_sum"`
 }
 
 type codesView struct {
@@ -111,4 +136,14 @@ func openEdges(r *assess.Report) []openEdge {
 	}
 	v, _ := view[coverageView](r.Coverage)
 	return v.Open
+}
+
+// bracket are the curves between which the exceedance certainly lies, where the report has them as further columns.
+func (t *totalLoss) bracket() (lower, upper []chart.Point) {
+	for _, r := range t.rows() {
+		if len(r) < 4 {
+			return nil, nil
+		}
+	}
+	return curveOf(t.rows(), 2), curveOf(t.rows(), 3)
 }

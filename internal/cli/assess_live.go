@@ -43,7 +43,10 @@ func assessLiveCommand(e Env, finish func(c *cobra.Command, m *live.Model, lang 
 		Use: "live", Short: "Assess the cluster that is running, by what it says of itself",
 		Example: "redoubt assess live -o html --output report.html\nredoubt assess live --freeze cluster.json\nredoubt assess live --from cluster.json --model model.yaml",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return assessLive(c, e, f, finish) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			f.lang, _ = c.Flags().GetString("lang") // of assess as a whole
+			return assessLive(c, e, f, finish)
+		},
 	}
 	c.Flags().StringVar(&f.freeze, "freeze", "", "write what the cluster says to this file, and assess nothing; - is standard output")
 	c.Flags().StringVar(&f.from, "from", "", "take what a cluster said from this file and ask nobody; - is standard input")
@@ -51,7 +54,6 @@ func assessLiveCommand(e Env, finish func(c *cobra.Command, m *live.Model, lang 
 	c.Flags().Lookup("catalogue").NoOptDefVal = printCatalogue
 	c.Flags().StringVar(&f.model, "model", "", "write the model to this file, to edit it and to run it with redoubt assess run; - is standard output")
 	c.Flags().StringVar(&f.since, "since", "1095d", "how far back the log is asked: a time, a day, or how long ago")
-	c.Flags().StringVar(&f.lang, "lang", "en", "the language of the texts: en or ru")
 	return c
 }
 
@@ -64,7 +66,7 @@ func assessLive(c *cobra.Command, e Env, f liveFlags, finish func(*cobra.Command
 		return usageError{fmt.Errorf("--freeze asks the cluster and --from asks nobody; give one"), ""}
 	case f.freeze != "" && f.model != "":
 		return usageError{fmt.Errorf("--freeze makes no model; use --from with the file that it writes"), ""}
-	case f.lang != "en" && f.lang != "ru":
+	case f.lang != "" && f.lang != "en" && f.lang != "ru":
 		return usageError{fmt.Errorf("--lang %q: want en or ru", f.lang), ""}
 	}
 	known, err := liveCatalogue(f.catalogue)

@@ -46,6 +46,9 @@ func (a axis) scale(v float64) (float64, bool) {
 		return 0, false
 	}
 	if !a.log {
+		if math.Abs(v) < 1e-290 { // steps between such numbers are no numbers
+			v = 0
+		}
 		return v, math.Abs(v) < 1e300
 	}
 	return math.Log10(v), v > 0

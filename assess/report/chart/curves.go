@@ -41,7 +41,7 @@ type Curves struct {
 }
 
 // seen is how many points of a curve can be told apart.
-const seen = 500
+const seen = 400
 
 // SVG draws the plot.
 func (p Curves) SVG() string {
@@ -71,7 +71,7 @@ func (p Curves) SVG() string {
 	s.open(p.Head, high)
 	for _, t := range x.ticks() {
 		s.line(t.place, top, t.place, height-bottom, "grid")
-		s.text(t.place, height-bottom+16, "middle", "dim", t.label)
+		s.text(min(t.place, width-right-14), height-bottom+16, "middle", "dim", t.label)
 	}
 	for _, t := range y.ticks() {
 		s.line(left, t.place, width-right, t.place, "grid")
@@ -111,7 +111,7 @@ func (p Curves) SVG() string {
 		if mx > width*0.6 {
 			anchor, dx = "end", -9
 		}
-		s.text(mx+dx, max(my-8, top+10), anchor, "", m.Name)
+		s.text(mx+dx, max(my-8, top+10), anchor, "halo", m.Name)
 	}
 	p.legend(&s)
 	return s.close()

@@ -1,0 +1,173 @@
+package report
+
+import (
+	"html/template"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"redoubt/assess/model"
+	"redoubt/assess/report/chart"
+)
+
+// maxThreatPlots is how many threats have a plot of their own.
+const maxThreatPlots = 6
+
+// curveOf is a row of [x, y, ...] as points.
+func curveOf(rows [][]float64, y int) []chart.Point {
+	var out []chart.Point
+	for _, r := range rows {
+		if len(r) > y {
+			out = append(out, chart.Point{X: r[0], Y: r[y]})
+		}
+	}
+	return out
+}
+
+// dynamicsPlots show for each threat what is thought of its frequency before and after the observations.
+func (d drawing) dynamicsPlots(s section) []template.HTML {
+	v, ok := view[dynamicsView](s.value)
+	if !ok {
+		return nil
+	}
+	var out []template.HTML
+	for i, t := range v.Threats {
+		if len(out) == maxThreatPlots {
+			break
+		}
+		f := t.Frequency
+		if f == nil || !(f.A > 0) || !(f.B > 0) {
+			continue
+		}
+		name := d.title(t.Name)
+		after := distuv.Gamma{Alpha: f.A, Beta: f.B}
+		p := chart.Curves{Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + d.r.Period + ")", Y: d.w("density_axis")}
+		hi := after.Quantile(0.999)
+		if hi <= 0 || math.IsInf(hi, 0) || math.IsNaN(hi) {
+			continue
+		}
+		p.Curves = append(p.Curves, chart.Curve{Name: d.w("posterior"), Points: density(after, hi)})
+		if prior := d.prior(t.Name); prior != nil && prior.A > 0 && prior.B > 0 {
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: density(distuv.Gamma{Alpha: prior.A, Beta: prior.B}, hi), Colour: 1, Dashed: true})
+		}
+		out = append(out, drawn(p.SVG()))
+	}
+	return out
+}
+
+// prior is what the model thought of a threat's frequency before it was observed.
+func (d drawing) prior(threat string) *model.Gamma {
+	if d.m == nil || d.m.Frequency == nil {
+		return nil
+	}
+	for _, f := range d.m.Frequency.Threats {
+		if f.Threat == threat {
+			return f.Prior
+		}
+	}
+	return nil
+}
+
+// density is a gamma density from near 0 to hi. Where it has no bound at 0 it is cut at what can be shown beside the rest.
+func density(g distuv.Gamma, hi float64) []chart.Point {
+	const steps = 160
+	top := 4 * g.Prob(max(g.Alpha-1, g.Alpha/2)/g.Beta)
+	var out []chart.Point
+	for i := 1; i <= steps; i++ {
+		x := hi * float64(i) / steps
+		if y := g.Prob(x); y <= top {
+			out = append(out, chart.Point{X: x, Y: y})
+		}
+	}
+	return out
+}
+
+// lossPlots are the exceedance curve, the threats' shares and what the expected loss is sensitive to.
+func (d drawing) lossPlots(s section) []template.HTML {
+	v, ok := view[lossesView](s.value)
+	if !ok {
+		return nil
+	}
+	var out []template.HTML
+	if v.Total != nil && len(v.Total.Exceedance) > 1 {
+		out = append(out, drawn(d.exceedance(v).SVG()))
+	}
+	var names []string
+	var means []float64
+	for _, t := range v.Threats {
+		if t.Mean != nil {
+			names, means = append(names, t.Name), append(means, *t.Mean)
+		}
+	}
+	if len(names) > 1 {
+		out = append(out, d.amounts("losses", names, means))
+	}
+	if p, ok := d.tornado(v); ok {
+		out = append(out, drawn(p.SVG()))
+	}
+	return out
+}
+
+// exceedance is the probability that the total exceeds each loss, on logarithmic axes, with its bracket, the owner's tolerance, and the other states of protection.
+func (d drawing) exceedance(v lossesView) chart.Curves {
+	p := chart.Curves{
+		Head: d.head("exceedance", d.w("exceed_title"), d.w("exceed_alt")), X: d.w("loss_axis", d.r.Currency), Y: d.w("exceed_axis"), LogX: true, LogY: true,
+		Curves: []chart.Curve{{Name: d.w("current"), Points: rare(curveOf(v.Total.Exceedance, 1))}},
+	}
+	lower, upper := v.Total.bracket()
+	if len(lower) > 1 {
+		p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(lower), Upper: rare(upper)})
+	}
+	for i, x := range []struct {
+		key  string
+		rows [][]float64
+	}{{"inherent", v.Inherent.rows()}, {"proposed", v.Proposed.rows()}} {
+		if len(x.rows) > 1 {
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(curveOf(x.rows, 1)), Colour: i + 1})
+		}
+	}
+	if d.m != nil && d.m.Losses != nil && len(d.m.Losses.Tolerance) > 0 {
+		var points []chart.Point
+		for _, t := range d.m.Losses.Tolerance {
+			points = append(points, chart.Point{X: t.Loss, Y: t.Probability})
+		}
+		slices.SortFunc(points, func(a, b chart.Point) int { return compare(&a.X, &b.X) })
+		p.Curves = append(p.Curves, chart.Curve{Name: d.w("tolerance"), Points: points, Colour: 3, Dashed: true})
+	}
+	return p
+}
+
+// rare leaves out what is so unlikely, or so small, that the rest of the curve would shrink to a line.
+func rare(points []chart.Point) []chart.Point {
+	const least = 1e-5
+	largest := 0.0
+	for _, p := range points {
+		if p.Y >= least {
+			largest = max(largest, p.X)
+		}
+	}
+	return slices.DeleteFunc(points, func(p chart.Point) bool { return p.Y < least || p.X < largest*1e-5 })
+}
+
+// tornado is how far the expected loss moves with each input.
+func (d drawing) tornado(v lossesView) (chart.Bars, bool) {
+	p := chart.Bars{Head: d.head("tornado", d.w("tornado_title"), d.w("tornado_alt")), X: d.w("loss_axis", d.r.Currency)}
+	for _, x := range v.Sensitivity {
+		name := x.Input
+		if x.Threat != "" {
+			name = d.title(x.Threat) + ": " + x.Input
+		}
+		if x.Low == nil || x.High == nil {
+			continue
+		}
+		p.Bars = append(p.Bars, chart.Bar{Name: name, From: *x.Low, To: *x.High, Colour: len(p.Bars) % 2})
+		p.Base = v.Total.Mean
+	}
+	slices.SortStableFunc(p.Bars, func(a, b chart.Bar) int {
+		x, y := math.Abs(b.To-b.From), math.Abs(a.To-a.From)
+		return compare(&x, &y)
+	})
+	return p, len(p.Bars) > 0
+}

@@ -1,0 +1,333 @@
+package report
+
+import (
+	"html/template"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+
+	"redoubt/assess/report/chart"
+)
+
+// most is how many nodes of one kind a graph or a map shows; the tables have all.
+const most = 40
+
+// numbered gives each name a place, in the order in which they come.
+type numbered struct {
+	names []string
+	at    map[string]int
+}
+
+func (n *numbered) of(name string) int {
+	if i, ok := n.at[name]; ok {
+		return i
+	}
+	if n.at == nil {
+		n.at = map[string]int{}
+	}
+	n.at[name] = len(n.names)
+	n.names = append(n.names, name)
+	return n.at[name]
+}
+
+// coveragePlots is the graph of threats, means and objects. What is open comes first, and goes through a node that says so.
+func (d drawing) coveragePlots(s section) []template.HTML {
+	v, ok := view[coverageView](s.value)
+	if !ok || len(v.Graph) == 0 {
+		return nil
+	}
+	var threats, means, objects numbered
+	reaching := map[string]bool{}
+	reached := map[string]bool{}
+	type pair [2]int
+	left, right := map[pair]bool{}, map[pair]bool{} // whether the link is bad
+	var leftOrder, rightOrder []pair
+	link := func(m map[pair]bool, order *[]pair, p pair, bad bool) {
+		if _, ok := m[p]; !ok {
+			*order = append(*order, p)
+		}
+		m[p] = m[p] || bad
+	}
+	graph := slices.Clone(v.Graph)
+	slices.SortStableFunc(graph, func(a, b graphEdge) int { return order(a.Covered, b.Covered) })
+	for _, e := range graph {
+		t, o := threats.of(e.Threat), objects.of(e.Object)
+		if !e.Covered {
+			reaching[e.Threat], reached[e.Object] = true, true
+			m := means.of("")
+			link(left, &leftOrder, pair{t, m}, true)
+			link(right, &rightOrder, pair{m, o}, true)
+			continue
+		}
+		for _, x := range e.Means {
+			if !x.Chosen || !x.Exceeds {
+				continue
+			}
+			m := means.of(x.Name)
+			link(left, &leftOrder, pair{t, m}, false)
+			link(right, &rightOrder, pair{m, o}, false)
+		}
+	}
+	p := chart.Layers{Head: d.head("graph", d.w("graph_title"), d.w("graph_alt")), Names: []string{d.w("threats"), d.w("means"), d.w("objects")}, Nodes: make([][]chart.Node, 3), Links: make([][]chart.Link, 2)}
+	for _, n := range threats.names {
+		p.Nodes[0] = append(p.Nodes[0], chart.Node{Name: d.title(n), Bad: reaching[n]})
+	}
+	for _, n := range means.names {
+		if n == "" {
+			p.Nodes[1] = append(p.Nodes[1], chart.Node{Name: d.w("open_node"), Bad: true})
+			continue
+		}
+		p.Nodes[1] = append(p.Nodes[1], chart.Node{Name: d.title(n)})
+	}
+	for _, n := range objects.names {
+		p.Nodes[2] = append(p.Nodes[2], chart.Node{Name: d.title(n), Bad: reached[n]})
+	}
+	for _, k := range leftOrder {
+		p.Links[0] = append(p.Links[0], chart.Link{From: k[0], To: k[1], Bad: left[k], Hint: p.Nodes[0][k[0]].Name + " – " + p.Nodes[1][k[1]].Name})
+	}
+	for _, k := range rightOrder {
+		p.Links[1] = append(p.Links[1], chart.Link{From: k[0], To: k[1], Bad: right[k], Hint: p.Nodes[1][k[0]].Name + " – " + p.Nodes[2][k[1]].Name})
+	}
+	return []template.HTML{drawn(p.SVG())}
+}
+
+// order puts what is false first.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// vulnerabilityPlots are the map of components by zone, and that of components by violator.
+func (d drawing) vulnerabilityPlots(s section) []template.HTML {
+	v, ok := view[vulnerabilityView](s.value)
+	if !ok {
+		return nil
+	}
+	var out []template.HTML
+	if len(v.Zones) > 0 {
+		p := chart.Heat{Head: d.head("zones", d.w("heat_title"), d.w("heat_alt"))}
+		for l := range v.Zones[0].P {
+			name := d.w("zone", l+1)
+			if l < len(v.ZoneNames) && v.ZoneNames[l] != "" {
+				name = v.ZoneNames[l]
+			}
+			p.Columns = append(p.Columns, name)
+		}
+		for _, z := range v.Zones {
+			p.Rows = append(p.Rows, d.component(z.Component))
+			p.Cells = append(p.Cells, z.P)
+		}
+		out = append(out, drawn(p.SVG()))
+	}
+	if len(v.Base) > 0 {
+		var rows, columns numbered
+		cells := map[[2]int]float64{} // log of the probability that none succeeds
+		for _, b := range v.Base {
+			p := b.All
+			if p == 0 {
+				p = b.P
+			}
+			cells[[2]int{rows.of(b.Component), columns.of(b.Violator)}] += math.Log1p(-min(p, 1))
+		}
+		p := chart.Heat{Head: d.head("violators", d.w("heat_pairs"), d.w("heat_pairs_alt"))}
+		for _, c := range columns.names {
+			p.Columns = append(p.Columns, d.violator(c))
+		}
+		for i, r := range rows.names {
+			p.Rows = append(p.Rows, d.component(r))
+			line := make([]float64, len(columns.names))
+			for j := range line {
+				line[j] = -math.Expm1(cells[[2]int{i, j}])
+			}
+			p.Cells = append(p.Cells, line)
+		}
+		out = append(out, drawn(p.SVG()))
+	}
+	return out
+}
+
+func (d drawing) component(name string) string {
+	if d.m != nil && d.m.Vulnerability != nil {
+		for _, c := range d.m.Vulnerability.Components {
+			if c.Name == name {
+				return either(c.Title, name)
+			}
+		}
+	}
+	return name
+}
+
+func (d drawing) violator(name string) string {
+	if d.m != nil && d.m.Vulnerability != nil {
+		for _, c := range d.m.Vulnerability.Violators {
+			if c.Name == name {
+				return name
+			}
+		}
+	}
+	return name
+}
+
+// gamePlots are the best answers of both sides, and the strategies of games in normal form.
+func (d drawing) gamePlots(s section) []template.HTML {
+	v, ok := view[gameView](s.value)
+	if !ok {
+		return nil
+	}
+	var out []template.HTML
+	if r := v.Responses; r != nil {
+		p := chart.Curves{
+			Head: d.head("responses", d.w("response_title"), d.w("response_alt")), X: d.w("defence_axis"), Y: d.w("attack_axis"),
+			Curves: []chart.Curve{{Name: d.w("attacker"), Points: curveOf(r.Attacker, 1), Colour: 1}, {Name: d.w("defender"), Points: flipped(curveOf(r.Defender, 1))}},
+		}
+		for i, m := range []struct {
+			play *gamePlay
+			key  string
+		}{{v.Nash, "nash"}, {v.Stackelberg, "stackelberg"}} {
+			if m.play != nil {
+				p.Marks = append(p.Marks, chart.Mark{Point: chart.Point{X: m.play.Y, Y: m.play.X}, Name: d.w(m.key), Colour: 2 + i})
+			}
+		}
+		out = append(out, drawn(p.SVG()))
+	}
+	mixed := func(id string, attacker, defender []gameShare) {
+		p := chart.Bars{Head: d.head(id, d.w("mix_title"), d.w("mix_alt")), X: d.w("probability_axis")}
+		for _, x := range attacker {
+			p.Bars = append(p.Bars, chart.Bar{Name: x.Strategy, To: x.Probability, Colour: 1})
+		}
+		for _, x := range defender {
+			p.Bars = append(p.Bars, chart.Bar{Name: x.Strategy, To: x.Probability})
+		}
+		if len(p.Bars) > 0 {
+			out = append(out, drawn(p.SVG()))
+		}
+	}
+	if v.Mixed != nil {
+		for i, e := range v.Mixed.Equilibria {
+			if i == 3 {
+				break
+			}
+			mixed("mixed-"+strconv.Itoa(i), e.Attacker, e.Defender)
+		}
+	}
+	if z := v.ZeroSum; z != nil {
+		mixed("zero-sum", z.Attacker, z.Defender)
+	}
+	return out
+}
+
+// flipped changes the axes: what the defender spends is always across.
+func flipped(points []chart.Point) []chart.Point {
+	for i, p := range points {
+		points[i] = chart.Point{X: p.Y, Y: p.X}
+	}
+	return points
+}
+
+// codesPlots is who reaches what by the codes, and what of that is not permitted by the model.
+func (d drawing) codesPlots(s section) []template.HTML {
+	v, ok := view[codesView](s.value)
+	if !ok || len(v.Subjects) == 0 || len(v.Objects) == 0 || v.M == 0 {
+		return nil
+	}
+	agree, ok := functions(v.Phi)
+	if !ok {
+		return nil
+	}
+	subjects, objects := slices.Sorted(maps.Keys(v.Subjects)), slices.Sorted(maps.Keys(v.Objects))
+	permitted := d.permitted()
+	p := chart.Matrix{
+		Head: d.head("codes", d.w("matrix_title"), d.w("matrix_alt")), Rows: coded(subjects, v.Subjects), Columns: coded(objects, v.Objects),
+		Cell: func(i, j int) (int, string) {
+			hint := subjects[i] + " → " + objects[j] + ": "
+			switch granted := grants(v.Subjects[subjects[i]], v.Objects[objects[j]], agree, v.M); {
+			case !granted:
+				return 0, hint + d.w("denied")
+			case permitted != nil && !permitted(subjects[i], objects[j]):
+				return 2, hint + d.w("inadmissible")
+			}
+			return 1, hint + d.w("granted")
+		},
+	}
+	return []template.HTML{drawn(p.SVG())}
+}
+
+// coded are names with their codes.
+func coded(names []string, codes map[string]string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = n + " " + codes[n]
+	}
+	return out
+}
+
+// functions is the function of two bits: its values at 00, 01, 10, 11 of the subject's and the object's bit.
+func functions(phi string) (string, bool) {
+	switch phi {
+	case "", "subset":
+		return "1011", true
+	case "and":
+		return "0001", true
+	case "xnor":
+		return "1001", true
+	}
+	return phi, len(phi) == 4
+}
+
+// grants reports whether at least m bits agree (formulas 3.19, 3.20).
+func grants(subject, object, agree string, m int) bool {
+	n := 0
+	for k := range min(len(subject), len(object)) {
+		at := 0
+		if subject[k] == '1' {
+			at = 2
+		}
+		if object[k] == '1' {
+			at++
+		}
+		if agree[at] == '1' {
+			n++
+		}
+	}
+	return n >= m
+}
+
+// permitted says what the model permits: by its matrix, or by its hierarchy; nil where neither names the nodes.
+func (d drawing) permitted() func(subject, object string) bool {
+	if d.m == nil || d.m.Codes == nil {
+		return nil
+	}
+	c := d.m.Codes
+	if c.Matrix != nil {
+		return func(s, o string) bool { return slices.Contains(c.Matrix.Permitted[s], o) }
+	}
+	if len(c.Nodes) == 0 {
+		return nil
+	}
+	below := map[string][]string{}
+	for _, n := range c.Nodes {
+		below[n.Name] = n.Below
+	}
+	reach := map[string]map[string]bool{}
+	var visit func(from, at string)
+	visit = func(from, at string) {
+		if reach[from][at] {
+			return
+		}
+		reach[from][at] = true
+		for _, b := range below[at] {
+			visit(from, b)
+		}
+	}
+	for n := range below {
+		reach[n] = map[string]bool{}
+		visit(n, n)
+	}
+	return func(s, o string) bool { return reach[s][o] }
+}
