@@ -123,6 +123,10 @@ func TestGameSection(t *testing.T) {
 	if math.Abs(g.ZeroSum.Value-411.35838933480443) > 1e-7 || *g.ZeroSum.Theta != 2.5 || len(g.Responses.Attacker) == 0 || len(r.Notes) != 0 || g.Mixed != nil {
 		t.Errorf("%+v %v", g.ZeroSum, r.Notes)
 	}
+	// Undefended, the attacker spends c ln(vN/c); defended beyond deterrence, nothing.
+	if a := g.Responses.Attacker; a[0][0] != 0 || math.Abs(a[0][1]-100*math.Log(20)) > 1e-3 || a[80][1] != 0 || g.Responses.Defender[0] != [2]float64{0, 0} {
+		t.Errorf("%v", a)
+	}
 	m.Game.Information = "N*(1-exp(-x/c))*exp(-y/d) + 1"
 	if r := section(t, m, assess.SectionGame); len(r.Game.Assumptions) != 1 || r.Game.Assumptions[0].What != "I(0, y) = 0" || len(r.Notes) != 1 {
 		t.Errorf("%+v %v", r.Game.Assumptions, r.Notes)

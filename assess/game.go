@@ -52,10 +52,10 @@ type GameAssumption struct {
 	Text string `json:"text"`
 }
 
-// GameResponses are best answers as points (x, y), for a plot.
+// GameResponses are best answers, for a plot: what the other spends first, then the answer.
 type GameResponses struct {
-	Attacker [][2]float64 `json:"attacker"`
-	Defender [][2]float64 `json:"defender"`
+	Attacker [][2]float64 `json:"attacker"` // y, x(y)
+	Defender [][2]float64 `json:"defender"` // x, y(x)
 }
 
 // GameMixed are equilibria in mixed strategies.
@@ -143,9 +143,12 @@ func (r *run) contest(in *model.Game) error {
 	}
 	out := &Game{
 		Trace:     Trace{Formulas: []string{"3.16", "3.17", "3.18", "D.regret", "D.stackelberg"}, Inputs: []string{"game"}},
-		MaxAttack: &found.MaxX, MaxDefence: &found.MaxY, Responses: &GameResponses{Attacker: found.Attacks, Defender: found.Defences},
+		MaxAttack: &found.MaxX, MaxDefence: &found.MaxY, Responses: &GameResponses{Defender: found.Defences},
 	}
 	out.Trace.source(in.Source)
+	for _, p := range found.Attacks {
+		out.Responses.Attacker = append(out.Responses.Attacker, [2]float64{p[1], p[0]})
+	}
 	for _, a := range failed {
 		out.Assumptions = append(out.Assumptions, GameAssumption{a.What, a.Text})
 		r.note(SectionGame, "game", "the model assumes %s; here %s", a.What, a.Text)
