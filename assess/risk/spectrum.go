@@ -1,0 +1,435 @@
+package risk
+
+import (
+	"context"
+	"math"
+	"math/cmplx"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The total of independent threats is found on a lattice. Two ways prove how far it can be off:
+//
+// Down and up: every cost is moved down to a multiple of the step, and up to one. The sums of these bracket the true sum with certainty, so their distributions bracket its
+// distribution. The bracket is as wide as there are manifestations, in steps: good for few.
+//
+// Nearest: every cost is moved to the nearest multiple. What that takes away or adds is independent from one to the next, at most half a step, and has a mean that is known.
+// By Hoeffding's lemma and Chernoff's bound, over the number of manifestations too, the sum of it is outside of an interval with a probability below `doubt` only. The
+// interval grows with the root of the number of manifestations: good for many.
+//
+// To both is added: the probability that was left out, what comes around at the end of the transform (bounded by Chernoff's bound on the lattice), and the rounding of the
+// transforms (a constant times the logarithm of the length, in the mean square; after Higham, Accuracy and Stability of Numerical Algorithms, 24.1).
+
+const (
+	doubt    = 1e-10
+	unit     = 0x1p-53
+	blockLen = 64
+)
+
+// aroundAt are the arguments, over the length of the lattice, at which the bound of what comes around is taken; the least result counts.
+var aroundAt = [...]float64{4, 8, 12, 20}
+
+// belowAt are those of the bound of the sum of what is below 0: 2^-j.
+const belowAt = 24
+
+// account is what the brackets need to know of a leaf.
+type account struct {
+	times  float64
+	counts *Counts
+	drift  float64
+}
+
+// noise is the logarithm of a bound of the mean of exp(lambda W), W what the group lost by being moved to the nearest multiples, in steps.
+func (a account) noise(lambda float64) float64 {
+	x := lambda*a.drift + lambda*lambda/8
+	if a.counts == nil {
+		return a.times * x
+	}
+	return a.counts.cumulant(x)
+}
+
+// cumulant is the logarithm of the mean of exp(x r), or a very great number where that is infinite.
+func (c Counts) cumulant(x float64) float64 {
+	e := math.Expm1(x)
+	if c.poisson() {
+		return math.Min(math.MaxFloat64, c.Mean*e)
+	}
+	y := -c.Mean / c.Shape * e
+	if y <= -1 {
+		return math.MaxFloat64
+	}
+	return -c.Shape * math.Log1p(y)
+}
+
+// tally is the sum of the accounts of all leaves.
+type tally struct {
+	accounts []account
+	lost     float64
+	size     float64 // Σ weight * norm, for the error of the transforms
+	factors  float64 // how many factors there are, with the events of each
+	around   [len(aroundAt)]float64
+	below    [belowAt]float64
+	deepest  int
+}
+
+func (t *tally) add(l leaf, limit int) {
+	t.accounts = append(t.accounts, account{float64(l.times), l.counts, l.drift})
+	t.lost += l.lost
+	weight := float64(l.times)
+	if l.counts != nil {
+		weight = l.counts.Mean
+	}
+	t.size += weight * l.norm
+	t.factors += 10 + 4*weight
+	for i, at := range aroundAt {
+		lambda := at / float64(limit)
+		mgf := l.mgf(lambda)
+		if l.counts == nil {
+			t.around[i] += float64(l.times) * math.Log(mgf)
+		} else {
+			t.around[i] += l.counts.cumulant(math.Log(mgf))
+		}
+	}
+	if l.below == 0 {
+		return
+	}
+	t.deepest += l.times * l.below
+	var sums [belowAt]float64
+	for k, p := range l.f[:min(l.below, len(l.f))] {
+		e := math.Exp(math.Pow(2, 1-belowAt) * float64(l.below-k))
+		for j := belowAt - 1; j >= 0; j-- { // each argument is twice the one before
+			sums[j] += p * (e - 1)
+			if e *= e; e > 1e150 {
+				for j--; j >= 0; j-- {
+					sums[j] = math.MaxFloat64
+				}
+			}
+		}
+	}
+	for j, sum := range sums {
+		t.below[j] += float64(l.times) * math.Log1p(sum)
+	}
+}
+
+// mgf is the mean of exp(lambda x) on the lattice.
+func (v vector) mgf(lambda float64) float64 {
+	sum, e, ratio := 0.0, math.Exp(-lambda*float64(v.below)), math.Exp(lambda)
+	for k, p := range v.f {
+		if k&1023 == 0 {
+			e = math.Exp(lambda * float64(k-v.below))
+		}
+		sum += p * e
+		e *= ratio
+	}
+	return sum
+}
+
+// merge adds what another tally found.
+func (t *tally) merge(o *tally) {
+	t.accounts = append(t.accounts, o.accounts...)
+	t.lost += o.lost
+	t.size += o.size
+	t.factors += o.factors
+	t.deepest += o.deepest
+	for i := range t.around {
+		t.around[i] += o.around[i]
+	}
+	for i := range t.below {
+		t.below[i] += o.below[i]
+	}
+}
+
+// depth is how many steps below 0 the sum goes but for a probability of eps.
+func (t *tally) depth(eps float64) int {
+	if t.deepest == 0 {
+		return 0
+	}
+	best := float64(t.deepest)
+	for j, k := range t.below {
+		if lambda := math.Pow(2, -float64(j)); k < 700 {
+			best = math.Min(best, (k-math.Log(eps))/lambda)
+		}
+	}
+	return int(math.Min(float64(t.deepest), math.Ceil(best)))
+}
+
+// interval is where the sum of what was lost by moving lies but for a probability of doubt on either side, in steps; mean is its expectation.
+func (t *tally) interval() (lo, mean, hi float64) {
+	bound := func(sign float64) float64 {
+		best := math.MaxFloat64
+		at := func(exponent float64) float64 {
+			lambda := math.Pow(2, exponent)
+			sum := -math.Log(doubt)
+			for _, a := range t.accounts {
+				sum += a.noise(sign * lambda)
+			}
+			return sum / lambda
+		}
+		where := 0.0
+		for e := -16.0; e <= 4; e++ {
+			if v := at(e); v < best {
+				best, where = v, e
+			}
+		}
+		for _, d := range [...]float64{0.5, 0.25, 0.125} {
+			for _, e := range [...]float64{where - d, where + d} {
+				if v := at(e); v < best {
+					best, where = v, e
+				}
+			}
+		}
+		return best
+	}
+	for _, a := range t.accounts {
+		if a.counts == nil {
+			mean += a.times * a.drift
+		} else {
+			mean += a.counts.Mean * a.drift
+		}
+	}
+	return -bound(-1), mean, bound(1)
+}
+
+// product is the spectra of the sums on the lattice, tilted by exp(-theta k).
+type product struct {
+	low, high []complex128 // of the sum of what was moved down, or to the nearest; and of what was moved up, nil for the nearest
+}
+
+func (p *product) times(o product) {
+	if p.low == nil {
+		*p = o
+		return
+	}
+	for i, z := range o.low {
+		p.low[i] *= z
+	}
+	for i, z := range o.high {
+		p.high[i] *= z
+	}
+}
+
+// spectrum multiplies the spectrum of a leaf into a product.
+func (p *product) leaf(l leaf, size int, theta float64, down bool, t *transform, work []complex128) {
+	fft, x := t.of(size)
+	clear(x)
+	for k, m := range l.f {
+		i := k - l.below
+		if i < 0 {
+			i += size
+		}
+		x[i] = m * math.Exp(-theta*float64(k-l.below))
+	}
+	fft.Coefficients(work, x)
+	first := p.low == nil
+	if first {
+		p.low = make([]complex128, len(work))
+		if down {
+			p.high = make([]complex128, len(work))
+		}
+	}
+	raise := func(z complex128) complex128 {
+		if l.counts != nil {
+			return l.counts.generate(z)
+		}
+		return integer(z, l.times)
+	}
+	if down {
+		zero, turn := complex(l.zero, 0), 2*math.Pi/float64(size)
+		for i, z := range work {
+			up := zero + cmplx.Rect(math.Exp(-theta), -turn*float64(i))*(z-zero)
+			if first {
+				p.high[i] = raise(up)
+			} else {
+				p.high[i] *= raise(up)
+			}
+		}
+	}
+	for i, z := range work {
+		if first {
+			p.low[i] = raise(z)
+		} else {
+			p.low[i] *= raise(z)
+		}
+	}
+}
+
+// integer is z to the power of n.
+func integer(z complex128, n int) complex128 {
+	if n == 1 {
+		return z
+	}
+	out := complex128(1)
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			out *= z
+		}
+		z *= z
+	}
+	return out
+}
+
+// pass computes the distribution of the sum of the groups on a lattice. Pad is how many times as long as the lattice the transform is, a power of two.
+func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*grid, error) {
+	size := power(l.limit) * pad
+	theta := 10.0 / float64(size)
+	if pad > 2 {
+		theta = 4.0 / float64(size)
+	}
+	blocks := (len(groups) + blockLen - 1) / blockLen
+	type part struct {
+		tally tally
+		short []vector
+		long  []leaf
+		lost  float64
+	}
+	total, all := tally{}, product{}
+	var vectors []vector
+	merging := !l.down && len(groups) > 32
+	wave := max(1, min(8, (1<<22)/size))
+	if blocks == 1 {
+		wave = 1
+	}
+	// The leaves of a wave of blocks are made side by side, and put together in the order of the groups.
+	for first := 0; first < blocks; first += wave {
+		parts := make([]part, min(wave, blocks-first))
+		eg, c := errgroup.WithContext(ctx)
+		eg.SetLimit(workers)
+		for b := range parts {
+			eg.Go(func() error {
+				p, t := &parts[b], &transform{}
+				for _, g := range groups[(first+b)*blockLen : min(len(groups), (first+b+1)*blockLen)] {
+					if err := context.Cause(c); err != nil {
+						return err
+					}
+					x := l.build(g)
+					p.tally.add(x, l.limit)
+					if v, lost, ok := x.whole(l, t); merging && ok {
+						p.lost += lost
+						p.short = append(p.short, v)
+						continue
+					}
+					p.long = append(p.long, x)
+				}
+				p.short, p.lost = together(p.short, l, p.lost, t)
+				return nil
+			})
+		}
+		if err := eg.Wait(); err != nil {
+			return nil, err
+		}
+		var long []leaf
+		for b := range parts {
+			total.merge(&parts[b].tally)
+			total.lost += parts[b].lost
+			vectors = append(vectors, parts[b].short...)
+			long = append(long, parts[b].long...)
+		}
+		if err := all.leaves(ctx, long, size, theta, l.down, workers); err != nil {
+			return nil, err
+		}
+	}
+	t := &transform{}
+	for n := len(vectors) + 1; len(vectors) > 1 && len(vectors) < n; {
+		n = len(vectors)
+		vectors, total.lost = together(vectors, l, total.lost, t)
+	}
+	var rest []leaf
+	for _, v := range vectors {
+		rest = append(rest, leaf{vector: v, times: 1, norm: norm(v.f)})
+	}
+	if err := all.leaves(ctx, rest, size, theta, l.down, workers); err != nil {
+		return nil, err
+	}
+	return finish(l, &total, all, size, theta), nil
+}
+
+// whole is the law of the cost of a group as one short vector, if it is short.
+func (x leaf) whole(l lattice, t *transform) (vector, float64, bool) {
+	most := l.limit / 16
+	switch {
+	case x.times == 1 && x.counts == nil:
+		return x.vector, 0, x.shorted && len(x.f) <= most
+	case x.counts == nil || len(x.f) > most:
+		return vector{}, 0, false
+	}
+	// A compound law: as long as what is left out is little, and what comes around is too.
+	for n := power(max(64, len(x.f))); n <= most; n *= 2 {
+		const fold = 4
+		fft, y := t.of(fold * n)
+		spectrum := fft.Coefficients(nil, pad(y, x.f))
+		for i, z := range spectrum {
+			spectrum[i] = x.counts.generate(z)
+		}
+		fft.Sequence(y, spectrum)
+		v := vector{f: make([]float64, n)}
+		sum := 0.0
+		for k := range v.f {
+			v.f[k] = math.Max(0, y[k]/float64(fold*n))
+			sum += v.f[k]
+		}
+		around := math.MaxFloat64
+		for _, at := range aroundAt {
+			lambda := at / float64(n)
+			around = math.Min(around, x.counts.cumulant(math.Log(x.mgf(lambda)))-lambda*float64(fold*n))
+		}
+		if lost := math.Max(0, 1-sum) + math.Exp(math.Min(0, around)); lost <= math.Max(l.trim, 1e-13) {
+			return v, lost, true
+		}
+	}
+	return vector{}, 0, false
+}
+
+// together adds neighbours in pairs, as long as what comes of it is short, and trims them.
+func together(all []vector, l lattice, lost float64, t *transform) ([]vector, float64) {
+	for len(all) > 1 {
+		var next []vector
+		merged := false
+		for i := 0; i < len(all); i += 2 {
+			if i+1 == len(all) || len(all[i].f)+len(all[i+1].f) > l.limit/4 {
+				next = append(next, all[i:min(i+2, len(all))]...)
+				continue
+			}
+			sum := all[i].plus(all[i+1], t)
+			n := float64(len(sum.f))
+			v, left := sum.trimmed(l.trim)
+			lost += left + 24*(1+math.Log2(n))*unit*math.Sqrt(2*n)*norm(all[i].f)*norm(all[i+1].f)
+			next = append(next, v)
+			merged = true
+		}
+		all = next
+		if !merged {
+			break
+		}
+	}
+	return all, lost
+}
+
+// leaves multiplies the spectra of leaves into the product: a fixed number of parts side by side, so that the order of the factors does not depend on the workers.
+func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float64, down bool, workers int) error {
+	if len(all) == 0 {
+		return nil
+	}
+	n := min(len(all), max(2, min(8, (1<<22)/size)))
+	parts := make([]product, n)
+	eg, c := errgroup.WithContext(ctx)
+	eg.SetLimit(workers)
+	for i := range parts {
+		eg.Go(func() error {
+			t, work := &transform{}, make([]complex128, size/2+1)
+			for _, x := range all[i*len(all)/n : (i+1)*len(all)/n] {
+				if err := context.Cause(c); err != nil {
+					return err
+				}
+				parts[i].leaf(x, size, theta, down, t, work)
+			}
+			return nil
+		})
+	}
+	if err := eg.Wait(); err != nil {
+		return err
+	}
+	for _, o := range parts {
+		p.times(o)
+	}
+	return nil
+}

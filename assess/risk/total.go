@@ -1,0 +1,362 @@
+package risk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+)
+
+// Request says what is wanted of a total.
+type Request struct {
+	Error   float64   // wanted half width of the brackets of the quantiles, relative to each; greater than 0
+	Levels  []float64 // of the quantiles, each between 0 and 1
+	Cells   int       // the most multiples on a lattice; 0: 2^20
+	Workers int       // 0: one for each processor
+}
+
+// Bracket is a figure with a lower and an upper bound.
+type Bracket struct{ Low, Point, High float64 }
+
+// Half is half of the width of the bracket, relative to the point; absolute where that is 0.
+func (b Bracket) Half() float64 {
+	h := (b.High - b.Low) / 2
+	if b.Point != 0 {
+		h /= math.Abs(b.Point)
+	}
+	return h
+}
+
+// Total is the law of what all threats cost together.
+type Total struct {
+	Quantiles []Bracket // as the levels that were asked for
+	Met       []bool    // whether the bracket of that quantile is as narrow as was asked for
+	grids     []*grid   // from the longest to the shortest
+	zero      bool      // nothing can happen
+}
+
+// ErrReach is returned when the law reaches beyond what numbers hold.
+var ErrReach = errors.New("the quantiles of the total are too large to be computed with")
+
+// Sum computes the law of the sum of independent threats. It makes a lattice for each quantile, as fine as its error asks for.
+func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
+	if q.Cells == 0 {
+		q.Cells = 1 << 20
+	}
+	if q.Workers == 0 {
+		q.Workers = runtime.GOMAXPROCS(0)
+	}
+	out := &Total{Quantiles: make([]Bracket, len(q.Levels)), Met: make([]bool, len(q.Levels))}
+	groups := grouped(threats)
+	if len(groups) == 0 {
+		out.zero = true
+		for i := range out.Met {
+			out.Met[i] = true
+		}
+		return out, nil
+	}
+	s := &search{ctx: ctx, groups: groups, request: q}
+	s.prepare()
+	order := make([]int, len(q.Levels))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case q.Levels[a] > q.Levels[b]:
+			return -1
+		case q.Levels[a] < q.Levels[b]:
+			return 1
+		}
+		return 0
+	})
+	reach := s.scale
+	for n, i := range order {
+		p := q.Levels[i]
+		var best Bracket
+		if n > 0 { // what the lattice of the greater quantile says may do
+			if b, ok := s.read(p); ok && s.fair(b) {
+				out.Quantiles[i], out.Met[i] = b, true
+				continue
+			}
+		}
+		guess, err := s.coarse(p, reach)
+		if err != nil {
+			return nil, err
+		}
+		best, met, err := s.refine(p, guess)
+		if err != nil {
+			return nil, err
+		}
+		out.Quantiles[i], out.Met[i] = best, met
+		reach = math.Max(best.High, best.Point)*1.01 + s.scale*1e-9
+	}
+	out.grids = s.grids
+	slices.SortStableFunc(out.grids, func(a, b *grid) int {
+		switch {
+		case a.top() > b.top():
+			return -1
+		case a.top() < b.top():
+			return 1
+		}
+		return 0
+	})
+	return out, nil
+}
+
+// search is the computation of a total.
+type search struct {
+	ctx     context.Context
+	groups  []group
+	request Request
+	scale   float64 // an amount of the order of the sum
+	events  float64 // what is moved to the lattice: expected number of damages, and threats whose cost is moved as a whole
+	zero    float64 // probability that nothing happens
+	grids   []*grid
+}
+
+func (s *search) prepare() {
+	zero := 0.0
+	var spread, single float64
+	for _, g := range s.groups {
+		n := float64(g.times)
+		if m, ok := g.Mean(); ok {
+			s.scale += n * math.Abs(m)
+		}
+		if v, ok := g.Threat.Variance(); ok {
+			spread += n * v
+		}
+		if g.Severity == nil {
+			s.events += n
+			single = math.Max(single, g.Damage.M+2*g.Damage.Predict().Scale)
+		} else {
+			s.events += n * g.Counts.Mean
+			single = math.Max(single, g.Severity.Quantile(0.9))
+		}
+		zero += n * g.Counts.LogPMF(0)
+	}
+	s.scale = math.Max(s.scale+3*math.Sqrt(spread), single)
+	if s.scale <= 0 || math.IsNaN(s.scale) || math.IsInf(s.scale, 0) {
+		s.scale = 1
+	}
+	s.zero = math.Exp(zero)
+}
+
+// trim is what each law may leave out, so that all of them together do not matter at the level.
+func (s *search) trim(p float64) float64 {
+	n := 0
+	for _, g := range s.groups {
+		n += g.times
+	}
+	return math.Max(1e-15, 0.1*s.request.Error*math.Min(p, 1-p)/float64(4*n))
+}
+
+func (s *search) run(l lattice, pad int) (*grid, error) {
+	g, err := pass(s.ctx, s.groups, l, pad, s.request.Workers)
+	if err != nil {
+		return nil, err
+	}
+	g.zero = s.zero
+	return g, nil
+}
+
+// coarse finds about where the quantile is, from a guess.
+func (s *search) coarse(p, reach float64) (float64, error) {
+	const cells = 1 << 11
+	guess := 0.0
+	for range 600 {
+		if math.IsInf(reach, 0) || reach > 1e300 {
+			return 0, ErrReach
+		}
+		g, err := s.run(lattice{step: reach / cells, limit: cells, trim: math.Max(1e-12, (1-p)*1e-3/float64(len(s.groups)))}, 2)
+		if err != nil {
+			return 0, err
+		}
+		if g.low[len(g.low)-1] < p || g.top() <= 0 {
+			reach *= 4
+			continue
+		}
+		guess = math.Min(g.unsmooth(g.low, p)+g.mean*g.step, g.top())
+		switch {
+		case p <= g.zero && g.lo == 0:
+			return 0, nil
+		case guess > 0.9*g.top():
+			reach *= 2
+		case guess < reach/32 && guess > 0 && reach > s.scale*1e-6:
+			reach = guess * 4
+		default:
+			return guess, nil
+		}
+	}
+	return guess, nil
+}
+
+// aim is the half width that is wanted of a bracket about x.
+func (s *search) aim(x float64) float64 {
+	return s.request.Error * math.Max(math.Abs(x), 1e-6*s.scale)
+}
+
+func (s *search) fair(b Bracket) bool { return b.High-b.Low <= 2*s.aim(b.Point) }
+
+// read is the narrowest of what the lattices so far say of a quantile.
+func (s *search) read(p float64) (best Bracket, ok bool) {
+	for _, g := range s.grids {
+		lo, point, hi, found := g.quantile(p)
+		if found && hi <= g.top() && (!ok || hi-lo < best.High-best.Low) {
+			best, ok = Bracket{lo, point, hi}, true
+		}
+	}
+	return best, ok
+}
+
+// refine makes lattices until the bracket of the quantile about guess is narrow enough, or the lattice too long.
+func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
+	aim := s.aim(guess)
+	// Widths in steps: down and up, as many as there are damages; nearest, by the bound of the noise.
+	pair := 2 * (1 + s.events)
+	near := tally{}
+	for _, g := range s.groups {
+		a := account{times: float64(g.times)}
+		if g.Severity != nil {
+			a.counts = &Counts{g.Counts.Shape * a.times, g.Counts.Mean * a.times}
+		}
+		near.accounts = append(near.accounts, a)
+	}
+	lo, _, hi := near.interval()
+	width, down := hi-lo, false
+	if pair < width {
+		width, down = pair, true
+	}
+	step, pad := 1.6*aim/width, 2
+	for n := 0; n < 7; n++ {
+		below := 0.0
+		for range 4 { // the lattice has to hold what is below 0 twice
+			cells := (math.Max(guess, 0)+3*aim+below)*1.02/step + 2*width + 64
+			limit := s.request.Cells
+			if cells < float64(limit) {
+				limit = max(256, power(int(cells)))
+			}
+			if cells > float64(limit) {
+				step *= cells / float64(limit)
+			} else {
+				step *= math.Max(cells/float64(limit), 0.25)
+			}
+			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: s.trim(p)}, pad)
+			if err != nil {
+				return best, false, err
+			}
+			lo, point, hi, ok := g.quantile(p)
+			if ok && hi <= g.top() {
+				if s.keep(g, p); best.High-best.Low == 0 || hi-lo < best.High-best.Low {
+					best = Bracket{lo, point, hi}
+				}
+				if s.fair(Bracket{lo, point, hi}) {
+					return best, true, nil
+				}
+				aim, guess = s.aim(point), math.Max(point, hi-(hi-lo)/2)
+				if limit == s.request.Cells && (pad > 2 || g.around+g.numeric(len(g.low)-1) < 0.02*s.request.Error*(1-p)) {
+					return best, false, nil
+				}
+				if g.around+g.rounding*math.Exp(g.theta*float64(limit)) > 0.02*s.request.Error*(1-p) {
+					pad = 4
+				}
+				step *= math.Min(0.8, math.Max(1.0/32, 1.7*aim/(hi-lo)))
+				break
+			}
+			if more := 2.2 * float64(g.lo) * g.step; more > below {
+				below = more
+			} else {
+				guess = guess*1.3 + aim + width*step
+			}
+		}
+	}
+	if best == (Bracket{}) {
+		return best, false, fmt.Errorf("no lattice of %d cells holds the quantile %v of the total: %w", s.request.Cells, p, ErrReach)
+	}
+	return best, false, nil
+}
+
+// keep keeps a lattice, instead of one that is not better anywhere.
+func (s *search) keep(g *grid, p float64) {
+	for i, o := range s.grids {
+		if math.Abs(o.top()-g.top()) < 0.3*g.top() {
+			a, _, b, ok1 := g.quantile(p)
+			c, _, d, ok2 := o.quantile(p)
+			if ok1 && (!ok2 || b-a < d-c) {
+				s.grids[i] = g
+			}
+			return
+		}
+	}
+	s.grids = append(s.grids, g)
+}
+
+// Exceed brackets the probability that the total is greater than x. Beyond the longest lattice the bracket is from 0 to what is exceeded at its end.
+func (t *Total) Exceed(x float64) Bracket {
+	if t.zero {
+		if x < 0 {
+			return Bracket{1, 1, 1}
+		}
+		return Bracket{}
+	}
+	var best *grid
+	for _, g := range t.grids {
+		if x <= g.top() && (best == nil || g.step <= best.step) {
+			best = g
+		}
+	}
+	if best == nil {
+		b := t.Exceed(t.Top())
+		return Bracket{0, 0, b.High}
+	}
+	lo, p, hi := best.cdf(x)
+	return Bracket{1 - hi, 1 - p, 1 - lo}
+}
+
+// Top is up to where the distribution is known.
+func (t *Total) Top() float64 {
+	if len(t.grids) == 0 {
+		return 0
+	}
+	return t.grids[0].top()
+}
+
+// Lost is the probability that the lattices left out at most.
+func (t *Total) Lost() float64 {
+	lost := 0.0
+	for _, g := range t.grids {
+		lost = math.Max(lost, g.lost)
+	}
+	return lost
+}
+
+// Shortfall brackets the integral of the distribution function up to x: the expectation of what the total falls short of x.
+func (t *Total) Shortfall(x float64) Bracket {
+	var out Bracket
+	if t.zero {
+		return Bracket{x, x, x}
+	}
+	done := math.Inf(-1)
+	for i := len(t.grids) - 1; i >= 0; i-- { // the finest lattice first
+		g := t.grids[i]
+		to := math.Min(x, g.top())
+		from := math.Max(done, -float64(g.lo)*g.step)
+		if to <= from {
+			continue
+		}
+		n := min(20000, max(64, int((to-from)/g.step)))
+		h := (to - from) / float64(n)
+		for k := range n {
+			lo, _, _ := g.cdf(from + float64(k)*h)
+			_, p, _ := g.cdf(from + (float64(k)+0.5)*h)
+			_, _, hi := g.cdf(from + float64(k+1)*h)
+			out.Low += lo * h
+			out.Point += p * h
+			out.High += hi * h
+		}
+		done = to
+	}
+	return out
+}
