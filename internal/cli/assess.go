@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,9 +87,21 @@ func plainPathError(err error) error {
 
 // model reads a model; what is wrong with it is told at standard error.
 func (in *inputs) model(e Env, name string) (*model.Model, error) {
+	return in.modelOrGame(e, name, false)
+}
+
+// modelOrGame reads a model, or where games are taken a game in gambit's format.
+func (in *inputs) modelOrGame(e Env, name string, games bool) (*model.Model, error) {
 	text, err := in.take(e, name, model.MaxSize)
 	if err != nil {
 		return nil, err
+	}
+	if games && bytes.HasPrefix(text, []byte("NFG ")) {
+		m := &model.Model{Version: model.Version, Game: &model.Game{NFG: string(text)}}
+		if faults := m.Check(); len(faults) > 0 {
+			return nil, fault.Errorf(fault.Invalid, "%s: %s", name, faults[0].Text)
+		}
+		return m, nil
 	}
 	m, err := model.Read(text)
 	if faults, ok := errors.AsType[model.Faults](err); ok {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"redoubt/assess"
 	"redoubt/assess/formula"
+	"redoubt/assess/game"
 	"redoubt/assess/live"
 	"redoubt/assess/model"
 	"redoubt/assess/report"
@@ -154,20 +156,29 @@ func assessSection(e Env, s sectionText) *cobra.Command {
 		Long: s.short + ".\n\nThe model needs " + s.long + ".\n\n  redoubt assess " + name + " model.yaml\n  redoubt assess " + name + " model.yaml -o json   exactly the object " + name + " of the report\n" +
 			"  redoubt assess explain                  the formulas that figures name",
 	}
-	addFormat(c, sectionFormats...)
+	formats := sectionFormats
+	if s.section == assess.SectionGame {
+		formats = append(slices.Clone(formats), "nfg")
+		c.Long += "\n\nThe file may also be a game of two players in gambit's format .nfg; -o nfg prints the game of a model in that format, where it has one in normal form."
+	}
+	addFormat(c, formats...)
 	addFile(c)
 	addComputing(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := formatOf(c, sectionFormats...); err != nil {
+		format, err := formatOf(c, formats...)
+		if err != nil {
 			return err
 		}
 		var in inputs
-		m, err := in.model(e, args[0])
+		m, err := in.modelOrGame(e, args[0], s.section == assess.SectionGame)
 		if err != nil {
 			return err
 		}
 		if err := in.withIncidents(c, e, m); err != nil {
 			return err
+		}
+		if format == "nfg" {
+			return in.normalForm(c, e, m)
 		}
 		return in.section(c, e, m, s)
 	}
@@ -175,6 +186,37 @@ func assessSection(e Env, s sectionText) *cobra.Command {
 		c.AddCommand(assessDesign(e))
 	}
 	return c
+}
+
+// normalForm writes the game of a model in gambit's format.
+func (in inputs) normalForm(c *cobra.Command, e Env, m *model.Model) error {
+	var text []byte
+	switch g := m.Game; {
+	case g != nil && g.NFG != "":
+		text = []byte(g.NFG)
+	case g != nil && g.Matrix != nil:
+		b := game.Bimatrix{Title: m.Title, Players: [2]string{"attacker", "defender"}, Rows: g.Matrix.Rows, Columns: g.Matrix.Columns, A: g.Matrix.Attacker, B: g.Matrix.Defender}
+		if b.B == nil { // what one gains the other loses
+			for _, row := range b.A {
+				loses := make([]float64, len(row))
+				for i, v := range row {
+					loses[i] = -v
+				}
+				b.B = append(b.B, loses)
+			}
+		}
+		var err error
+		if text, err = b.NFG(); err != nil {
+			return fault.Errorf(fault.Invalid, "%w", err)
+		}
+	default:
+		return fault.Errorf(fault.Invalid, "the model has no game in normal form: matrix or nfg of section game")
+	}
+	file, _ := c.Flags().GetString("output")
+	return in.deliver(e, file, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // section computes one section and prints it.
