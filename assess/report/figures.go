@@ -3,48 +3,107 @@ package report
 import "strings"
 
 // known says of a figure in which unit it is and which formula gives it. The first entry that fits counts: the section is the same, the item begins with item, or
-// ends with it where item begins with *, and the figure begins with figure.
+// ends with it where item begins with *, and the figure begins with figure. The last of a section says what holds where nothing else does.
 var known = []struct{ section, item, figure, unit, formula string }{
-	{"dynamics", "", "horizon", "period", ""},
+	{"dynamics", "", "horizon", "period", "3.6"},
 	{"dynamics", "*frequency", "a", "", "3.5"},
 	{"dynamics", "*frequency", "b", "period", "3.5"},
 	{"dynamics", "*frequency", "mean", "events", "3.8"},
 	{"dynamics", "*frequency", "variance", "events²", "3.9"},
 	{"dynamics", "*frequency", "p", "", "3.7"},
 	{"dynamics", "*frequency", "quantiles", "events", "3.7"},
+	{"dynamics", "*frequency", "", "", "3.7"},
 	{"dynamics", "*damage", "mean", "money", "3.13"},
 	{"dynamics", "*damage", "variance", "money²", "3.13"},
 	{"dynamics", "*damage", "m", "money", "3.11"},
+	{"dynamics", "*damage", "kappa", "", "3.11"},
+	{"dynamics", "*damage", "alpha", "", "3.11"},
+	{"dynamics", "*damage", "beta", "", "3.11"},
 	{"dynamics", "*damage", "scale", "money", "3.12"},
 	{"dynamics", "*damage", "df", "", "3.12"},
 	{"dynamics", "*damage", "p_negative", "", "3.12"},
 	{"dynamics", "*damage", "quantiles", "money", "3.12"},
-	{"dynamics", "*damage", "", "", "3.11"},
+	{"dynamics", "*damage", "", "", "3.12"},
+	{"dynamics", "", "", "", "3.6"},
+	{"losses", "total", "error_bound", "", "C3.bracket"},
+	{"losses", "total", "lost_mass", "", "C3.bracket"},
+	{"losses", "total", "exceedance", "", "C3.exceedance"},
+	{"losses", "total", "quantiles", "money", "C3.quantile"},
 	{"losses", "total", "mean", "money", "3.14"},
-	{"losses", "total", "sd", "money", "3.14"},
-	{"losses", "total", "quantiles", "money", "3.14"},
+	{"losses", "total", "sd", "money", "C3.variance"},
+	{"losses", "total", "tail", "money", "C3.tail"},
 	{"losses", "", "mean", "money", "3.15"},
-	{"losses", "", "variance", "money²", "3.14"},
-	{"losses", "", "quantiles", "money", "3.14"},
+	{"losses", "", "variance_iid", "money²", "C3.iid"},
+	{"losses", "", "variance", "money²", "C3.variance"},
+	{"losses", "", "quantiles", "money", "C3.exact"},
+	{"losses", "", "tail", "money", "C3.tail"},
+	{"losses", "", "contribution", "money", "C3.contribution"},
+	{"losses", "sensitivity", "", "money", "C3.tornado"},
+	{"losses", "", "", "", "3.14"},
 	{"ibm", "", "R", "money/period", "3.1"},
-	{"ibm", "", "band", "money/period", "3.1"},
+	{"ibm", "", "band", "money/period", "B.band"},
+	{"ibm", "", "quantised", "money/period", "3.1"},
 	{"ibm", "", "total", "money/period", "3.2"},
-	{"ibm", "", "S", "", "3.1"},
-	{"ibm", "", "V", "", "3.1"},
-	{"optimum", "continuous", "", "money", ""},
-	{"optimum", "measures", "", "money", ""},
+	{"ibm", "", "share", "", "3.2"},
+	{"ibm", "", "", "", "3.1"},
+	{"optimum", "continuous", "q", "", "B.curve"},
+	{"optimum", "continuous", "crossing.ratio", "", "B.crossing"},
+	{"optimum", "continuous", "crossing.q", "", "B.crossing"},
+	{"optimum", "continuous", "crossing", "money", "B.crossing"},
+	{"optimum", "continuous", "", "money", "B.curve"},
+	{"optimum", "measures", "nodes", "", "B.measures"},
+	{"optimum", "measures", "front_size", "", "B.pareto"},
+	{"optimum", "measures / returns", "return_", "", "B.return"},
+	{"optimum", "measures / returns", "", "money", "B.return"},
+	{"optimum", "measures / front", "", "money", "B.pareto"},
+	{"optimum", "measures", "", "money", "B.measures"},
+	{"game", "stackelberg", "", "", "D.stackelberg"},
+	{"game", "zero_sum", "", "", "D.zerosum"},
+	{"game", "mixed", "", "", "D.bimatrix"},
+	{"game", "equivalent", "", "", "D.reduction"},
+	{"game", "", "regret", "", "D.regret"},
 	{"game", "", "V", "", "3.16"},
 	{"game", "", "U", "", "3.17"},
 	{"game", "", "x", "", "3.18"},
 	{"game", "", "y", "", "3.18"},
-	{"coverage", "cheapest", "cost", "money/period", ""},
+	{"game", "", "", "", "3.18"},
+	{"coverage", "cheapest", "cost", "money/period", "E.cover"},
+	{"coverage", "addition", "cost", "money/period", "E.cover"},
+	{"coverage", "cheapest", "", "", "E.cover"},
+	{"coverage", "addition", "", "", "E.cover"},
+	{"coverage", "single_points", "", "", "E.single"},
+	{"coverage", "fuzzy", "", "", "E.fuzzy"},
+	{"coverage", "barriers", "", "money", "E.barriers"},
+	{"coverage", "means", "cost", "money/period", "E.edge"},
+	{"coverage", "", "K_weighted", "", "E.weighted"},
+	{"coverage", "", "K", "", "E.overlap"},
+	{"coverage", "", "residual", "money", "E.barriers"},
+	{"coverage", "", "strength", "", "E.barriers"},
+	{"coverage", "", "", "", "E.edge"},
+	{"vulnerability", "copying / third", "", "", "A3.third"},
+	{"vulnerability", "copying", "", "", "A3"},
+	{"vulnerability", "integrity", "", "", "A2.route"},
+	{"vulnerability", "extremal", "", "", "A1.extremal"},
+	{"vulnerability", "over_time", "", "", "A1.time"},
+	{"vulnerability", "base", "all", "", "A1.several"},
+	{"vulnerability", "base", "nested", "", "A1.nested"},
+	{"vulnerability", "base", "band", "", "A1.band"},
+	{"vulnerability", "base", "zones", "", "A1"},
+	{"vulnerability", "base", "", "", "A1.base"},
+	{"vulnerability", "zones", "", "", "A1"},
+	{"vulnerability", "", "nested", "", "A1.nested"},
+	{"vulnerability", "", "band", "", "A1.band"},
+	{"vulnerability", "", "", "", "A1.general"},
+	{"access", "high_water", "", "", "F.highwater"},
 	{"codes", "", "P_abs", "", "3.25"},
 	{"codes", "", "P_rel", "", "3.26"},
 	{"codes", "", "P_min", "", "3.27"},
 	{"codes", "", "P_max", "", "3.28"},
+	{"codes", "", "inadmissible", "accesses", "3.21"},
+	{"codes", "", "lower_bound", "accesses", "H.bound"},
 	{"codes", "subjects", "", "", "3.19"},
 	{"codes", "objects", "", "", "3.20"},
-	{"codes", "", "inadmissible", "accesses", "3.21"},
+	{"codes", "", "", "", "3.20"},
 }
 
 // lookUp is the entry of known for a figure.
@@ -68,15 +127,5 @@ func lookUp(section, item, figure string) (unit, formula string) {
 // named reports whether a figure is the one that is meant: by its name, an element or a member of it.
 func named(figure, want string) bool {
 	rest, ok := strings.CutPrefix(figure, want)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[' || want == "p" && (figure == "p0" || strings.HasPrefix(figure, "pmf")))
-}
-
-func unit(section, item, figure, currency string) string {
-	u, _ := lookUp(section, item, figure)
-	return strings.Replace(u, "money", currency, 1)
-}
-
-func formulaOf(section, item, figure string) string {
-	_, f := lookUp(section, item, figure)
-	return f
+	return ok && (rest == "" || strings.HasSuffix(want, "_") || rest[0] == '.' || rest[0] == '[' || want == "p" && (figure == "p0" || strings.HasPrefix(figure, "pmf")))
 }

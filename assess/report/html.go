@@ -185,25 +185,25 @@ func tables(rows []Row, section, lang string) []table {
 
 // plain is a table of single figures: a line each.
 func plain(group string, rows []Row, lang string) table {
-	t := table{Title: label(group), Head: []column{{Text: word(lang, "figure")}, {Text: word(lang, "value")}, {Text: word(lang, "unit")}, {Text: word(lang, "formula")}}}
+	t := table{Title: label(lang, group), Head: []column{{Text: word(lang, "figure")}, {Text: word(lang, "value")}, {Text: word(lang, "unit")}, {Text: word(lang, "formula")}}}
 	for i, r := range rows {
 		if i >= maxTableRows {
 			t.More = len(rows) - i
 			break
 		}
-		t.Rows = append(t.Rows, []cell{{Text: label(r.Figure)}, shown(r, lang), {Text: r.Unit}, {Formula: r.Formula}})
+		t.Rows = append(t.Rows, []cell{{Text: label(lang, r.Figure)}, shown(r, lang), {Text: r.Unit}, {Formula: r.Formula}})
 	}
 	return t
 }
 
 // pivot is a table with a line for each item and a column for each figure.
 func pivot(group string, rows []Row, lang string) table {
-	t := table{Title: label(group), Head: []column{{Text: word(lang, "item")}}}
+	t := table{Title: label(lang, group), Head: []column{{Text: word(lang, "item")}}}
 	at, line := map[string]int{}, map[string]int{}
 	for _, r := range rows {
 		if _, ok := at[r.Figure]; !ok && len(t.Head) < maxTableColumns {
 			at[r.Figure] = len(t.Head)
-			t.Head = append(t.Head, column{label(r.Figure), r.Unit, r.Formula})
+			t.Head = append(t.Head, column{label(lang, r.Figure), r.Unit, r.Formula})
 		}
 	}
 	dropped := map[string]bool{}

@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"redoubt/assess"
+	"redoubt/assess/formula"
 	"redoubt/assess/model"
 	"redoubt/assess/report"
 )
@@ -221,6 +222,30 @@ func TestHostileNames(t *testing.T) {
 			rt.Fatalf("%q: %v", bad, err)
 		}
 	})
+}
+
+// TestFormulasExist: every formula that a figure is linked to is in the catalogue.
+func TestFormulasExist(t *testing.T) {
+	r, _ := example(t)
+	rows, err := report.Rows(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := 0
+	for _, row := range rows {
+		if row.Formula != "" && !formula.Exists(row.Formula) {
+			t.Errorf("%s %s %s: there is no formula %s", row.Section, row.Item, row.Figure, row.Formula)
+		}
+		if _, number := row.Value.(float64); number && row.Formula == "" && row.Section != "access" {
+			t.Errorf("%s %s %s: a number without a formula", row.Section, row.Item, row.Figure)
+		}
+		if row.Formula != "" {
+			linked++
+		}
+	}
+	if linked == 0 {
+		t.Error("no figure has a formula")
+	}
 }
 
 func TestTable(t *testing.T) {

@@ -219,7 +219,23 @@ func (w *walker) list(list []any, item, group []string, figure, name string) {
 		case object:
 			w.object(without(v, called(v, at)), append(slices.Clone(item), place(name, called(v, at))), append(slices.Clone(group), join(figure, name)+"[]"), "")
 		case []any:
-			w.list(v, item, group, "", at)
+			w.points(v, item, group, at)
+		case nil:
+		default:
+			w.add(v, item, group, at, true)
+		}
+	}
+}
+
+// points are a list within a list: the places of a curve, the lines of a matrix.
+func (w *walker) points(list []any, item, group []string, at string) {
+	for i, v := range list {
+		at := at + "[" + strconv.Itoa(i) + "]"
+		switch v := v.(type) {
+		case object:
+			w.object(v, append(slices.Clone(item), at), append(slices.Clone(group), at), "")
+		case []any:
+			w.points(v, item, group, at)
 		case nil:
 		default:
 			w.add(v, item, group, at, true)
@@ -230,9 +246,11 @@ func (w *walker) list(list []any, item, group []string, figure, name string) {
 func (w *walker) add(v any, item, group []string, figure string, series bool) {
 	r := Row{Section: w.section, Item: strings.Join(item, " / "), Figure: figure, Value: v, Series: series, Group: strings.Join(group, ".")}
 	if _, number := v.(float64); number {
-		r.Unit = unit(w.section, r.Item, figure, w.currency)
+		u, f := lookUp(w.section, r.Item, figure)
+		r.Unit, r.Formula = strings.Replace(u, "money", w.currency, 1), f
+	} else if w.section == "codes" && len(item) > 0 { // the codes themselves
+		_, r.Formula = lookUp(w.section, r.Item, figure)
 	}
-	r.Formula = formulaOf(w.section, r.Item, figure)
 	w.rows = append(w.rows, r)
 }
 

@@ -49,7 +49,27 @@ func language(lang string) string {
 	return string(l)
 }
 
-// label is how a figure or a group is called where there is no word for it.
-func label(name string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(name, "_", " "), "[]", "")
+// label is what a figure or a group of the report's JSON is called: each part of its path by its word, where there is one.
+func label(lang, name string) string {
+	if level, ok := strings.CutPrefix(name, "quantiles."); ok {
+		return word(lang, "figure.quantiles") + " " + level
+	}
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		plain, place, _ := strings.Cut(p, "[")
+		if w := word(lang, "figure."+plain); w != "" {
+			plain = w
+		}
+		switch place {
+		case "0]":
+			plain += " ≥"
+		case "1]":
+			plain += " ≤"
+		case "", "]":
+		default:
+			plain += " " + strings.TrimSuffix(place, "]")
+		}
+		parts[i] = strings.ReplaceAll(plain, "_", " ")
+	}
+	return strings.Join(parts, ": ")
 }
