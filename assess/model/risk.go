@@ -120,7 +120,3 @@ type Tolerance struct {
 	Loss        float64 `yaml:"loss" json:"loss"`
 	Probability float64 `yaml:"probability" json:"probability"`
 }
-
-func (f *Frequency) check(string, *Checker) {}
-func (d *Damage) check(string, *Checker)    {}
-func (l *Losses) check(string, *Checker)    {}

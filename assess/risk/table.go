@@ -17,11 +17,11 @@ type cell struct {
 }
 
 const (
-	perUnit   = 64     // cells for each unit of z
-	reach     = 8.0    // of the middle
-	perTail   = 64     // cells of the tail
-	tableFair = 2e-14  // how far a cell may be from what it stands for
-	tableErr  = 5e-14  // what is accounted for
+	perUnit   = 64    // cells for each unit of z
+	reach     = 8.0   // of the middle
+	perTail   = 64    // cells of the tail
+	tableFair = 2e-14 // how far a cell may be from what it stands for
+	tableErr  = 5e-14 // what is accounted for
 )
 
 func newTable(df float64) *table {
