@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
-	"redoubt/assess/model"
 	"redoubt/assess/report/chart"
 )
 
@@ -26,62 +23,40 @@ func curveOf(rows [][]float64, y int) []chart.Point {
 	return out
 }
 
-// dynamicsPlots show for each threat what is thought of its frequency before and after the observations.
+// dynamicsPlots show for the first threats what is thought of their frequency before and after the observations; those that were observed come first.
 func (d drawing) dynamicsPlots(s section) []template.HTML {
 	v, ok := view[dynamicsView](s.value)
 	if !ok {
 		return nil
 	}
 	var out []template.HTML
-	for i, t := range v.Threats {
-		if len(out) == maxThreatPlots {
-			break
+	for _, observed := range []bool{true, false} {
+		for i, t := range v.Threats {
+			f := t.Frequency
+			if len(out) == maxThreatPlots || f == nil || len(f.Density) < 2 || observed != (f.Seen != nil && f.Seen.Observations > 0) {
+				continue
+			}
+			name := d.title(t.Name)
+			p := chart.Curves{
+				Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + d.r.Period + ")", Y: d.w("density_axis"),
+				Curves: []chart.Curve{{Name: d.w("posterior"), Points: curveOf(f.Density, 2)}},
+			}
+			if observed {
+				p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: lower(curveOf(f.Density, 1), p.Curves[0].Points), Colour: 1, Dashed: true})
+			}
+			out = append(out, drawn(p.SVG()))
 		}
-		f := t.Frequency
-		if f == nil || !(f.A > 0) || !(f.B > 0) {
-			continue
-		}
-		name := d.title(t.Name)
-		after := distuv.Gamma{Alpha: f.A, Beta: f.B}
-		p := chart.Curves{Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + d.r.Period + ")", Y: d.w("density_axis")}
-		hi := after.Quantile(0.999)
-		if hi <= 0 || math.IsInf(hi, 0) || math.IsNaN(hi) {
-			continue
-		}
-		p.Curves = append(p.Curves, chart.Curve{Name: d.w("posterior"), Points: density(after, hi)})
-		if prior := d.prior(t.Name); prior != nil && prior.A > 0 && prior.B > 0 {
-			p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: density(distuv.Gamma{Alpha: prior.A, Beta: prior.B}, hi), Colour: 1, Dashed: true})
-		}
-		out = append(out, drawn(p.SVG()))
 	}
 	return out
 }
 
-// prior is what the model thought of a threat's frequency before it was observed.
-func (d drawing) prior(threat string) *model.Gamma {
-	if d.m == nil || d.m.Frequency == nil {
-		return nil
+// lower cuts a curve where it rises far above another: a density that has no bound at 0 would flatten the one that matters.
+func lower(points, other []chart.Point) []chart.Point {
+	top := 0.0
+	for _, p := range other {
+		top = max(top, p.Y)
 	}
-	for _, f := range d.m.Frequency.Threats {
-		if f.Threat == threat {
-			return f.Prior
-		}
-	}
-	return nil
-}
-
-// density is a gamma density from near 0 to hi. Where it has no bound at 0 it is cut at what can be shown beside the rest.
-func density(g distuv.Gamma, hi float64) []chart.Point {
-	const steps = 160
-	top := 4 * g.Prob(max(g.Alpha-1, g.Alpha/2)/g.Beta)
-	var out []chart.Point
-	for i := 1; i <= steps; i++ {
-		x := hi * float64(i) / steps
-		if y := g.Prob(x); y <= top {
-			out = append(out, chart.Point{X: x, Y: y})
-		}
-	}
-	return out
+	return slices.DeleteFunc(points, func(p chart.Point) bool { return p.Y > 2*top })
 }
 
 // lossPlots are the exceedance curve, the threats' shares and what the expected loss is sensitive to.

@@ -10,26 +10,14 @@ import (
 // The shapes below are what the forms need of a section, by the names of the report's JSON, which are fixed. Reading them from there and not from the types of
 // package assess keeps this package to the contract that every other reader of a report has.
 
-type frequencyView struct {
-	A, B, Mean, Variance, P0 float64
-	PMF                      []float64
-	Quantiles                map[string]float64
-	Prior                    *struct{ A, B float64 }
-}
-
-type damageView struct {
-	M, Kappa, Alpha, Beta, DF, Scale float64
-	Mean, Variance                   *float64
-	PNegative                        float64 `json:"p_negative"`
-	Quantiles                        map[string]float64
-}
-
 type dynamicsView struct {
 	Horizon float64
 	Threats []struct {
 		Name      string
-		Frequency *frequencyView
-		Damage    *damageView
+		Frequency *struct {
+			Density [][]float64 // rate, density before the observations, after them
+			Seen    *struct{ Observations int }
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -250,26 +249,10 @@ func liveModelText(m *live.Model) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// liveWrite writes a whole file, or standard output. An export says who may do what: only its owner reads the file.
+// liveWrite writes a whole file, or standard output. An export says who may do what: only its owner reads a new file.
 func liveWrite(e Env, file string, text []byte) error {
-	if file == "-" {
-		_, err := io.Copy(e.Stdout, bytes.NewReader(text))
+	return inputs{}.deliver(e, file, func(w io.Writer) error {
+		_, err := w.Write(text)
 		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".redoubt-*")
-	if err != nil {
-		return fault.Errorf(fault.Invalid, "write %s: %w", file, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(text)
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		return fault.Errorf(fault.Internal, "write %s: %w", file, err)
-	}
-	return nil
+	})
 }
