@@ -55,7 +55,7 @@ func TestReadRefuses(t *testing.T) {
 		{"violator", "violators: [thief]", "violators: [ghost]", `"ghost" is none of`},
 		{"threat of a means", "strengths: {full-repository: 0.8}", "strengths: {nothing: 0.8}", `"nothing" is none of`},
 		{"means of a channel", "left: {tls: 0.02}", "left: {tsl: 0.02}", `"tsl" is none of`},
-		{"zones", "presence: [0.9, 0.3, 0.02, 0.01, 0.005]", "presence: [0.9]", "1 probabilities; want 5"},
+		{"zones", "presence: [0.9, 0.2, 0.01, 0.002, 0.001]", "presence: [0.9]", "1 probabilities; want 5"},
 		{"twice", "name: split", "name: node-loss", `"node-loss" is there twice`},
 		{"nothing to rest on", "facts: [log-forwarded]", "facts: []", "names no check and no fact"},
 		{"frequency", "{a: 0.5, b: 1}", "{a: 0.5, b: 0}", "greater than 0"},

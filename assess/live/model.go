@@ -35,7 +35,7 @@ func Build(e *Export, c *catalogue.Catalogue, lang string) (*Model, error) {
 		return nil, fmt.Errorf("the export does not say when it was taken")
 	}
 	b := &builder{e: e, c: c, lang: lang, m: &model.Model{
-		Version: model.Version, Title: "Protection of cluster " + e.Status.Cluster.Name, System: "cluster " + e.Status.Cluster.Name, Date: e.Taken.UTC().Format("2006-01-02"),
+		Version: model.Version, Title: title.In(lang) + " " + e.Status.Cluster.Name, System: "cluster " + e.Status.Cluster.Name, Date: e.Taken.UTC().Format("2006-01-02"),
 		Currency: "hours", Period: "year", Source: exported(e) + "; catalogue of threats of " + c.Date + ", " + c.Source,
 	}}
 	for _, x := range e.Missing {
@@ -52,6 +52,9 @@ func Build(e *Export, c *catalogue.Catalogue, lang string) (*Model, error) {
 	b.codes()
 	return &Model{b.m, b.notes}, nil
 }
+
+// title is what a report is called, before the cluster's name.
+var title = catalogue.Words{EN: "Protection of cluster", RU: "Защищённость кластера"}
 
 // exported names the export.
 func exported(e *Export) string {

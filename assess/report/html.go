@@ -26,7 +26,7 @@ var pageCSS string
 // Bounds of the page. The table and the workbook have everything.
 const (
 	maxTableRows    = 200
-	maxTableColumns = 14
+	maxTableColumns = 30
 	maxInputs       = 400
 )
 
@@ -206,6 +206,11 @@ func pivot(group string, rows []Row, lang string) table {
 			t.Head = append(t.Head, column{label(lang, r.Figure), r.Unit, r.Formula})
 		}
 	}
+	// What stands after the last list in the group is the same in each item.
+	same := ""
+	if _, rest, ok := strings.Cut(group[strings.LastIndex(group, "[]"):], "."); ok {
+		same = " / " + strings.ReplaceAll(rest, ".", " / ")
+	}
 	dropped := map[string]bool{}
 	for _, r := range rows {
 		j, ok := at[r.Figure]
@@ -221,7 +226,7 @@ func pivot(group string, rows []Row, lang string) table {
 			i = len(t.Rows)
 			line[r.Item] = i
 			t.Rows = append(t.Rows, make([]cell, len(t.Head)))
-			t.Rows[i][0].Text = r.Item
+			t.Rows[i][0].Text = strings.TrimSuffix(r.Item, same)
 		}
 		t.Rows[i][j] = shown(r, lang)
 	}

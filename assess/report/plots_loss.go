@@ -41,7 +41,9 @@ func (d drawing) dynamicsPlots(s section) []template.HTML {
 				Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + d.r.Period + ")", Y: d.w("density_axis"),
 				Curves: []chart.Curve{{Name: d.w("posterior"), Points: curveOf(f.Density, 2)}},
 			}
-			if observed {
+			if !observed {
+				p.Curves[0].Name = d.w("unobserved")
+			} else {
 				p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: lower(curveOf(f.Density, 1), p.Curves[0].Points), Colour: 1, Dashed: true})
 			}
 			out = append(out, drawn(p.SVG()))
