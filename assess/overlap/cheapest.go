@@ -2,6 +2,7 @@ package overlap
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
 	"slices"
 )
@@ -18,7 +19,7 @@ type Cheapest struct {
 }
 
 // DefaultEffort is how many million elementary steps a search takes before it gives the best set that it has found, with a bound.
-const DefaultEffort = 20000
+const DefaultEffort = 2000
 
 // Cheapest finds the cheapest set of means that, with those that are kept, removes every edge that can be removed: reductions, then branch and bound by the Lagrangian
 // dual. Effort bounds the search, in millions of elementary steps; 0: DefaultEffort. The result is the same on every machine. The error is that of the context.
@@ -140,6 +141,8 @@ type covering struct {
 
 func (p *Problem) covering(keep []bool, infeasible *[]int) *covering {
 	c := &covering{p: p, in: make([]bool, len(p.Costs)), out: make([]bool, len(p.Costs)), unit: !p.Combine}
+	same := map[string]int{} // rows by their means and amounts: of equal ones that which needs most implies the others
+	var key []byte
 	for e := range p.Edges {
 		if !p.Reach(e, nil).Covered {
 			*infeasible = append(*infeasible, e)
@@ -149,6 +152,19 @@ func (p *Problem) covering(keep []bool, infeasible *[]int) *covering {
 			continue
 		}
 		edge := &p.Edges[e]
+		key = key[:0]
+		for _, s := range edge.Means {
+			switch {
+			case p.Combine:
+				key = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(key, uint32(s.Mean)), math.Float64bits(s.R))
+			case s.R > edge.Weight:
+				key = binary.LittleEndian.AppendUint32(key, uint32(s.Mean))
+			}
+		}
+		twin, seen := same[string(key)]
+		if seen && (!p.Combine || p.Edges[c.rows[twin].edge].Weight >= edge.Weight) {
+			continue
+		}
 		r := row{edge: e, need: float64(p.depth())}
 		if p.Combine {
 			r.need = logarithmic(edge.Weight)
@@ -170,6 +186,11 @@ func (p *Problem) covering(keep []bool, infeasible *[]int) *covering {
 				r.cols, r.a = append(r.cols, int32(s.Mean)), append(r.a, a)
 			}
 		}
+		if seen {
+			c.rows[twin] = r
+			continue
+		}
+		same[string(key)] = len(c.rows)
 		c.rows = append(c.rows, r)
 	}
 	return c

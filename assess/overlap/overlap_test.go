@@ -305,6 +305,13 @@ func TestSearchGivesUpWithABound(t *testing.T) {
 	if err != nil || !slices.Equal(again.Means, got.Means) || again.LowerBound != got.LowerBound {
 		t.Errorf("a second run differs: %+v, %v", again, err)
 	}
+	parts := &Problem{Costs: []float64{1, 2, 1, 1, 2, 1, 3, 1}} // two problems; the first takes all the effort
+	for _, m := range [][]int{{0, 1}, {1, 2}, {0, 2}, {1, 3}, {4, 5}, {5, 6}, {4, 6}, {6, 7}} {
+		parts.Edges = append(parts.Edges, Edge{Weight: 0.5, Means: []Strength{{m[0], 1}, {m[1], 1}}})
+	}
+	if tight, err := parts.Cheapest(context.Background(), nil, 1e-6); err != nil || tight.LowerBound < 1 || tight.LowerBound > tight.Cost {
+		t.Errorf("with no effort: %+v, %v", tight, err)
+	}
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(gone)

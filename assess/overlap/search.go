@@ -52,6 +52,7 @@ type solver struct {
 	work    float64
 	limit   float64
 	nodes   int
+	looked  float64 // the work at which the context is looked at next
 	err     error
 	reduced []float64 // by means: reduced cost at the multipliers of the last bound
 	weight  []float64 // by means: how often the dual takes it, smoothed
@@ -146,6 +147,16 @@ func (s *solver) solve() (solved, error) {
 	bound := s.search(u, rootRounds)
 	if s.err != nil {
 		return solved{}, s.err
+	}
+	for _, r := range s.rows { // whatever the search had time for: a row needs at least its cheapest means
+		least := math.Inf(1)
+		for _, e := range r {
+			least = min(least, s.cost[e.at])
+		}
+		bound = max(bound, least)
+	}
+	if s.unit > 0 { // no set costs anything in between
+		bound = math.Ceil(bound/s.unit-1e-6) * s.unit
 	}
 	out := solved{bound: min(bound, s.upper), greedy: first, proved: bound >= s.cut()}
 	for m, st := range s.best {
@@ -308,7 +319,7 @@ func (s *solver) bound(u []float64, rounds int) float64 {
 			best = total
 			bestU, bestReduced = append(bestU[:0], u...), append(bestReduced[:0], s.reduced...)
 		}
-		if best >= cut || round == rounds-1 {
+		if best >= cut || round == rounds-1 || s.interrupted() {
 			break
 		}
 		if idle >= 8 {
@@ -445,13 +456,20 @@ func (s *solver) greedy(price []float64) {
 	s.record()
 }
 
+// interrupted looks at the context, every million steps.
+func (s *solver) interrupted() bool {
+	if s.err == nil && s.work >= s.looked {
+		s.looked = s.work + 1e6
+		s.err = context.Cause(s.ctx)
+	}
+	return s.err != nil
+}
+
 // search looks through all sets below a node and returns a lower bound on those that it did not look at or that are no better than the best; u are the multipliers that
 // the parent found.
 func (s *solver) search(u []float64, rounds int) float64 {
 	s.nodes++
-	if s.nodes%64 == 0 && s.err == nil {
-		s.err = context.Cause(s.ctx)
-	}
+	s.interrupted()
 	if s.work > s.limit || s.err != nil {
 		return math.Inf(-1) // the parent's bound holds
 	}
