@@ -123,3 +123,14 @@ func (e *expansion) spread() float64 {
 	}
 	return s / w
 }
+
+// Quantiles are several at once, which costs little more than one.
+func (c Cost) Quantiles(levels []float64) []float64 {
+	e := c.expand()
+	e.t = newTable(e.df)
+	out := make([]float64, len(levels))
+	for i, p := range levels {
+		out[i] = e.quantile(p)
+	}
+	return out
+}

@@ -1,0 +1,169 @@
+package assess
+
+import (
+	"math"
+
+	"redoubt/assess/model"
+	"redoubt/assess/risk"
+)
+
+// SimulationResult is what was drawn: the total with dependence between threats, limits and insurance. Every figure has its standard error or a bracket.
+type SimulationResult struct {
+	Trials     int                   `json:"trials"`
+	Seed       uint64                `json:"seed"`
+	Dependence string                `json:"dependence,omitempty"` // shock, gaussian or t
+	Gross      *Estimate             `json:"gross"`                // expected total before limits and insurance; null: it is infinite
+	Mean       *Estimate             `json:"mean"`                 // expected loss that is left, without premiums; null: it is infinite
+	SD         *float64              `json:"sd"`                   // of the draws
+	Quantiles  map[string]float64    `json:"quantiles"`
+	Brackets   map[string][2]float64 `json:"quantile_brackets"` // hold the quantile with the confidence, between order statistics
+	Confidence float64               `json:"confidence"`
+	TailValue  map[string]Estimate   `json:"tail_value,omitempty"`
+	Exceedance [][4]float64          `json:"exceedance"` // loss, probability of more, and two standard errors to either side
+	Premium    float64               `json:"premium"`    // of all insurances
+	Layers     []LayerResult         `json:"layers,omitempty"`
+}
+
+// Estimate is a figure that was drawn, with its standard error.
+type Estimate struct {
+	Value float64 `json:"value"`
+	Error float64 `json:"error"`
+}
+
+// LayerResult is what an insurance pays.
+type LayerResult struct {
+	Name        string   `json:"name,omitempty"`
+	Premium     float64  `json:"premium"`
+	Pays        Estimate `json:"pays"`        // in the mean
+	Probability Estimate `json:"probability"` // that it pays
+	Return      *float64 `json:"return,omitempty"`
+}
+
+// maxDraws is how many single damages are drawn at most: a simulation that would need more has fewer trials.
+const maxDraws = 2e9
+
+func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
+	if in.Dependence == nil && len(in.Limits) == 0 && len(in.Insurance) == 0 {
+		return nil
+	}
+	s := risk.Simulation{Trials: 100000, Seed: 1, Levels: levels, Workers: r.options.Workers}
+	if x := in.Simulation; x != nil {
+		if x.Trials > 0 {
+			s.Trials = x.Trials
+		}
+		s.Seed = x.Seed
+	}
+	out.Trace.Formulas = append(out.Trace.Formulas, "C3.simulation")
+	name := r.dependence(&s, in.Dependence, out)
+	if len(in.Limits) > 0 || len(in.Insurance) > 0 {
+		out.Trace.Formulas = append(out.Trace.Formulas, "C3.layer")
+	}
+	at := map[string]int{}
+	for i, t := range out.Threats {
+		at[t.Name] = i
+	}
+	for k, l := range in.Limits {
+		i, ok := at[l.Threat]
+		if !ok {
+			r.note(SectionLosses, model.Item("losses.limits", k), "%s has no frequency or no damage, so there is nothing to limit", l.Threat)
+			continue
+		}
+		s.Threats[i].Limits = risk.Limits{Deductible: l.Deductible, Cap: l.Cap}
+	}
+	draws := 1.0
+	for _, t := range out.parts {
+		if draws++; t.Severity != nil {
+			draws += t.Counts.Mean
+		}
+	}
+	if most := maxDraws / draws; float64(s.Trials) > most {
+		s.Trials = max(1000, int(most))
+		r.note(SectionLosses, "losses.simulation", "a trial has %.3g draws, so only %d trials were made", draws, s.Trials)
+		if draws*1000 > 10*maxDraws {
+			r.note(SectionLosses, "losses.simulation", "damages are too many to be drawn; there is no simulation")
+			return nil
+		}
+	}
+	for _, l := range in.Insurance {
+		share := l.Share
+		if share == 0 {
+			share = 1
+		}
+		s.Layers = append(s.Layers, risk.Layer{Attachment: l.Attachment, Limit: l.Limit, Share: share})
+	}
+	for i, row := range out.Total.Exceedance {
+		if i%4 == 0 {
+			s.Losses = append(s.Losses, row[0])
+		}
+	}
+	d, err := risk.Simulate(r.ctx, s)
+	if err != nil {
+		return err
+	}
+	out.Simulation = simulated(d, s, in, name)
+	return nil
+}
+
+// dependence sets what is dependent, and names it.
+func (r *run) dependence(s *risk.Simulation, in *model.Dependence, out *Losses) string {
+	for _, p := range out.parts {
+		s.Threats = append(s.Threats, risk.Simulated{Threat: p})
+	}
+	if in == nil {
+		return ""
+	}
+	out.Trace.Formulas = append(out.Trace.Formulas, "C3.dependence")
+	named := map[string]bool{}
+	for _, n := range in.Threats {
+		named[n] = true
+	}
+	for i, t := range out.Threats {
+		s.Threats[i].Dependent = len(named) == 0 || named[t.Name]
+	}
+	switch in.Kind {
+	case "shock":
+		s.Kind, s.Shape = risk.Shock, in.Shape
+	case "gaussian":
+		s.Kind, s.Correlation = risk.GaussCopula, in.Correlation
+	case "t":
+		s.Kind, s.Correlation, s.Freedom = risk.StudentCopula, in.Correlation, in.Freedom
+	}
+	return in.Kind
+}
+
+func simulated(d *risk.Drawn, s risk.Simulation, in *model.Losses, name string) *SimulationResult {
+	out := &SimulationResult{
+		Trials: d.Trials, Seed: s.Seed, Dependence: name, Quantiles: map[string]float64{}, Brackets: map[string][2]float64{}, Confidence: d.Confident, Exceedance: [][4]float64{},
+	}
+	if d.Finite {
+		out.Gross, out.Mean, out.SD = estimate(d.Gross), estimate(d.Net), perhaps(d.SD, true)
+		out.TailValue = map[string]Estimate{}
+	}
+	for i, p := range s.Levels {
+		out.Quantiles[level(p)] = d.Quantiles[i].Point
+		out.Brackets[level(p)] = [2]float64{d.Quantiles[i].Low, d.Quantiles[i].High}
+		if x := estimate(d.Tail[i]); d.Finite && x != nil {
+			out.TailValue[level(p)] = *x
+		}
+	}
+	for i, x := range s.Losses {
+		e := d.Exceed[i]
+		out.Exceedance = append(out.Exceedance, [4]float64{x, e.Value, math.Max(0, e.Value-2*e.Error), math.Min(1, e.Value+2*e.Error)})
+	}
+	for i, l := range in.Insurance {
+		x := LayerResult{Name: l.Name, Premium: l.Premium, Pays: Estimate(d.Layers[i]), Probability: Estimate(d.Hit[i])}
+		if l.Premium > 0 {
+			x.Return = number((x.Pays.Value - l.Premium) / l.Premium)
+		}
+		out.Premium += l.Premium
+		out.Layers = append(out.Layers, x)
+	}
+	return out
+}
+
+func estimate(e risk.Estimate) *Estimate {
+	if perhaps(e.Value, true) == nil || perhaps(e.Error, true) == nil {
+		return nil
+	}
+	return &Estimate{e.Value, e.Error}
+}
