@@ -15,9 +15,9 @@ import (
 
 // assessReport prints all sections.
 func (l look) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
-	rows, err := report.Rows(r)
+	rows, err := assessFigures(r)
 	if err != nil {
-		return fault.Errorf(fault.Internal, "print the report: %w", err)
+		return err
 	}
 	var b strings.Builder
 	for _, x := range [][2]string{{"", r.Title}, {"System: ", r.System}, {"Date: ", r.Date}, {"Amounts: ", r.Currency + " per " + r.Period}, {"Model: ", "SHA-256 " + r.Digest}} {
@@ -49,6 +49,47 @@ func (l look) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
 	return err
 }
 
+// assessFigures are the figures of a report, for people: units name the model's period, and the two ends of an interval are one figure.
+func assessFigures(r *assess.Report) ([]report.Row, error) {
+	rows, err := report.Rows(r)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "print the report: %w", err)
+	}
+	out := rows[:0]
+	for i := 0; i < len(rows); i++ {
+		row := rows[i]
+		row.Unit = strings.Replace(row.Unit, "period", r.Period, 1)
+		if name, ok := strings.CutSuffix(row.Figure, "[0]"); ok && !row.Series && i+1 < len(rows) && rows[i+1].Item == row.Item && rows[i+1].Figure == name+"[1]" &&
+			(i+2 == len(rows) || rows[i+2].Item != row.Item || rows[i+2].Figure != name+"[2]") {
+			row.Figure, row.Value = name, figure(row)+" to "+figure(rows[i+1])
+			i++
+		}
+		if threat, what, ok := strings.Cut(row.Item, " / "); ok && row.Section == string(assess.SectionDynamics) {
+			row.Item = what + " / " + threat // so that threats stand beside each other
+		}
+		out = append(out, row)
+	}
+	place := func(r report.Row) int {
+		switch what, _, _ := strings.Cut(r.Item, " / "); {
+		case r.Section != string(assess.SectionDynamics):
+			return 3
+		case what == "frequency":
+			return 1
+		case what == "damage":
+			return 2
+		}
+		return 0
+	}
+	if first := slices.IndexFunc(out, func(r report.Row) bool { return place(r) < 3 }); first >= 0 {
+		end := first
+		for end < len(out) && place(out[end]) < 3 {
+			end++
+		}
+		slices.SortStableFunc(out[first:end], func(a, b report.Row) int { return place(a) - place(b) })
+	}
+	return out, nil
+}
+
 // noteText is a note without its section.
 func noteText(n assess.Note) string {
 	if n.Path != "" {
@@ -59,9 +100,9 @@ func noteText(n assess.Note) string {
 
 // assessSection prints one section and the notes on it.
 func (l look) assessSection(w io.Writer, r *assess.Report, s assess.Section, verbose bool) error {
-	rows, err := report.Rows(r)
+	rows, err := assessFigures(r)
 	if err != nil {
-		return fault.Errorf(fault.Internal, "print the section: %w", err)
+		return err
 	}
 	text := l.assessRows(rows, s, verbose)
 	for _, n := range r.Notes {
@@ -121,8 +162,7 @@ func (l look) assessRows(rows []report.Row, s assess.Section, verbose bool) stri
 	if len(items) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString(l.paint(heading, strings.ToUpper(string(s))) + "\n")
+	var blocks []string
 	var alone []assessItem
 	for len(items) > 0 {
 		n := 1
@@ -130,20 +170,31 @@ func (l look) assessRows(rows []report.Row, s assess.Section, verbose bool) stri
 			n++
 		}
 		figures := all(items[:n])
-		if n == 1 || n > most && len(figures) > most {
+		if n == 1 || sentences(items[:n], len(figures)) {
 			alone = append(alone, items[:n]...)
 		} else {
-			b.WriteString(l.single(alone))
+			blocks = append(blocks, l.single(alone), l.together(items[:n], figures))
 			alone = nil
-			b.WriteString(l.together(items[:n], figures))
 		}
 		items = items[n:]
 	}
-	b.WriteString(l.single(alone))
+	blocks = append(blocks, l.single(alone))
 	if series > 0 {
-		b.WriteString(l.wrapped("  ", fmt.Sprintf("(%d numbers of plots are left out; -v shows them)", series)))
+		blocks = append(blocks, l.wrapped("  ", fmt.Sprintf("(of plots %s left out; -v shows them)", count(series, "number"))))
 	}
-	return b.String()
+	blocks = slices.DeleteFunc(blocks, func(s string) bool { return s == "" })
+	return l.paint(heading, strings.ToUpper(string(s))) + "\n" + strings.Join(blocks, "\n")
+}
+
+// sentences reports whether items say more than goes into the cells of a table.
+func sentences(items []assessItem, figures int) bool {
+	longest := 40
+	if figures > most { // beside each other
+		longest = 26
+	}
+	return slices.ContainsFunc(items, func(i assessItem) bool {
+		return slices.ContainsFunc(i.rows, func(r report.Row) bool { return len([]rune(figure(r))) > longest })
+	})
 }
 
 // all are the figures of several items, each once.
@@ -197,19 +248,23 @@ func (l look) together(items []assessItem, figures []string) string {
 		}
 		return l.grid("  ", header, rows)
 	}
-	header := []string{strings.TrimSpace(list + " figure")}
-	for _, i := range items {
-		_, own := i.list()
-		header = append(header, own)
-	}
-	for _, f := range figures {
-		row := []string{headed(f, items)}
-		for _, i := range items {
-			row = append(row, cellOf(i, f))
+	var blocks []string
+	for part := range slices.Chunk(items, most) {
+		header, rows := []string{strings.TrimSpace(list + " figure")}, [][]string(nil)
+		for _, i := range part {
+			_, own := i.list()
+			header = append(header, own)
 		}
-		rows = append(rows, row)
+		for _, f := range figures {
+			row := []string{headed(f, items)}
+			for _, i := range part {
+				row = append(row, cellOf(i, f))
+			}
+			rows = append(rows, row)
+		}
+		blocks = append(blocks, l.grid("  ", header, rows))
 	}
-	return l.grid("  ", header, rows)
+	return strings.Join(blocks, "\n")
 }
 
 func either(s, otherwise string) string {

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"redoubt/assess"
+	"redoubt/assess/incident"
+	"redoubt/assess/report"
+)
+
+// TestStoreOfManyWriters lets many add to one store at the same time: nothing is lost, and nobody reads half a store.
+func TestStoreOfManyWriters(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "incidents.jsonl")
+	var g errgroup.Group
+	const writers, each = 8, 10
+	for w := range writers {
+		g.Go(func() error {
+			for n := range each {
+				err := changeStore(name, func(s *incident.Store) (bool, error) {
+					_, _, _, err := s.Merge([]incident.Incident{{ID: fmt.Sprint(w, " ", n), Time: "2025", Threat: "t"}}, false)
+					return true, err
+				})
+				if err != nil {
+					return err
+				}
+				text, err := os.ReadFile(name)
+				if err != nil {
+					return err
+				}
+				if _, err := incident.Parse(text); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := incident.Parse(text)
+	if err != nil || len(s.All()) != writers*each {
+		t.Fatalf("%d incidents, %v", len(s.All()), err)
+	}
+	// What changes nothing leaves no empty store behind.
+	none := filepath.Join(t.TempDir(), "none.jsonl")
+	if err := changeStore(none, func(*incident.Store) (bool, error) { return false, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(none); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an empty store was left: %v", err)
+	}
+}
+
+// TestReplaceFile holds a file to being written whole or not at all, with its rights, through links.
+func TestReplaceFile(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "report.json")
+	write := func(text string, fails error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
+			return errors.Join(err, fails)
+		}
+	}
+	if err := replaceFile(name, write("first", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := os.Chmod(name, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link.json")
+	if err := os.Symlink("report.json", link); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the disk is full")
+	if err := replaceFile(link, write(strings.Repeat("x", 100_000), broken)); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	if text, err := os.ReadFile(name); err != nil || string(text) != "first" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := replaceFile(link, write("second", nil)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(name)
+	if text, rerr := os.ReadFile(link); err != nil || rerr != nil || string(text) != "second" || info.Mode() != 0o640 {
+		t.Errorf("%q, %v, %v, %v", text, info.Mode(), err, rerr)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// TestAssessRows sets figures of each kind: of items that are alike, of items with many figures, and of those that say more than goes into a cell.
+func TestAssessRows(t *testing.T) {
+	var rows []report.Row
+	add := func(item, name string, v any, unit string) {
+		rows = append(rows, report.Row{Section: "ibm", Item: item, Figure: name, Value: v, Unit: unit})
+	}
+	add("", "scale", "ibm", "")
+	add("fire", "R", 1000.0, "EUR")
+	add("fire", "S", 2.5, "")
+	add("theft", "R", 12345678.5, "EUR")
+	add("theft", "S", 5.0, "")
+	add("theft", "more", 1e-9, "")
+	add("theft", "why", strings.Repeat("a sentence ", 9), "")
+	for i := range 8 {
+		for _, name := range []string{"x", "y"} {
+			add("many / "+name, fmt.Sprint("f", i), float64(i)/3, "")
+		}
+	}
+	rows = append(rows, report.Row{Section: "ibm", Item: "many / x", Figure: "plot[0]", Value: 1.0, Series: true})
+	byItem := append(append([]report.Row{}, rows[:7]...), rows[len(rows)-1])
+	for _, name := range []string{"x", "y"} {
+		for _, r := range rows {
+			if r.Item == "many / "+name && !r.Series {
+				byItem = append(byItem, r)
+			}
+		}
+	}
+	want := `IBM
+  item   figure  value
+         scale   ibm
+  fire   R       1000 EUR
+         S       2.5
+  theft  R       12345678 EUR
+         S       5
+         more    1e-09
+         why     a sentence a sentence a sentence a sentence a sentence a sentence a sentence a sentence a sentence
+
+  many figure  x         y
+  f0           0         0
+  f1           0.333333  0.333333
+  f2           0.666667  0.666667
+  f3           1         1
+  f4           1.33333   1.33333
+  f5           1.66667   1.66667
+  f6           2         2
+  f7           2.33333   2.33333
+
+  (of plots 1 number left out; -v shows them)
+`
+	if diff := cmp.Diff(want, look{}.assessRows(byItem, assess.SectionIBM, false)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := (look{}).assessRows(byItem, assess.SectionGame, false); got != "" {
+		t.Errorf("a section that is not there: %q", got)
+	}
+}
+
+// TestAssessingIsQuiet keeps progress off where no terminal is.
+func TestAssessingIsQuiet(t *testing.T) {
+	var b bytes.Buffer
+	tell, end := Env{Stderr: &b}.assessing()
+	tell("losses", 0.5)
+	end()
+	tell("losses", 1)
+	if b.Len() > 0 {
+		t.Errorf("%q", b.String())
+	}
+}
