@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"redoubt/assess/codes"
 )
 
@@ -383,5 +381,3 @@ func TestRefusals(t *testing.T) {
 		t.Error("a search that was called off returns codes")
 	}
 }
-
-var _ = rapid.Check

@@ -58,18 +58,26 @@ func Design(ctx context.Context, h *Hierarchy, w Wish) (*Plan, error) {
 	for low < w.MaxN && !d.possible(low) {
 		low++
 	}
-	if low < w.MaxN && w.AtLeast == 1 { // the least length without inadmissible accesses is a problem of its own, with better bounds
-		k, _, _ := w.Phi.class()
-		if k == classOr && w.M == 0 || k == classAnd && d.m(low) == 1 {
-			x, err := minimumBits(ctx, h.Relation, k == classAnd, w.ops())
-			if err != nil {
-				return nil, err
-			}
+	fails, works := low-1, 0
+	if k, _, _ := w.Phi.class(); k == classOr && w.M == 0 || k == classAnd && d.m(low) == 1 {
+		// The least length without inadmissible accesses is a problem of its own, with better bounds.
+		x, err := minimumBits(ctx, h.Relation, k == classAnd, w.ops())
+		if err != nil {
+			return nil, err
+		}
+		d.free = &x
+		if w.AtLeast == 1 {
 			low = min(max(low, x.Low), w.MaxN)
+			fails = low - 1
+			if x.Found && x.High <= w.MaxN {
+				works = max(x.High, low)
+				if _, err := d.at(works); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	// More bits never protect less, so the least length that is reached can be looked for in ever smaller brackets.
-	fails, works := low-1, 0
 	for step := 1; works == 0; step *= 2 {
 		n := min(low+step-1, w.MaxN)
 		p, err := d.at(n)
@@ -109,6 +117,7 @@ type designer struct {
 	h     *Hierarchy
 	w     Wish
 	plans map[int]*Plan // by length
+	free  *Bits         // codes without inadmissible accesses, where that is a problem of its own
 }
 
 func (d *designer) m(n int) int {
@@ -149,7 +158,11 @@ func (d *designer) possible(n int) bool {
 
 // at are codes of n bits, never worse than those of fewer bits that are there already.
 func (d *designer) at(n int) (*Plan, error) {
-	s, err := Solve(d.ctx, d.h, Mechanism{Phi: d.w.Phi, N: n, M: d.m(n)}, d.w.Options)
+	o := d.w.Options
+	if len(d.h.Subjects)+len(d.h.Objects) > 400 { // several lengths are tried: together they take what one may
+		o.Effort = float64(o.ops()) / (1e6 * stepOps * 4)
+	}
+	s, err := solve(d.ctx, d.h, Mechanism{Phi: d.w.Phi, N: n, M: d.m(n)}, o, d.free)
 	if err != nil {
 		return nil, err
 	}

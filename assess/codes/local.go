@@ -16,11 +16,15 @@ type blocking struct {
 	a, b    []uint64
 	require [][]int32 // by bit and object: how many subjects of the block require it
 	y       int
+	limit   int   // of the objects that change by a toggle
 	changed []int // objects, by the last toggle
-	was     []uint64
+	last    int   // change of y by it
 }
 
-const mostChanged = 64 // objects whose code may change by one move
+// changeable is how many objects' codes a random move may change: one where a hierarchy stays a set of ideals; more where moves are cheap.
+func changeable(subjects int) int { return max(2, 4096/subjects) }
+
+const mostChanged = 24 // the same for the moves of the greedy choice, which are fewer
 
 func newBlocking(r *Relation, n int) *blocking {
 	s := &blocking{r: r, n: n, wanted: r.wanted(), a: make([]uint64, len(r.Subjects)), b: make([]uint64, len(r.Objects)), require: make([][]int32, n)}
@@ -75,7 +79,7 @@ func (s *blocking) blocked() int {
 func (s *blocking) toggle(i, k int) (delta int, ok bool) {
 	bit := uint64(1) << k
 	in := s.a[i]&bit == 0
-	s.changed, s.was = s.changed[:0], s.was[:0]
+	s.changed = s.changed[:0]
 	edge, step := int32(0), int32(1) // entering: objects required by nobody before
 	if in {
 		edge, step = 1, -1 // leaving: objects required by this one alone
@@ -85,18 +89,34 @@ func (s *blocking) toggle(i, k int) (delta int, ok bool) {
 			s.changed = append(s.changed, j)
 		}
 	})
-	if len(s.changed) > mostChanged {
+	if len(s.changed) > s.limit {
 		return 0, false
 	}
 	before := s.touched(i)
+	s.move(i, k, step)
+	s.last = s.touched(i) - before
+	s.y += s.last
+	return s.last, true
+}
+
+// move changes the codes, without counting.
+func (s *blocking) move(i, k int, step int32) {
 	s.r.permit[i].each(func(j int) { s.require[k][j] += step })
+	bit := uint64(1) << k
 	s.a[i] ^= bit
 	for _, j := range s.changed {
 		s.b[j] ^= bit
 	}
-	delta = s.touched(i) - before
-	s.y += delta
-	return delta, true
+}
+
+// undo takes the last toggle back.
+func (s *blocking) undo(i, k int) {
+	step := int32(-1) // it entered
+	if s.a[i]>>k&1 != 0 {
+		step = 1
+	}
+	s.move(i, k, step)
+	s.y -= s.last
 }
 
 // touched is how many accesses are granted by subject i, or to the objects that change.
@@ -135,6 +155,11 @@ func (s *blocking) tighten() {
 // greedy chooses one block after the other: from none of the subjects, those whose entering or leaving takes accesses away, in orders in which whole branches stay
 // together, until nothing changes; the best of some orders.
 func (s *blocking) greedy(rng *rand.Rand, orders int) {
+	s.limit = max(mostChanged, changeable(len(s.a)))
+	passes := 8
+	if len(s.a) > 200 {
+		orders, passes = 1, 4
+	}
 	for k := range s.n {
 		bestY, best := math.MaxInt, []uint64(nil)
 		start := append([]uint64(nil), s.a...)
@@ -143,7 +168,7 @@ func (s *blocking) greedy(rng *rand.Rand, orders int) {
 				s.load(start)
 			}
 			order := s.r.branches(rng, try == 0)
-			for range 8 {
+			for range passes {
 				if !s.pass(order, k) {
 					break
 				}
@@ -165,7 +190,7 @@ func (s *blocking) pass(order []int, k int) bool {
 		case ok && delta < 0:
 			better = true
 		case ok:
-			s.toggle(i, k)
+			s.undo(i, k)
 		}
 	}
 	return better
@@ -174,6 +199,7 @@ func (s *blocking) pass(order []int, k int) bool {
 // anneal makes random moves, fewer and fewer of those that add accesses, and ends with the best codes that it met.
 func (s *blocking) anneal(rng *rand.Rand, moves int, stop func() bool) {
 	best, bestY := append([]uint64(nil), s.a...), s.y
+	s.limit = changeable(len(s.a))
 	hot, cold := math.Max(1, float64(len(s.a))/16), 0.2
 	for move := 0; move < moves && bestY > 0; move++ {
 		if move%4096 == 0 && stop() {
@@ -183,7 +209,7 @@ func (s *blocking) anneal(rng *rand.Rand, moves int, stop func() bool) {
 		i, k := rng.IntN(len(s.a)), rng.IntN(s.n)
 		delta, ok := s.toggle(i, k)
 		if ok && delta > 0 && rng.Float64() >= math.Exp(-float64(delta)/temperature) {
-			s.toggle(i, k)
+			s.undo(i, k)
 		}
 		if s.y < bestY {
 			bestY = s.y

@@ -30,11 +30,16 @@ func (o Options) ops() int64 {
 
 // moves is how many random moves the search may make where each costs so many operations.
 func (o Options) moves(cost int) int {
-	return int(min(o.ops()*4/int64(cost+16), o.ops()/500))
+	return int(min(o.ops()*2/int64(cost+16), o.ops()/500))
 }
 
 // Solve finds codes for a hierarchy: with as few inadmissible accesses as it can, and proved to be the least where it is.
 func Solve(ctx context.Context, h *Hierarchy, g Mechanism, o Options) (*Solution, error) {
+	return solve(ctx, h, g, o, nil)
+}
+
+// solve is Solve where what is known of codes without inadmissible accesses may be given.
+func solve(ctx context.Context, h *Hierarchy, g Mechanism, o Options, free *Bits) (*Solution, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
@@ -43,7 +48,7 @@ func Solve(ctx context.Context, h *Hierarchy, g Mechanism, o Options) (*Solution
 	}
 	k, flipA, flipB := g.Phi.class()
 	_, standard := g.Phi.Class()
-	s := &solver{ctx: ctx, h: h, g: Mechanism{Phi: standard, N: g.N, M: g.M}, o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x636f646573))}
+	s := &solver{ctx: ctx, h: h, g: Mechanism{Phi: standard, N: g.N, M: g.M}, o: o, free: free, rng: rand.New(rand.NewPCG(o.Seed, 0x636f646573))}
 	out, err := s.solve(k)
 	if err != nil {
 		return nil, err
@@ -70,6 +75,8 @@ type solver struct {
 	g   Mechanism
 	o   Options
 	rng *rand.Rand
+
+	free *Bits // nil: to be found out
 }
 
 func (s *solver) stop() bool { return context.Cause(s.ctx) != nil }
@@ -212,9 +219,16 @@ func (s *solver) zero(and bool) (*Solution, error) {
 	if leastBits(s.h.Relation, and) > s.g.N {
 		return nil, nil
 	}
-	x, err := minimumBits(s.ctx, s.h.Relation, and, s.o.ops()/4)
-	if err != nil || !x.Found || x.High > s.g.N {
-		return nil, err
+	x := s.free
+	if x == nil {
+		found, err := minimumBits(s.ctx, s.h.Relation, and, s.o.ops()/4)
+		if err != nil {
+			return nil, err
+		}
+		x = &found
+	}
+	if !x.Found || x.High > s.g.N {
+		return nil, nil
 	}
 	return &Solution{A: padded(x.A, x.High, s.g.N, !and), B: padded(x.B, x.High, s.g.N, false), Proved: true,
 		Method: fmt.Sprintf("colouring of the pairs that do not fit together: %d bits are enough", x.High), Bound: "there is nothing below 0"}, nil
@@ -329,19 +343,29 @@ func (s *solver) any(k kind) (*Solution, error) {
 	}
 	out := &Solution{Method: "alternating best response and local search"}
 	out.LowerBound, out.Bound = lowerBound(r, s.g, -1)
+	var tries []*answering
 	starts := s.starts(k)
-	cost := len(r.Subjects) + len(r.Objects)
-	moves := s.o.moves(2*cost) / len(starts)
 	for _, start := range starts {
 		x := &answering{r: r, g: s.g, wanted: r.wanted()}
 		x.start(start[0], start[1])
-		for range 2 {
-			x.respond(s.rng, s.o.ops()/int64(8*len(starts)))
-			x.anneal(s.rng, moves/2, s.stop)
+		x.respond(s.rng, s.o.ops()/int64(len(starts)))
+		tries = append(tries, x)
+		if s.stop() {
+			return nil, context.Cause(s.ctx)
 		}
-		x.respond(s.rng, s.o.ops()/int64(8*len(starts)))
+	}
+	slices.SortStableFunc(tries, func(a, b *answering) int { return a.y - b.y })
+	if len(r.Subjects)+len(r.Objects) > 200 { // random moves are dear: only from the best start
+		tries = tries[:1]
+	}
+	moves := s.o.moves(2*(len(r.Subjects)+len(r.Objects))) / len(tries)
+	for _, x := range tries {
+		for range 2 {
+			x.anneal(s.rng, moves/2, s.stop)
+			x.respond(s.rng, s.o.ops()/int64(4*len(tries)))
+		}
 		if out.A == nil || x.y < out.Y {
-			out.A, out.B, out.Y = slices.Clone(x.a), slices.Clone(x.b), x.y
+			out.A, out.B, out.Y = x.a, x.b, x.y
 		}
 		if out.Y <= out.LowerBound {
 			return out, context.Cause(s.ctx)
@@ -386,6 +410,16 @@ func (s *solver) starts(k kind) [][2][]uint64 {
 		}
 		out = append(out, [2][]uint64{a, b})
 	}
+	switch k {
+	case classAnd:
+		out = append(out, s.keys(true), s.keys(false))
+	case classOr:
+		// m bits that block, and the others never agreeing.
+		b := newBlocking(r, s.g.M)
+		b.greedy(s.rng, 2)
+		b.tighten()
+		out = append(out, [2][]uint64{padded(b.a, s.g.M, s.g.N, false), padded(b.b, s.g.M, s.g.N, true)})
+	}
 	side, parts := r.components()
 	for range 2 {
 		codes := make([]uint64, len(parts))
@@ -404,4 +438,32 @@ func (s *solver) starts(k kind) [][2][]uint64 {
 		out = append(out, start)
 	}
 	return out
+}
+
+// keys divides one side into as many groups as there are keys, along the branches of a hierarchy: each group has a key of its own, and whoever of the other side is
+// required has it as well. The other m-1 bits always agree.
+func (s *solver) keys(subjects bool) [2][]uint64 {
+	r := s.h.Relation
+	mine, required := r.permit, r.wanted()
+	if !subjects {
+		mine, required = required, mine
+	}
+	n := s.g.N - s.g.M + 1
+	always := s.g.mask() &^ (1<<n - 1)
+	order := r.branches(s.rng, true)
+	if !subjects && !r.order {
+		order = s.rng.Perm(len(mine))
+	}
+	grouped, others := make([]uint64, len(mine)), make([]uint64, len(required))
+	for at, i := range order {
+		grouped[i] = always | 1<<(at*n/len(order))
+	}
+	for j, row := range required {
+		others[j] = always
+		row.each(func(i int) { others[j] |= grouped[i] })
+	}
+	if subjects {
+		return [2][]uint64{grouped, others}
+	}
+	return [2][]uint64{others, grouped}
 }
