@@ -95,9 +95,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at *place, depth int) {
 	case v.Kind() == reflect.Map:
 		d.table(n, v, at, depth)
 	case v.Kind() == reflect.Interface:
-		if x := d.free(n, at, depth); x != nil {
-			v.Set(reflect.ValueOf(x))
-		}
+		v.Set(reflect.ValueOf(d.free(n, at, depth)))
 	case n.Kind != yaml.ScalarNode:
 		d.bad(n, at, "%s is wanted here, and this is %s", wanted(v.Type()), is(n))
 	default:
@@ -197,12 +195,12 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, at *place, depth int) {
 
 // free reads a value whose shape is not fixed: a scalar, or lists and tables of them.
 func (d *decoder) free(n *yaml.Node, at *place, depth int) any {
-	switch {
-	case n.Kind == yaml.SequenceNode:
+	switch n.Kind {
+	case yaml.SequenceNode:
 		var all []any
 		d.list(n, reflect.ValueOf(&all).Elem(), at, depth)
 		return all
-	case n.Kind == yaml.MappingNode:
+	case yaml.MappingNode:
 		var all map[string]any
 		d.table(n, reflect.ValueOf(&all).Elem(), at, depth)
 		return all
