@@ -30,7 +30,7 @@ type AccessDecision struct {
 	Partial bool     `json:"partial,omitempty"` // not all that was asked for
 	Rule    string   `json:"rule"`
 	Why     string   `json:"why"`
-	Needs   []string `json:"needs,omitempty"` // refused: what would have to change
+	Needs   []string `json:"needs,omitempty"` // refused, also in part: what would have to change, all of it
 	Allowed []string `json:"allowed,omitempty"`
 	Denied  []string `json:"denied,omitempty"`
 }

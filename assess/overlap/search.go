@@ -1,6 +1,7 @@
 package overlap
 
 import (
+	"container/heap"
 	"context"
 	"math"
 	"slices"
@@ -41,6 +42,7 @@ type solver struct {
 
 	state  []int8
 	need   []float64 // by row: what is missing
+	first  []float64 // by row: what was missing at the start
 	avail  []float64 // by row: what free means could add
 	trail  []change  // in the order of time
 	spent  float64   // cost of the means taken
@@ -95,7 +97,7 @@ func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, lim
 	}
 	n := len(s.means)
 	s.state, s.reduced, s.weight, s.x = make([]int8, n), make([]float64, n), make([]float64, n), make([]bool, n)
-	s.slope = make([]float64, len(s.rows))
+	s.slope, s.first = make([]float64, len(s.rows)), slices.Clone(s.need)
 	s.unit = granularity(s.cost)
 	s.upper = math.Inf(1)
 	return s
@@ -177,14 +179,29 @@ func (s *solver) cut() float64 {
 
 // set takes or bars a means.
 func (s *solver) set(m int32, to int8) {
-	s.state[m] = to
 	s.trail = append(s.trail, change{mean: m, spent: s.spent})
+	s.apply(m, to)
+}
+
+// undo takes back all that was set since a mark.
+func (s *solver) undo(mark int) {
+	for len(s.trail) > mark {
+		last := s.trail[len(s.trail)-1]
+		s.trail = s.trail[:len(s.trail)-1]
+		s.revert(last.mean)
+		s.spent = last.spent
+	}
+}
+
+func (s *solver) apply(m int32, to int8) {
+	s.state[m] = to
 	for _, e := range s.cols[m] {
 		s.avail[e.at] -= e.a
 		if to == taken {
 			s.need[e.at] -= e.a
 		}
 	}
+	s.work += float64(len(s.cols[m]))
 	if to == taken {
 		s.spent += s.cost[m]
 		if s.exact != nil {
@@ -193,24 +210,18 @@ func (s *solver) set(m int32, to int8) {
 	}
 }
 
-// undo takes back all that was set since a mark.
-func (s *solver) undo(mark int) {
-	for len(s.trail) > mark {
-		last := s.trail[len(s.trail)-1]
-		s.trail = s.trail[:len(s.trail)-1]
-		m := last.mean
-		s.spent = last.spent
-		for _, e := range s.cols[m] {
-			s.avail[e.at] += e.a
-			if s.state[m] == taken {
-				s.need[e.at] += e.a
-			}
+// revert frees a means; what is spent is for the caller to put right.
+func (s *solver) revert(m int32) {
+	for _, e := range s.cols[m] {
+		s.avail[e.at] += e.a
+		if s.state[m] == taken {
+			s.need[e.at] += e.a
 		}
-		if s.state[m] == taken && s.exact != nil {
-			s.exact[s.means[m]] = false
-		}
-		s.state[m] = free
 	}
+	if s.state[m] == taken && s.exact != nil {
+		s.exact[s.means[m]] = false
+	}
+	s.state[m] = free
 }
 
 // satisfied reports whether the means taken suffice for a row.
@@ -319,7 +330,7 @@ func (s *solver) bound(u []float64, rounds int) float64 {
 			best = total
 			bestU, bestReduced = append(bestU[:0], u...), append(bestReduced[:0], s.reduced...)
 		}
-		if best >= cut || round == rounds-1 || s.interrupted() {
+		if best >= cut || round == rounds-1 || s.exhausted() {
 			break
 		}
 		if idle >= 8 {
@@ -390,87 +401,105 @@ func (s *solver) record() {
 	}
 }
 
-// greedy completes the means taken by price for what they add, drops those that are not needed, and keeps the set if it is the best. It leaves the state as it was.
-func (s *solver) greedy(price []float64) {
-	mark := len(s.trail)
-	defer func() {
-		s.undo(mark)
-		s.look()
-	}()
-	gain := make([]float64, len(s.means))
-	for len(s.active) > 0 {
-		for m := range gain {
-			gain[m] = 0
-		}
-		for _, r := range s.active {
-			need := max(s.need[r], slack)
-			s.work += float64(len(s.rows[r]))
-			for _, e := range s.rows[r] {
-				if s.state[e.at] == free {
-					gain[e.at] += min(e.a, need) / need
-				}
-			}
-		}
-		pick := -1
-		for m, g := range gain {
-			if g > 0 && (pick < 0 || max(price[m], 1e-6*s.cost[m])*gain[pick] < max(price[pick], 1e-6*s.cost[pick])*g) {
-				pick = m
-			}
-		}
-		if pick < 0 {
-			return
-		}
-		s.set(int32(pick), taken)
-		s.look()
-	}
-	var added []int32
-	for _, c := range s.trail[mark:] {
-		added = append(added, c.mean)
-	}
-	s.undo(mark)
-	for _, m := range added {
-		s.set(m, taken)
-	}
-	for i := len(added) - 1; i >= 0; i-- { // set again without one: is every row satisfied still?
-		without := slices.Delete(slices.Clone(added), i, i+1)
-		s.undo(mark)
-		for _, m := range without {
-			s.set(m, taken)
-		}
-		ok := true
-		for r := range s.rows {
-			if !s.satisfied(int32(r)) {
-				ok = false
-				break
-			}
-		}
-		s.work += float64(len(s.rows))
-		if ok {
-			added = without
-		}
-	}
-	s.undo(mark)
-	for _, m := range added {
-		s.set(m, taken)
-	}
-	s.record()
+// offer is a means with its price for what it adds.
+type offer struct {
+	mean  int32
+	ratio float64
 }
 
-// interrupted looks at the context, every million steps.
-func (s *solver) interrupted() bool {
+// offers is a heap, the best offer first, of equal ones the lowest means.
+type offers []offer
+
+func (o offers) Len() int { return len(o) }
+func (o offers) Less(i, j int) bool {
+	return o[i].ratio < o[j].ratio || o[i].ratio == o[j].ratio && o[i].mean < o[j].mean
+}
+func (o offers) Swap(i, j int) { o[i], o[j] = o[j], o[i] }
+func (o *offers) Push(x any)   { *o = append(*o, x.(offer)) }
+func (o *offers) Pop() any {
+	last := (*o)[len(*o)-1]
+	*o = (*o)[:len(*o)-1]
+	return last
+}
+
+// ratio is the price of a means for what it adds to the rows, as shares of what they needed at the start: that only falls while means are taken, so an offer that was
+// good and still is the best needs no look at the others.
+func (s *solver) ratio(m int32, price []float64) float64 {
+	var gain float64
+	for _, e := range s.cols[m] {
+		if !s.satisfied(e.at) {
+			gain += min(e.a, max(s.need[e.at], slack)) / max(s.first[e.at], slack)
+		}
+	}
+	s.work += float64(len(s.cols[m]))
+	if gain == 0 {
+		return math.Inf(1)
+	}
+	return max(price[m], 1e-6*s.cost[m]) / gain
+}
+
+// greedy completes the means taken by price for what they add, drops those that are not needed, and keeps the set if it is the best. It leaves the state as it was.
+func (s *solver) greedy(price []float64) {
+	spent := s.spent
+	var o offers
+	for m, st := range s.state {
+		if st != free {
+			continue
+		}
+		if r := s.ratio(int32(m), price); !math.IsInf(r, 1) {
+			o = append(o, offer{int32(m), r})
+		}
+	}
+	heap.Init(&o)
+	var added []int32
+	for len(o) > 0 {
+		best := o[0]
+		switch now := s.ratio(best.mean, price); {
+		case math.IsInf(now, 1):
+			heap.Pop(&o)
+		case now > best.ratio:
+			o[0].ratio = now
+			heap.Fix(&o, 0)
+		default:
+			heap.Pop(&o)
+			s.apply(best.mean, taken)
+			added = append(added, best.mean)
+		}
+	}
+	s.look()
+	if len(s.active) == 0 {
+		for i := len(added) - 1; i >= 0; i-- { // taken last, dropped first
+			m := added[i]
+			s.revert(m)
+			if slices.ContainsFunc(s.cols[m], func(e entry) bool { return !s.satisfied(e.at) }) {
+				s.apply(m, taken)
+			}
+		}
+		s.record()
+	}
+	for _, m := range added {
+		if s.state[m] == taken {
+			s.revert(m)
+		}
+	}
+	s.spent = spent
+	s.look()
+}
+
+// exhausted reports whether the search has to end: the effort is spent, or the context is done, which is looked at every million steps.
+func (s *solver) exhausted() bool {
 	if s.err == nil && s.work >= s.looked {
 		s.looked = s.work + 1e6
 		s.err = context.Cause(s.ctx)
 	}
-	return s.err != nil
+	return s.err != nil || s.work > s.limit
 }
 
 // search looks through all sets below a node and returns a lower bound on those that it did not look at or that are no better than the best; u are the multipliers that
 // the parent found.
 func (s *solver) search(u []float64, rounds int) float64 {
 	s.nodes++
-	s.interrupted()
-	if s.work > s.limit || s.err != nil {
+	if s.exhausted() {
 		return math.Inf(-1) // the parent's bound holds
 	}
 	mark := len(s.trail)
@@ -495,6 +524,9 @@ func (s *solver) search(u []float64, rounds int) float64 {
 			if low >= s.cut() {
 				return low
 			}
+		}
+		if s.exhausted() {
+			return low
 		}
 		if !s.fix(low) {
 			break

@@ -258,7 +258,7 @@ func (h *Hartson) conclude(q Query, d []held, out Outcome, how string) Outcome {
 	out.Granted = len(out.Denied) == 0 || h.Partial && len(out.Allowed) > 0
 	if out.Granted {
 		out.Rule = strings.Join(out.By, ", ")
-		out.Why = fmt.Sprintf("%s may %s %v by %s (%s)", q.User, q.Operation, out.Allowed, strings.Join(out.By, ", "), how)
+		out.Why = fmt.Sprintf("%s may %s %v by %s (%s)", q.User, q.Operation, out.Allowed, given(d, out.By), how)
 	}
 	if len(out.Denied) == 0 {
 		return out
@@ -293,6 +293,17 @@ func (h *Hartson) conclude(q Query, d []held, out Outcome, how string) Outcome {
 	return out
 }
 
+// given names authorisations with who gave them.
+func given(d []held, names []string) string {
+	out := slices.Clone(names)
+	for i, n := range names {
+		if k := slices.IndexFunc(d, func(p held) bool { return p.Name == n }); d[k].Authorizer != "" {
+			out[i] += ", given by " + d[k].Authorizer + ","
+		}
+	}
+	return strings.TrimSuffix(strings.Join(out, ", "), ",")
+}
+
 // conditions tells which conditions of authorisations for the resources do not hold.
 func conditions(d []held, resources Set) string {
 	var out []string
@@ -316,17 +327,20 @@ func quoted(text string) string {
 	return "`" + text + "` "
 }
 
-// needsAtMost bounds the ways out that a refusal names.
-const needsAtMost = 8
+// Bounds of the ways out that a refusal names.
+const (
+	needsAtMost = 8 // resources
+	waysAtMost  = 4 // authorisations for each
+)
 
-// needs names, for each refused resource, the authorisations that come nearest and what they lack.
+// needs says for each refused resource which authorisations come nearest and what they lack.
 func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
 	who := h.belongs(q.User)
 	fails := map[string]bool{}
 	for _, p := range d {
 		fails[p.Name] = !p.ok
 	}
-	for _, r := range denied {
+	for _, r := range denied[:min(len(denied), needsAtMost)] {
 		least := 3
 		var ways []string
 		for _, i := range h.byResource[r] {
@@ -336,10 +350,10 @@ func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
 				lacks = append(lacks, fmt.Sprintf("%s in one of %v", q.User, p.Groups))
 			}
 			if !p.Operations.Has(q.Operation) {
-				lacks = append(lacks, fmt.Sprintf("the operation %s in %s", q.Operation, p.Name))
+				lacks = append(lacks, "the operation "+q.Operation)
 			}
 			if fails[p.Name] {
-				lacks = append(lacks, fmt.Sprintf("the condition %sof %s met", quoted(p.Text), p.Name))
+				lacks = append(lacks, strings.TrimSpace("its condition "+quoted(p.Text))+" met")
 			}
 			if len(lacks) == 0 || len(lacks) > least {
 				continue // by classes, one whose condition holds does not help
@@ -347,19 +361,14 @@ func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
 			if len(lacks) < least {
 				least, ways = len(lacks), nil
 			}
-			if len(ways) < needsAtMost {
-				ways = append(ways, fmt.Sprintf("for %s, by %s: %s", r, p.Name, strings.Join(lacks, " and ")))
+			if len(ways) < waysAtMost {
+				ways = append(ways, fmt.Sprintf("%s with %s", p.Name, strings.Join(lacks, " and ")))
 			}
 		}
 		if len(ways) == 0 {
-			ways = []string{fmt.Sprintf("for %s: an authorisation for %s to %s it", r, q.User, q.Operation)}
+			ways = []string{fmt.Sprintf("an authorisation for %s to %s it", q.User, q.Operation)}
 		}
-		for _, w := range ways {
-			if len(out) == needsAtMost {
-				return out
-			}
-			out = append(out, w)
-		}
+		out = append(out, fmt.Sprintf("for %s: %s", r, strings.Join(ways, ", or ")))
 	}
 	return out
 }

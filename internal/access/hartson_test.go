@@ -22,7 +22,7 @@ func space(rules Rules) *Hartson {
 	normal := func(q Query, _ []Record) (bool, error) { return q.State["mode"] == "normal", nil }
 	return NewHartson(map[string]Set{"G1": NewSet("u1", "u2"), "G2": NewSet("u1")}, []Authorisation{
 		{Name: "p1", Groups: NewSet("G1"), Operations: NewSet("read"), Unit: NewSet("r1", "r2"), Condition: hour, Text: "hour < 18"},
-		{Name: "p2", Groups: NewSet("G2"), Operations: NewSet("read", "write"), Unit: NewSet("r2")},
+		{Name: "p2", Groups: NewSet("G2"), Operations: NewSet("read", "write"), Unit: NewSet("r2"), Authorizer: "the owner"},
 		{Name: "p3", Groups: NewSet("G2"), Operations: NewSet("read"), Unit: NewSet("r3"), Condition: normal, Text: `mode == "normal"`},
 	}, rules)
 }
@@ -54,8 +54,11 @@ func TestVectorOfHartson(t *testing.T) {
 			t.Errorf("%s by class: %+v", c.name, d)
 		}
 	}
-	if d := space(Rules{}).Decide(at("u2", "write", 10, "r2")); !slices.Equal(d.Needs, []string{"for r2, by p1: the operation write in p1", "for r2, by p2: u2 in one of {G2}"}) {
+	if d := space(Rules{}).Decide(at("u2", "write", 10, "r2")); !slices.Equal(d.Needs, []string{"for r2: p1 with the operation write, or p2 with u2 in one of {G2}"}) {
 		t.Errorf("ways out %q", d.Needs)
+	}
+	if d := space(Rules{}).Decide(at("u1", "write", 20, "r2")); !strings.Contains(d.Why, "by p2, given by the owner (") {
+		t.Errorf("nobody gave it: %q", d.Why)
 	}
 	for _, q := range []Query{{User: "u1", Operation: "read"}, {Operation: "read", Resources: Set{"r1"}}, {User: "u1", Resources: Set{"r1"}}} {
 		if d := space(Rules{}).Decide(q); d.Granted || d.Rule != "malformed" {

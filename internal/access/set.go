@@ -68,5 +68,5 @@ type Decision struct {
 	Granted bool     `json:"granted"`
 	Rule    string   `json:"rule"`            // what decided
 	Why     string   `json:"why"`             // a sentence
-	Needs   []string `json:"needs,omitempty"` // refused: what would have to change, each by itself a sentence
+	Needs   []string `json:"needs,omitempty"` // refused: what would have to change, all of it
 }
