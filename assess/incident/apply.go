@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"redoubt/assess/model"
@@ -18,8 +19,9 @@ const maxPeriods = 10_000
 // Span is what is counted. Threats that did not come true in a period count as none, so the span has to be one in which every incident would have been noted.
 type Span struct {
 	From  time.Time // the beginning of its period is taken; zero: the earliest incident of all
-	Until time.Time // the last period is cut off here, and counts for the part that has passed
-	Store string    // what observations name as their source
+	Until time.Time // the last period is cut off here, and counts for the part that has passed; zero: today, or the end of the period of the latest incident if that is earlier
+	Today time.Time
+	Store string // what observations name as their source
 }
 
 // Applied is what the incidents did to a model.
@@ -47,21 +49,22 @@ func Apply(m *model.Model, incidents []Incident, s Span) (*Applied, error) {
 	if len(incidents) == 0 {
 		return nil, fmt.Errorf("there is no incident to count")
 	}
+	a := &Applied{}
+	earliest, latest := extent(incidents)
 	if s.From.IsZero() {
-		if s.From, err = When(incidents[0].Time); err != nil {
-			return nil, err
-		}
-		for _, i := range incidents {
-			if at, err := When(i.Time); err == nil && at.Before(s.From) {
-				s.From = at
-			}
-		}
+		s.From = earliest
 	}
 	from := p.start(s.From.UTC())
+	if s.Until.IsZero() {
+		s.Until = s.Today
+		if end := p.next(p.start(latest)); end.Before(s.Until) {
+			s.Until = end
+			a.note("counted up to %s, the end of the period of the latest incident; if everything was noted after that too, the end of that time has to be given (--until)", end.Format(time.DateOnly))
+		}
+	}
 	if !s.Until.After(from) {
 		return nil, fmt.Errorf("the span ends at %s, before it begins at %s", s.Until.Format(time.DateOnly), from.Format(time.DateOnly))
 	}
-	a := &Applied{}
 	spans, err := p.spans(from, s.Until.UTC())
 	if err != nil {
 		return nil, err
@@ -85,6 +88,23 @@ func Apply(m *model.Model, incidents []Incident, s Span) (*Applied, error) {
 		a.Threats = append(a.Threats, ThreatCount{t.Name, total, damages})
 	}
 	return a, nil
+}
+
+// extent is the time of the earliest and of the latest incident.
+func extent(incidents []Incident) (earliest, latest time.Time) {
+	for n, i := range incidents {
+		at, err := When(i.Time)
+		if err != nil {
+			continue
+		}
+		if n == 0 || at.Before(earliest) {
+			earliest = at
+		}
+		if n == 0 || at.After(latest) {
+			latest = at
+		}
+	}
+	return earliest, latest
 }
 
 func has(m *model.Model, threat string) bool {
@@ -149,8 +169,16 @@ func (a *Applied) count(m *model.Model, incidents []Incident, spans []span, p pe
 			c.damages = append(c.damages, *i.Damage)
 		}
 	}
-	for _, t := range slices.Sorted(maps.Keys(strange)) {
-		a.note("%d of threat %q are not counted: the model has no such threat", strange[t], t)
+	if len(strange) > 0 {
+		names, sum := slices.Sorted(maps.Keys(strange)), 0
+		for i, t := range names {
+			sum += strange[t]
+			names[i] = fmt.Sprintf("%q (%d)", t, strange[t])
+		}
+		if len(names) > 10 {
+			names = append(names[:10], fmt.Sprintf("and %d more", len(names)-10))
+		}
+		a.note("%d are not counted, for the model has no such threat: %s", sum, strings.Join(names, ", "))
 	}
 	if outside > 0 {
 		a.note("%d lie outside the span", outside)

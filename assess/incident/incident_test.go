@@ -271,7 +271,7 @@ func TestApply(t *testing.T) {
 			t.Errorf("damages (-want +got):\n%s", diff)
 		}
 		notes := strings.Join(a.Notes, "\n")
-		for _, w := range []string{`1 of threat "aliens" are not counted`, "1 lie outside the span", "1 damages in XAU are not taken", "the observation of 2023 stays as the model has it; the store has 1", "the law table is given"} {
+		for _, w := range []string{`1 are not counted, for the model has no such threat: "aliens" (1)`, "1 lie outside the span", "1 damages in XAU are not taken", "the observation of 2023 stays as the model has it; the store has 1", "the law table is given"} {
 			if !strings.Contains(notes, w) {
 				t.Errorf("notes %s\nwant %q", notes, w)
 			}
@@ -294,6 +294,19 @@ func TestApply(t *testing.T) {
 	if _, err := Apply(m, found, span); err == nil || !strings.Contains(err.Error(), "decade") {
 		t.Error(err)
 	}
+	m.Period = "year"
+	for today, want := range map[string]string{"2026-07-02": "2026", "2031-01-01": "2027"} {
+		at, err := When(today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Frequency = nil
+		a, err := Apply(m, found, Span{Today: at})
+		if err != nil || a.To != want || (want == "2027") != strings.Contains(strings.Join(a.Notes, "\n"), "counted up to 2028-01-01") {
+			t.Errorf("%s: %+v, %v; want up to %s", today, a, err, want)
+		}
+	}
+	m.Frequency = nil
 	m.Period = "month"
 	if a, err := Apply(m, found, span); err != nil || len(m.Frequency.Threats[0].Observations) != 39 || !strings.Contains(strings.Join(a.Notes, "\n"), "coarser") {
 		t.Errorf("%v, %+v", err, m.Frequency)

@@ -128,13 +128,20 @@ func faultLines(name string, faults model.Faults) string {
 func (in *inputs) withIncidents(c *cobra.Command, e Env, m *model.Model) error {
 	store, _ := c.Flags().GetString("incidents")
 	if store == "" {
+		if c.Flags().Changed("from") || c.Flags().Changed("until") {
+			return usageError{errors.New("--from and --until go with --incidents"), ""}
+		}
 		return nil
 	}
 	s, err := in.store(e, store)
 	if err != nil {
 		return err
 	}
-	applied, err := incident.Apply(m, s.All(), incident.Span{Until: until(e, m), Store: storeName(store)})
+	from, until, err := sinceUntil(c, "from")
+	if err != nil {
+		return err
+	}
+	applied, err := incident.Apply(m, s.All(), incident.Span{From: from, Until: until, Today: today(e, m), Store: storeName(store)})
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "count the incidents of %s: %w", store, err)
 	}
@@ -147,8 +154,8 @@ func (in *inputs) withIncidents(c *cobra.Command, e Env, m *model.Model) error {
 	return nil
 }
 
-// until is the end of the time in which incidents were noted, where nobody says another: the day of the model, or now.
-func until(e Env, m *model.Model) time.Time {
+// today is the day of the model, or that of the clock.
+func today(e Env, m *model.Model) time.Time {
 	if at, err := incident.When(m.Date); err == nil && len(m.Date) >= len(time.DateOnly) {
 		return at
 	}
@@ -345,6 +352,8 @@ func computing(c *cobra.Command, e Env) (o assess.Options, end func()) {
 func addComputing(c *cobra.Command) {
 	c.Flags().Int("workers", 0, "processors to use; 0: all. The figures do not depend on it")
 	c.Flags().String("incidents", "", "count the incidents of this store in, see redoubt assess incident")
+	c.Flags().String("from", "", "with --incidents: the time from which on every incident was noted; default: that of the earliest")
+	c.Flags().String("until", "", "with --incidents: the end of that time; default: the day of the model or today, but not after the period of the latest incident")
 	_ = c.RegisterFlagCompletionFunc("incidents", cobra.FixedCompletions([]string{"jsonl"}, cobra.ShellCompDirectiveFilterFileExt))
 	_ = c.RegisterFlagCompletionFunc("workers", cobra.NoFileCompletions)
 }

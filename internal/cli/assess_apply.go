@@ -31,8 +31,8 @@ func incidentApply(e Env) *cobra.Command {
 		Use: "apply MODEL", Short: "Count the incidents into the observations of a model", Example: "redoubt assess incident apply model.yaml --write",
 		Long: `Count the incidents of the store into the observations of a model, and print the model; --write changes its file. Everything else in the file stays as it is, with
 its comments. For each threat there is then an observation for each period, also where nothing happened: so the span has to be one in which every incident would have
-been noted. Without --from it begins with the earliest incident, without --until it ends on the day of the model, or today; a period that is cut off counts for the part
-that has passed. Counting again replaces what was counted before, and leaves alone what somebody wrote.
+been noted. Without --from it begins with the earliest incident; without --until it ends on the day of the model or today, but not after the period of the latest
+incident. A period that is cut off counts for the part that has passed. Counting again replaces what was counted before, and leaves alone what somebody wrote.
 
   redoubt assess incident apply model.yaml                                   print the changed model
   redoubt assess incident apply model.yaml --from 2023 --until 2026-11-01 --write
@@ -40,7 +40,7 @@ that has passed. Counting again replaces what was counted before, and leaves alo
 		Args: oneModel, ValidArgsFunction: completeModel(1),
 	}
 	c.Flags().String("from", "", "the time from which on every incident was noted; default: that of the earliest")
-	c.Flags().String("until", "", "the end of that time; default: the day of the model, or today")
+	c.Flags().String("until", "", "the end of that time; default: the day of the model or today, but not after the period of the latest incident")
 	c.Flags().Bool("write", false, "change the file of the model")
 	addFile(c)
 	c.RunE = func(c *cobra.Command, args []string) error { return applying(c, e, args[0]) }
@@ -74,10 +74,7 @@ func applying(c *cobra.Command, e Env, name string) error {
 	} else if err != nil {
 		return err
 	}
-	if end.IsZero() {
-		end = until(e, m)
-	}
-	applied, err := incident.Apply(m, s.All(), incident.Span{From: from, Until: end, Store: storeName(store)})
+	applied, err := incident.Apply(m, s.All(), incident.Span{From: from, Until: end, Today: today(e, m), Store: storeName(store)})
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "count the incidents of %s: %w", store, err)
 	}
