@@ -109,6 +109,23 @@ func TestOptimumSection(t *testing.T) {
 	}
 }
 
+// TestMeasuresAgainstTheLossesOfObservation takes the expected losses from frequency and damage: 2 a period in the mean, of 100 each.
+func TestMeasuresAgainstTheLossesOfObservation(t *testing.T) {
+	m := &model.Model{Threats: threats("a"), Means: []model.Mean{{Name: "lock", Cost: 30, Reduces: map[string]float64{"a": .5}}},
+		Frequency: &model.Frequency{Horizon: 2, Threats: []model.ThreatFrequency{{Threat: "a", Prior: &model.Gamma{A: 20, B: 10}}}},
+		Damage:    &model.Damage{Threats: []model.ThreatDamage{{Threat: "a", Law: "table", Table: []model.Amount{{Amount: 100, Probability: 1}}}}},
+		Costs:     &model.Costs{Losses: "losses"},
+	}
+	r := section(t, m, assess.SectionOptimum)
+	k := r.Optimum.Measures
+	if k.Losses != "losses" || math.Abs(k.Without-200) > 1e-9 || math.Abs(k.Residual-100) > 1e-9 || !slices.Equal(k.Chosen, []string{"lock"}) {
+		t.Errorf("%+v", k)
+	}
+	if r.Losses == nil || r.Losses.Proposed == nil {
+		t.Error("the proposed losses are missing")
+	}
+}
+
 func contest() *model.Game {
 	return &model.Game{Information: "N*(1-exp(-x/c))*exp(-y/d)", Gain: "v*I", Loss: "w*I", Parameters: map[string]float64{"N": 1000, "c": 100, "d": 150, "v": 2, "w": 5}, Source: "interview"}
 }

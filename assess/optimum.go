@@ -100,6 +100,10 @@ func (r *run) optimum() error {
 	if out.Continuous != nil || out.Measures != nil {
 		r.report.Optimum = out
 	}
+	if out.Measures != nil {
+		// The curve of losses with what is proposed stands beside that of today.
+		return r.proposeLosses(out.Measures.Chosen)
+	}
 	return nil
 }
 
@@ -193,7 +197,8 @@ func searchCurve(in *model.Curve) (cost.Optimum, error) {
 	return cost.SearchLevel(price, loss, most)
 }
 
-// presentLosses are the expected losses of a period by threat, with the section that they are from; none is noted.
+// presentLosses are the expected losses of a period by threat, as things are, with the section that they are from. Where the model does not say which, it is ibm if the
+// model has it.
 func (r *run) presentLosses() (losses map[string]float64, from string) {
 	if in := r.model.Costs; in != nil {
 		from = in.Losses
@@ -204,8 +209,11 @@ func (r *run) presentLosses() (losses map[string]float64, from string) {
 			from = "ibm"
 		}
 	}
+	if from == "losses" {
+		return r.expectedLosses(), from
+	}
 	losses = map[string]float64{}
-	if from == "ibm" && r.report.IBM != nil {
+	if r.report.IBM != nil {
 		for _, t := range r.report.IBM.Threats {
 			losses[t.Name] = t.R
 		}
@@ -231,7 +239,7 @@ func (r *run) measures(out *Optimum) error {
 	}
 	losses, from := r.presentLosses()
 	if len(losses) == 0 {
-		r.note(SectionOptimum, "means", "%d means say what they reduce, but no expected losses are known: give section ibm, or frequency and damage", len(means))
+		r.note(SectionOptimum, "means", "%d means say what they reduce, but no expected losses are known: give section ibm, or frequency and damage with finite means", len(means))
 		return nil
 	}
 	p := cost.Problem{Budget: math.Inf(1)}
