@@ -49,6 +49,8 @@ func rings(chains []int, level int) int {
 	return sum
 }
 
+const chainSteps = 100_000_000 // that the search for chains may take
+
 // shape is what the bounds use of a relation; it does not depend on the codes.
 type shape struct {
 	forbidden, rows, columns int
@@ -66,8 +68,12 @@ func (r *Relation) shapeOf() *shape {
 			return
 		}
 		rising := r.rising()
+		rounds := 1 + chainSteps/(1+len(r.permit)*len(r.permit)-x.forbidden) // fewer chains are a bound as well
 		chains := func(of set) (lengths []int) {
-			for !of.empty() {
+			for range rounds {
+				if of.empty() {
+					break
+				}
 				chain := r.longestChain(of, rising)
 				lengths = append(lengths, len(chain))
 				if len(chain) == 1 { // and so are all others, which cost nothing

@@ -13,7 +13,7 @@ type Hierarchy struct {
 }
 
 // MostNodes is the most subjects, and the most objects, that codes are computed for.
-const MostNodes = 5000
+const MostNodes = 2048
 
 // FromNodes is a hierarchy of any form. A cycle, a name that is there twice or one that is nowhere is an error.
 func FromNodes(nodes []Node) (*Hierarchy, error) {
@@ -53,7 +53,7 @@ func PlainRing(levels int) (*Hierarchy, error) {
 }
 
 // MostTreeLevels is the most levels of a complete binary tree.
-const MostTreeLevels = 12
+const MostTreeLevels = 11
 
 // FromTree is a complete binary tree, its root named 1 and the nodes below v named 2v and 2v+1.
 func FromTree(levels int) (*Hierarchy, error) {

@@ -88,7 +88,7 @@ coverage:
 5:20: objects[2].value: 1e999 is too large for a number
 6:20: objects[3].value: a number is wanted here, and this is the text "1 000 000"; is 1000000 meant?
 `},
-		"whole numbers": {"version: 1.5\ncodes: {n: 99999999999999999999, m: two}\n", `1:10: version: 1.5 is no whole number
+		"whole numbers": {"version: 1.5\ncodes: {n: 99999999999999999999, m: two, tree_depth: 3}\n", `1:10: version: 1.5 is no whole number
 2:12: codes.n: 99999999999999999999 is out of the range of whole numbers here
 2:37: codes.m: a number is wanted here, and this is the text "two"
 `},
