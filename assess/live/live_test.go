@@ -363,11 +363,8 @@ func TestCodesAreTheHierarchyOfProfiles(t *testing.T) {
 
 // TestFailingNeverHelps: whatever checks fail or are unknown besides, no further means counts as in place.
 func TestFailingNeverHelps(t *testing.T) {
+	c := shipped(t)
 	rapid.Check(t, func(t *rapid.T) {
-		c, err := catalogue.Shipped()
-		if err != nil {
-			t.Fatal(err)
-		}
 		e, worse := healthy(), healthy()
 		for i := range e.Check.Results {
 			status := rapid.SampledFrom([]string{v1.CheckPass, v1.CheckFail, v1.CheckUnknown}).Draw(t, "status")

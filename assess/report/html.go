@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"redoubt/assess"
 	"redoubt/assess/formula"
@@ -126,21 +127,33 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	p.Cards = d.summary()
 	p.Formulas = explained(ids, lang)
 	p.Inputs, p.MoreIn = inputs(m, paths)
-	t, err := template.New("page").Funcs(template.FuncMap{
-		"w":       func(key string, args ...any) string { return word(lang, key, args...) },
-		"phrase":  func(key string) string { return formula.Phrase(formula.Lang(lang), key) },
-		"anchor":  anchor,
-		"known":   formula.Exists,
-		"heading": func(s string) string { return heading(s, lang) },
-	}).Parse(pageHTML)
+	t, err := forms[lang]()
 	if err != nil {
-		return fmt.Errorf("the page's form: %w", err)
+		return err
 	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, p); err != nil {
 		return fmt.Errorf("the page: %w", err)
 	}
 	return writeAll(w, "page", b.Bytes())
+}
+
+// forms are the page's form in each language.
+var forms = map[string]func() (*template.Template, error){"en": form("en"), "ru": form("ru")}
+
+func form(lang string) func() (*template.Template, error) {
+	return sync.OnceValues(func() (*template.Template, error) {
+		t, err := template.New("page").Funcs(template.FuncMap{
+			"w":      func(key string, args ...any) string { return word(lang, key, args...) },
+			"phrase": func(key string) string { return formula.Phrase(formula.Lang(lang), key) },
+			"anchor": anchor,
+			"known":  formula.Exists,
+		}).Parse(pageHTML)
+		if err != nil {
+			return nil, fmt.Errorf("the page's form: %w", err)
+		}
+		return t, nil
+	})
 }
 
 var noAnchor = regexp.MustCompile(`[^A-Za-z0-9.]+`)

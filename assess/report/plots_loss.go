@@ -12,6 +12,9 @@ import (
 // maxThreatPlots is how many threats have a plot of their own.
 const maxThreatPlots = 6
 
+// maxTornado is how many inputs the plot of sensitivity shows, those that move most.
+const maxTornado = 12
+
 // curveOf is a row of [x, y, ...] as points.
 func curveOf(rows [][]float64, y int) []chart.Point {
 	var out []chart.Point
@@ -132,19 +135,19 @@ func rare(points []chart.Point) []chart.Point {
 func (d drawing) tornado(v lossesView) (chart.Bars, bool) {
 	p := chart.Bars{Head: d.head("tornado", d.w("tornado_title"), d.w("tornado_alt")), X: d.w("loss_axis", d.r.Currency)}
 	for _, x := range v.Sensitivity {
-		name := x.Input
-		if x.Threat != "" {
-			name = d.title(x.Threat) + ": " + x.Input
+		bar := chart.Bar{Name: word(d.lang, "figure."+x.Input) + ": " + d.title(x.Threat), From: x.Low, To: x.High}
+		if x.Input == "damage" {
+			bar.Colour = 1
 		}
-		if x.Low == nil || x.High == nil {
-			continue
-		}
-		p.Bars = append(p.Bars, chart.Bar{Name: name, From: *x.Low, To: *x.High, Colour: len(p.Bars) % 2})
+		p.Bars = append(p.Bars, bar)
+	}
+	if v.Total != nil {
 		p.Base = v.Total.Mean
 	}
 	slices.SortStableFunc(p.Bars, func(a, b chart.Bar) int {
-		x, y := math.Abs(b.To-b.From), math.Abs(a.To-a.From)
-		return compare(&x, &y)
+		x, y := math.Abs(a.To-a.From), math.Abs(b.To-b.From)
+		return compare(&y, &x)
 	})
+	p.Bars = p.Bars[:min(len(p.Bars), maxTornado)]
 	return p, len(p.Bars) > 0
 }

@@ -10,9 +10,6 @@ import (
 	"redoubt/assess/report/chart"
 )
 
-// most is how many nodes of one kind a graph or a map shows; the tables have all.
-const most = 40
-
 // numbered gives each name a place, in the order in which they come.
 type numbered struct {
 	names []string
@@ -136,9 +133,7 @@ func (d drawing) vulnerabilityPlots(s section) []template.HTML {
 			cells[[2]int{rows.of(b.Component), columns.of(b.Violator)}] += math.Log1p(-min(p, 1))
 		}
 		p := chart.Heat{Head: d.head("violators", d.w("heat_pairs"), d.w("heat_pairs_alt"))}
-		for _, c := range columns.names {
-			p.Columns = append(p.Columns, d.violator(c))
-		}
+		p.Columns = columns.names
 		for i, r := range rows.names {
 			p.Rows = append(p.Rows, d.component(r))
 			line := make([]float64, len(columns.names))
@@ -157,17 +152,6 @@ func (d drawing) component(name string) string {
 		for _, c := range d.m.Vulnerability.Components {
 			if c.Name == name {
 				return either(c.Title, name)
-			}
-		}
-	}
-	return name
-}
-
-func (d drawing) violator(name string) string {
-	if d.m != nil && d.m.Vulnerability != nil {
-		for _, c := range d.m.Vulnerability.Violators {
-			if c.Name == name {
-				return name
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/xuri/excelize/v2"
@@ -24,15 +25,20 @@ import (
 	"redoubt/assess/report"
 )
 
-// example is the report of the example that `assess init` prints.
-func example(t testing.TB) (*assess.Report, *model.Model) {
-	t.Helper()
+var exampled = sync.OnceValues(func() (*assess.Report, *model.Model) {
 	m, err := model.Read([]byte(model.Example()))
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return run(t, m), m
-}
+	r, err := assess.Run(context.Background(), m, assess.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return r, m
+})
+
+// example is the report of the example that `assess init` prints. The tests only read it.
+func example(testing.TB) (*assess.Report, *model.Model) { return exampled() }
 
 func run(t testing.TB, m *model.Model) *assess.Report {
 	t.Helper()
@@ -63,7 +69,8 @@ func TestFormsAreRepeated(t *testing.T) {
 		if name == "xlsx" {
 			continue // the container holds the time at which it was made
 		}
-		if write(t, f, r, m, "ru") != write(t, f, r, m, "ru") {
+		first := write(t, f, r, m, "ru")
+		if second := write(t, f, r, m, "ru"); first != second {
 			t.Errorf("%s: two of one report differ", name)
 		}
 	}
@@ -245,6 +252,51 @@ func TestFormulasExist(t *testing.T) {
 	}
 	if linked == 0 {
 		t.Error("no figure has a formula")
+	}
+}
+
+// large is a report of a model with n threats.
+func large(t testing.TB, n int) (*assess.Report, *model.Model) {
+	m := &model.Model{Version: 1, Currency: "EUR", IBM: &model.IBM{}, Coverage: &model.Coverage{}, Objects: []model.Object{{Name: "o"}}}
+	grade := 3
+	for i := range n {
+		name := "threat " + strconv.Itoa(i)
+		m.Threats = append(m.Threats, model.Threat{Name: name})
+		m.IBM.Threats = append(m.IBM.Threats, model.IBMThreat{Threat: name, S: &grade, V: &grade, Source: "book " + strconv.Itoa(i)})
+		m.Coverage.Edges = append(m.Coverage.Edges, model.Edge{Threat: name, Object: "o", Weight: 0.5})
+	}
+	return run(t, m), m
+}
+
+// TestLargeReport: the page of many threats is one that can be opened, and says what it left out; the table has them all.
+func TestLargeReport(t *testing.T) {
+	const n = 500
+	r, m := large(t, n)
+	page := write(t, report.HTML, r, m, "en")
+	if len(page) > 1<<20 {
+		t.Errorf("the page has %d bytes", len(page))
+	}
+	if !strings.Contains(page, "300 more are in the table") {
+		t.Error("the page does not say that there is more")
+	}
+	if lines := strings.Count(write(t, report.CSV, r, m, "en"), "\n"); lines < 5*n {
+		t.Errorf("the table has %d lines", lines)
+	}
+	if err := valid(t, []byte(write(t, report.OSCAL, r, m, "en"))); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkForms(b *testing.B) {
+	r, m := large(b, 10_000)
+	for _, name := range []string{"html", "oscal", "csv", "xlsx"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := forms[name](io.Discard, r, m, "en"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -89,6 +89,19 @@ func (d drawing) costCards() []card {
 	if q, ok := v.Total.Quantiles["0.99"]; ok {
 		out = append(out, card{Title: rare, Value: d.money(q), Link: "losses", Bad: true})
 	}
+	if len(v.Tolerance) > 0 {
+		var lines []string
+		for _, t := range v.Tolerance {
+			if t.Exceeded {
+				lines = append(lines, d.w("over_line", d.money(t.Loss), chart.Number(t.Probability), chart.Number(t.Tolerated)))
+			}
+		}
+		if len(lines) > 0 {
+			out = append(out, card{Title: d.w("over_tolerance"), Lines: d.first(lines, 3), Link: "losses", Bad: true})
+		} else {
+			out = append(out, card{Title: d.w("within"), Value: d.w("yes"), Link: "losses"})
+		}
+	}
 	slices.SortStableFunc(v.Threats, func(a, b threatLoss) int { return compare(b.Mean, a.Mean) })
 	var lines []string
 	for _, t := range v.Threats {

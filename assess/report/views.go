@@ -40,7 +40,11 @@ type lossesView struct {
 	Inherent, Proposed *totalLoss
 	Sensitivity        []struct {
 		Threat, Input string
-		Low, High     *float64
+		Low, High     float64
+	}
+	Tolerance []struct {
+		Loss, Tolerated, Probability float64
+		Exceeded                     bool
 	}
 }
 

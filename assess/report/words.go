@@ -51,10 +51,12 @@ func language(lang string) string {
 
 // label is what a figure or a group of the report's JSON is called: each part of its path by its word, where there is one.
 func label(lang, name string) string {
-	if level, ok := strings.CutPrefix(name, "quantiles."); ok {
-		return word(lang, "figure.quantiles") + " " + level
+	for _, by := range []string{"quantiles", "tail_value"} {
+		if level, ok := strings.CutPrefix(name, by+"."); ok {
+			return word(lang, "figure."+by) + " " + level
+		}
 	}
-	parts := strings.Split(name, ".")
+	parts := separate(name)
 	for i, p := range parts {
 		plain, place, _ := strings.Cut(p, "[")
 		if w := word(lang, "figure."+plain); w != "" {
@@ -72,4 +74,17 @@ func label(lang, name string) string {
 		parts[i] = strings.ReplaceAll(plain, "_", " ")
 	}
 	return strings.Join(parts, ": ")
+}
+
+// separate parts a path at its points, but for those of numbers.
+func separate(path string) []string {
+	var out []string
+	last := 0
+	for i := 0; i+1 < len(path); i++ {
+		if path[i] == '.' && (path[i+1] < '0' || path[i+1] > '9') {
+			out = append(out, path[last:i])
+			last = i + 1
+		}
+	}
+	return append(out, path[last:])
 }
