@@ -62,6 +62,7 @@ func (k *keeper) run(ctx context.Context) error {
 		select {
 		case <-news:
 		case <-k.clocks.news():
+		case <-k.node.seat.said:
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()

@@ -23,6 +23,7 @@ type seat struct {
 	cfg  Config
 	log  *slog.Logger
 	news chan struct{} // gets a token when the member is up, ready or gone
+	said chan struct{} // the same, for whoever says what this node trusts
 
 	mu      sync.Mutex
 	member  *etcdstore.Member
@@ -41,7 +42,7 @@ type seat struct {
 }
 
 func newSeat(cfg Config, log *slog.Logger) *seat {
-	return &seat{cfg: cfg, log: log, news: make(chan struct{}, 1)}
+	return &seat{cfg: cfg, log: log, news: make(chan struct{}, 1), said: make(chan struct{}, 1)}
 }
 
 // unseatedFor is how long the record must not have named a node before its member of the repository is ended and its copy removed: the last steps of a change
@@ -218,9 +219,11 @@ func (s *seat) watch(m *etcdstore.Member) {
 
 // tell wakes whoever looks after the seat.
 func (s *seat) tell() {
-	select {
-	case s.news <- struct{}{}:
-	default:
+	for _, ch := range []chan struct{}{s.news, s.said} {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
 	}
 }
 

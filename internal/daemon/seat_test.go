@@ -131,3 +131,23 @@ func TestTheOnlyCopyIsNotReplaced(t *testing.T) {
 		}
 	}
 }
+
+// While a member of the repository begins anew its node does not say yet that it trusts the new authorities, or the next one would begin in the same moment.
+func TestTrustIsSaidWhenTheMemberIsBack(t *testing.T) {
+	root := certificate(t)
+	cr := &credentials{nodes: pki.Roots{root}}
+	for name, c := range map[string]struct {
+		seat *seat
+		want int
+	}{
+		"no voter":               {&seat{}, 1},
+		"between two beginnings": {&seat{named: true}, 0},
+		"it did not start":       {&seat{named: true, why: fault.Errorf(fault.Unavailable, "no")}, 1},
+		"its copy is lost":       {&seat{named: true, gone: true}, 1},
+		"it can not start":       {&seat{named: true, broken: true}, 1},
+	} {
+		if got := c.seat.effective(cr); len(got) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

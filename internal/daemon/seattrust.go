@@ -11,18 +11,22 @@ import (
 // The repository's member reads which authorities it trusts when it begins. When they change it begins anew, while the others carry the repository; no
 // service depends on it.
 
-// effective are the authorities that this node's ports trust: those of the files, or those that its member of the repository still has.
+// effective are the authorities that this node's ports trust: those of the files, or those that its member of the repository still has. While a member is between
+// two beginnings nothing is said: the next node would begin anew in the same moment, and two of three copies were away at once.
 func (s *seat) effective(cr *credentials) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.member == nil {
+		if s.named && s.why == nil && !s.gone && !s.broken {
+			return nil // it is on its way
+		}
 		return cr.nodes.Fingerprints()
 	}
 	select {
 	case <-s.member.Ready():
 		return s.trusts
 	default:
-		return nil // it is on its way
+		return nil
 	}
 }
 
