@@ -228,7 +228,7 @@ func (o *oscalWriter) document(rows []Row, m *model.Model) (oscalDocument, error
 			}},
 			Reviewed: oscalReviewed{"Threats and means of protection as the model has them.",
 				[]oscalSelection{{"The model names means of protection, not controls of a catalogue; no control was reviewed as such."}}},
-			Observations: o.observations(rows), Risks: risks, Findings: o.findings(rows),
+			Observations: o.observations(rows), Risks: risks, Findings: o.findings(),
 		}},
 		BackMatter: oscalBack{[]oscalResource{{source, "Model file", "The model that the assessment was computed from; its SHA-256 is in the properties.", []oscalProp{prop("sha-256", either(r.Digest, "none"))}}}},
 	}}, nil
@@ -309,14 +309,17 @@ func (o *oscalWriter) risks(rows []Row) ([]oscalRisk, error) {
 	return out, nil
 }
 
-// findings say which threats reach which objects.
-func (o *oscalWriter) findings(rows []Row) []oscalFinding {
-	var out []oscalFinding
+// maxFindings is how many open pairs become findings; the facets say how many there are.
+const maxFindings = 10_000
+
+// findings say which threats reach which objects, the heaviest first.
+func (o *oscalWriter) findings() []oscalFinding {
 	if o.r.Coverage == nil {
 		return nil
 	}
+	var out []oscalFinding
 	related := []oscalRelated{{o.id("observation", "coverage")}}
-	for _, e := range openEdges(o.r) {
+	for _, e := range o.r.Coverage.Open[:min(len(o.r.Coverage.Open), maxFindings)] {
 		out = append(out, oscalFinding{
 			UUID: o.id("finding", e.Threat, e.Object), Title: e.Threat + " -> " + e.Object,
 			Description: "No means of protection that is in place is stronger than this threat is for this object.",

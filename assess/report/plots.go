@@ -25,7 +25,7 @@ func (d drawing) plots(s section) []template.HTML {
 	case "losses":
 		return d.lossPlots(s)
 	case "coverage":
-		return d.coveragePlots(s)
+		return d.coveragePlots()
 	case "vulnerability":
 		return d.vulnerabilityPlots(s)
 	case "game":

@@ -7,8 +7,12 @@ import (
 	"slices"
 	"strconv"
 
+	"redoubt/assess"
 	"redoubt/assess/report/chart"
 )
+
+// maxGraph is how many edges the graph is made of; what is open comes first.
+const maxGraph = 5000
 
 // numbered gives each name a place, in the order in which they come.
 type numbered struct {
@@ -29,9 +33,8 @@ func (n *numbered) of(name string) int {
 }
 
 // coveragePlots is the graph of threats, means and objects. What is open comes first, and goes through a node that says so.
-func (d drawing) coveragePlots(s section) []template.HTML {
-	v, ok := view[coverageView](s.value)
-	if !ok || len(v.Graph) == 0 {
+func (d drawing) coveragePlots() []template.HTML {
+	if len(d.r.Coverage.Graph) == 0 {
 		return nil
 	}
 	var threats, means, objects numbered
@@ -46,8 +49,9 @@ func (d drawing) coveragePlots(s section) []template.HTML {
 		}
 		m[p] = m[p] || bad
 	}
-	graph := slices.Clone(v.Graph)
-	slices.SortStableFunc(graph, func(a, b graphEdge) int { return order(a.Covered, b.Covered) })
+	graph := slices.Clone(d.r.Coverage.Graph)
+	slices.SortStableFunc(graph, func(a, b assess.GraphEdge) int { return order(a.Covered, b.Covered) })
+	graph = graph[:min(len(graph), maxGraph)]
 	for _, e := range graph {
 		t, o := threats.of(e.Threat), objects.of(e.Object)
 		if !e.Covered {

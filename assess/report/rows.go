@@ -50,7 +50,13 @@ type section struct {
 
 // sections are those that the report has, in its order.
 func sections(r *assess.Report) ([]section, error) {
-	root, err := tree(r)
+	bare := *r
+	if c := r.Coverage; c != nil { // its graph says again, for plots, what the lists say; with a million edges it would be most of the report
+		coverage := *c
+		coverage.Graph = nil
+		bare.Coverage = &coverage
+	}
+	root, err := tree(bare)
 	if err != nil {
 		return nil, err
 	}

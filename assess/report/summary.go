@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"redoubt/assess"
 	"redoubt/assess/model"
@@ -57,7 +56,7 @@ func (d drawing) summary() []card {
 	if c, ok := d.nextCard(); ok {
 		out = append(out, c)
 	}
-	if v, ok := view[struct{ Generalised *float64 }](d.r.Vulnerability); ok && v.Generalised != nil {
+	if v := d.r.Vulnerability; v != nil && v.Generalised != nil {
 		out = append(out, card{Title: d.w("reach"), Value: chart.Number(100**v.Generalised) + "\u00a0%", Link: "vulnerability"})
 	}
 	return out
@@ -133,13 +132,12 @@ func compare(a, b *float64) int {
 }
 
 func (d drawing) openCard() card {
-	open := openEdges(d.r)
+	open := d.r.Coverage.Open
 	if len(open) == 0 {
 		return card{Title: d.w("open"), Value: "0", Text: d.w("open_none"), Link: "coverage"}
 	}
-	slices.SortStableFunc(open, func(a, b openEdge) int { return compare(&b.Weight, &a.Weight) })
 	var lines []string
-	for _, e := range open {
+	for _, e := range open[:min(len(open), 1000)] { // the heaviest first
 		if line := d.title(e.Threat); !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
@@ -165,17 +163,12 @@ func (d drawing) nextCard() (card, bool) {
 		}
 		return card{Title: d.w("next"), Value: d.w("next_pays", d.money(o.Measures.Cost), d.money(o.Measures.Without-o.Measures.Residual)), Text: d.w("per", d.r.Period), Lines: d.first(lines, 5), Link: "optimum"}, true
 	}
-	v, ok := view[struct {
-		Cheapest *struct{ Means []string }
-	}](d.r.Coverage)
-	if !ok || v.Cheapest == nil || d.m == nil {
+	if d.r.Coverage == nil || d.r.Coverage.Addition == nil {
 		return card{}, false
 	}
 	var lines []string
-	for _, name := range v.Cheapest.Means {
-		if m, ok := d.m.FindMean(name); ok && !m.Present {
-			lines = append(lines, strings.TrimSpace(d.title(name)))
-		}
+	for _, name := range d.r.Coverage.Addition.Means {
+		lines = append(lines, d.title(name))
 	}
 	if len(lines) == 0 {
 		return card{}, false

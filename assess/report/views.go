@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 
-	"redoubt/assess"
 	"redoubt/assess/report/chart"
 )
 
@@ -56,27 +55,6 @@ func (t *totalLoss) rows() [][]float64 {
 	return t.Exceedance
 }
 
-type graphEdge struct {
-	Threat, Object string
-	Covered        bool
-	Means          []struct {
-		Name    string
-		Exceeds bool
-		Chosen  bool
-	}
-}
-
-type coverageView struct {
-	Full  bool
-	Open  []openEdge
-	Graph []graphEdge
-}
-
-type openEdge struct {
-	Threat, Object string
-	Weight         float64
-}
-
 type vulnerabilityView struct {
 	Generalised *float64
 	Base        []struct {
@@ -119,15 +97,6 @@ func view[T any](section any) (out T, ok bool) {
 		return out, false
 	}
 	return out, json.Unmarshal(text, &out) == nil
-}
-
-// openEdges are the pairs of threat and object that nothing stops.
-func openEdges(r *assess.Report) []openEdge {
-	if r.Coverage == nil {
-		return nil
-	}
-	v, _ := view[coverageView](r.Coverage)
-	return v.Open
 }
 
 // bracket are the curves between which the exceedance certainly lies, where the report has them as further columns.

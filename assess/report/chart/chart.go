@@ -82,8 +82,8 @@ func num(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f'
 // colour is the number of a colour.
 func colour(i int) int { return ((i % colours) + colours) % colours }
 
-// cut shortens a text to what has room.
-func cut(s string, most int) string {
+// Cut shortens a text to what has room.
+func Cut(s string, most int) string {
 	r := []rune(s)
 	if len(r) <= most {
 		return s

@@ -122,7 +122,7 @@ func (p Curves) legend(s *svg) {
 	add := func(name, shape string) {
 		x, y := left+float64(i%3)*((width-left-right)/3), height+18*float64(i/3)-2
 		fmt.Fprintf(s, shape, num(x), num(y-4), num(x+22), num(y-4))
-		s.text(x+28, y, "start", "", cut(name, 30))
+		s.text(x+28, y, "start", "", Cut(name, 30))
 		i++
 	}
 	for _, c := range p.Curves {

@@ -51,7 +51,7 @@ func (p Bars) SVG() string {
 		from, ok1 := x.at(min(b.From, b.To))
 		to, ok2 := x.at(max(b.From, b.To))
 		at := top + row*float64(i)
-		s.text(names-8, at+row/2+4, "end", "", cut(b.Name, 30))
+		s.text(names-8, at+row/2+4, "end", "", Cut(b.Name, 28))
 		if ok1 && ok2 {
 			s.rect(from, at+4, max(to-from, 1), row-8, fmt.Sprintf("f%d", colour(b.Colour)), "", fmt.Sprintf("%s: %s … %s", b.Name, either(b.LowLabel, Number(b.From)), either(b.HighLabel, Number(b.To))))
 		}
@@ -80,11 +80,11 @@ func (p Heat) SVG() string {
 	var s svg
 	s.open(p.Head, top+20+row*float64(len(rows))+16)
 	for j, c := range columns {
-		s.text(names+cell*(float64(j)+0.5), top+12, "middle", "dim", cut(c, int(max(cell/7, 2))))
+		s.text(names+cell*(float64(j)+0.5), top+12, "middle", "dim", Cut(c, int(max(cell/7, 2))))
 	}
 	for i, r := range rows {
 		y := top + 20 + row*float64(i)
-		s.text(names-8, y+row/2+4, "end", "", cut(r, 30))
+		s.text(names-8, y+row/2+4, "end", "", Cut(r, 28))
 		for j, c := range columns {
 			if i >= len(p.Cells) || j >= len(p.Cells[i]) || math.IsNaN(p.Cells[i][j]) {
 				continue
@@ -124,11 +124,11 @@ func (p Matrix) SVG() string {
 	s.open(p.Head, top+heads+cell*float64(len(rows))+16)
 	for j, c := range columns {
 		x := names + cell*(float64(j)+0.5) + 4
-		fmt.Fprintf(&s, `<text transform="translate(%s %s) rotate(-60)" text-anchor="start" class="dim">%s</text>`, num(x), num(top+heads-6), html.EscapeString(cut(c, 18)))
+		fmt.Fprintf(&s, `<text transform="translate(%s %s) rotate(-60)" text-anchor="start" class="dim">%s</text>`, num(x), num(top+heads-6), html.EscapeString(Cut(c, 18)))
 	}
 	for i, r := range rows {
 		y := top + heads + cell*float64(i)
-		s.text(names-8, y+cell/2+4, "end", "", cut(r, 30))
+		s.text(names-8, y+cell/2+4, "end", "", Cut(r, 28))
 		for j := range columns {
 			kind, hint := p.Cell(i, j)
 			s.rect(names+cell*float64(j), y, cell, cell, [...]string{"cell none", "cell f2", "cell bad", "cell f0"}[kind&3], "", hint)
@@ -205,7 +205,7 @@ func (p Layers) SVG() string {
 				class = "node sbad"
 			}
 			s.rect(x-92, y-9, 184, 18, class, "fill:var(--paper)", n.Name)
-			s.text(x, y+4, "middle", "", cut(n.Name, 28))
+			s.text(x, y+4, "middle", "", Cut(n.Name, 28))
 		}
 	}
 	return s.close()
