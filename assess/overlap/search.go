@@ -54,6 +54,7 @@ type solver struct {
 	work    float64
 	limit   float64
 	nodes   int
+	charge  float64 // work of one means in one row; amounts are dearer than ones
 	looked  float64 // the work at which the context is looked at next
 	err     error
 	reduced []float64 // by means: reduced cost at the multipliers of the last bound
@@ -63,7 +64,7 @@ type solver struct {
 }
 
 func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, limit float64) *solver {
-	s := &solver{ctx: ctx, p: p, limit: limit}
+	s := &solver{ctx: ctx, p: p, limit: limit, charge: 1}
 	index := map[int32]int32{}
 	for _, r := range part {
 		for _, m := range r.cols {
@@ -78,9 +79,18 @@ func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, lim
 		index[int32(m)] = int32(i)
 		s.cost = append(s.cost, p.Costs[m])
 	}
+	count := make([]int, len(s.means))
+	for _, r := range part {
+		for _, m := range r.cols {
+			count[index[m]]++
+		}
+	}
 	s.cols = make([][]entry, len(s.means))
+	for i, n := range count {
+		s.cols[i] = make([]entry, 0, n)
+	}
 	for i, r := range part {
-		var entries []entry
+		entries := make([]entry, 0, len(r.cols))
 		var sum float64
 		for k, m := range r.cols {
 			entries = append(entries, entry{at: index[m], a: r.a[k]})
@@ -90,6 +100,7 @@ func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, lim
 		s.rows, s.need, s.avail, s.edge = append(s.rows, entries), append(s.need, r.need), append(s.avail, sum), append(s.edge, r.edge)
 	}
 	if p.Combine {
+		s.charge = 4
 		s.exact = slices.Clone(in)
 		for m, k := range keep {
 			s.exact[m] = s.exact[m] || k
@@ -238,6 +249,7 @@ func (s *solver) satisfied(r int32) bool {
 // look lists the rows that are not satisfied.
 func (s *solver) look() {
 	s.active = s.active[:0]
+	s.work += float64(len(s.rows)) / 4
 	for r := range s.rows {
 		if !s.satisfied(int32(r)) {
 			s.active = append(s.active, int32(r))
@@ -287,7 +299,7 @@ func (s *solver) propagate() bool {
 // The rounds of the dual at the root and below it.
 const (
 	rootRounds = 400
-	nodeRounds = 24
+	nodeRounds = 10
 )
 
 // bound improves the multipliers u of the rows by subgradient steps and returns the best lower bound on the cost of a set below this node; u, reduced and the bound
@@ -307,7 +319,7 @@ func (s *solver) bound(u []float64, rounds int) float64 {
 			need := max(s.need[r], slack)
 			total += u[r]
 			price := u[r] / need
-			s.work += float64(len(s.rows[r]))
+			s.work += s.charge * float64(len(s.rows[r]))
 			for _, e := range s.rows[r] {
 				s.reduced[e.at] -= price * min(e.a, need)
 			}
@@ -349,7 +361,7 @@ func (s *solver) bound(u []float64, rounds int) float64 {
 					g -= min(e.a, need) / need
 				}
 			}
-			s.work += float64(len(s.rows[r]))
+			s.work += s.charge * float64(len(s.rows[r]))
 			s.slope[r] = g
 			if g > 0 || u[r] > 0 {
 				norm += g * g
@@ -519,7 +531,7 @@ func (s *solver) search(u []float64, rounds int) float64 {
 		if low = s.bound(u, rounds); low >= s.cut() {
 			return low
 		}
-		if s.nodes%16 == 1 {
+		if s.nodes%8 == 1 {
 			s.greedy(s.reduced)
 			if low >= s.cut() {
 				return low
