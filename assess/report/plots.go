@@ -31,7 +31,7 @@ func (d drawing) plots(s section) []template.HTML {
 	case "game":
 		return d.gamePlots(s)
 	case "codes":
-		return d.codesPlots(s)
+		return d.codesPlots()
 	}
 	return nil
 }

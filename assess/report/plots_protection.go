@@ -2,7 +2,6 @@ package report
 
 import (
 	"html/template"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -218,29 +217,26 @@ func flipped(points []chart.Point) []chart.Point {
 	return points
 }
 
-// codesPlots is who reaches what by the codes, and what of that is not permitted by the model.
-func (d drawing) codesPlots(s section) []template.HTML {
-	v, ok := view[codesView](s.value)
-	if !ok || len(v.Subjects) == 0 || len(v.Objects) == 0 || v.M == 0 {
+// codesPlots is who reaches what by the codes, and what of that is not permitted.
+func (d drawing) codesPlots() []template.HTML {
+	c := d.r.Codes
+	if c.Matrix == nil || len(c.Matrix.Rows) == 0 {
 		return nil
 	}
-	agree, ok := functions(v.Phi)
-	if !ok {
-		return nil
-	}
-	subjects, objects := slices.Sorted(maps.Keys(v.Subjects)), slices.Sorted(maps.Keys(v.Objects))
-	permitted := d.permitted()
+	m := c.Matrix
 	p := chart.Matrix{
-		Head: d.head("codes", d.w("matrix_title"), d.w("matrix_alt")), Rows: coded(subjects, v.Subjects), Columns: coded(objects, v.Objects),
+		Head: d.head("codes", d.w("matrix_title"), d.w("matrix_alt")), Rows: coded(m.Subjects, c.Subjects), Columns: coded(m.Objects, c.Objects),
 		Cell: func(i, j int) (int, string) {
-			hint := subjects[i] + " → " + objects[j] + ": "
-			switch granted := grants(v.Subjects[subjects[i]], v.Objects[objects[j]], agree, v.M); {
-			case !granted:
-				return 0, hint + d.w("denied")
-			case permitted != nil && !permitted(subjects[i], objects[j]):
-				return 2, hint + d.w("inadmissible")
+			kind, what := 0, "denied"
+			if i < len(m.Rows) && j < len(m.Rows[i]) {
+				switch m.Rows[i][j] {
+				case '#':
+					kind, what = 1, "granted"
+				case 'x':
+					kind, what = 2, "inadmissible"
+				}
 			}
-			return 1, hint + d.w("granted")
+			return kind, m.Subjects[i] + " → " + m.Objects[j] + ": " + d.w(what)
 		},
 	}
 	return []template.HTML{drawn(p.SVG())}
@@ -250,72 +246,7 @@ func (d drawing) codesPlots(s section) []template.HTML {
 func coded(names []string, codes map[string]string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
-		out[i] = n + " " + codes[n]
+		out[i] = codes[n] + " " + n
 	}
 	return out
-}
-
-// functions is the function of two bits: its values at 00, 01, 10, 11 of the subject's and the object's bit.
-func functions(phi string) (string, bool) {
-	switch phi {
-	case "", "subset":
-		return "1011", true
-	case "and":
-		return "0001", true
-	case "xnor":
-		return "1001", true
-	}
-	return phi, len(phi) == 4
-}
-
-// grants reports whether at least m bits agree (formulas 3.19, 3.20).
-func grants(subject, object, agree string, m int) bool {
-	n := 0
-	for k := range min(len(subject), len(object)) {
-		at := 0
-		if subject[k] == '1' {
-			at = 2
-		}
-		if object[k] == '1' {
-			at++
-		}
-		if agree[at] == '1' {
-			n++
-		}
-	}
-	return n >= m
-}
-
-// permitted says what the model permits: by its matrix, or by its hierarchy; nil where neither names the nodes.
-func (d drawing) permitted() func(subject, object string) bool {
-	if d.m == nil || d.m.Codes == nil {
-		return nil
-	}
-	c := d.m.Codes
-	if c.Matrix != nil {
-		return func(s, o string) bool { return slices.Contains(c.Matrix.Permitted[s], o) }
-	}
-	if len(c.Nodes) == 0 {
-		return nil
-	}
-	below := map[string][]string{}
-	for _, n := range c.Nodes {
-		below[n.Name] = n.Below
-	}
-	reach := map[string]map[string]bool{}
-	var visit func(from, at string)
-	visit = func(from, at string) {
-		if reach[from][at] {
-			return
-		}
-		reach[from][at] = true
-		for _, b := range below[at] {
-			visit(from, b)
-		}
-	}
-	for n := range below {
-		reach[n] = map[string]bool{}
-		visit(n, n)
-	}
-	return func(s, o string) bool { return reach[s][o] }
 }

@@ -84,12 +84,6 @@ type gameView struct {
 	ZeroSum *struct{ Attacker, Defender []gameShare } `json:"zero_sum"`
 }
 
-type codesView struct {
-	N, M              int
-	Phi               string
-	Subjects, Objects map[string]string
-}
-
 // view reads a section by the names of its JSON. A section of another shape gives what fits: the forms leave out the plot and keep the table.
 func view[T any](section any) (out T, ok bool) {
 	text, err := json.Marshal(section)

@@ -38,20 +38,3 @@ func TestLabels(t *testing.T) {
 		}
 	}
 }
-
-// TestCodesThatAgree holds the plot's own reading of codes to the definition.
-func TestCodesThatAgree(t *testing.T) {
-	subset, _ := functions("subset")
-	and, _ := functions("and")
-	for _, x := range []struct {
-		subject, object, phi string
-		m                    int
-		want                 bool
-	}{
-		{"111", "011", subset, 3, true}, {"011", "111", subset, 3, false}, {"000", "000", subset, 3, true}, {"110", "011", and, 1, true}, {"100", "011", and, 1, false}, {"110", "011", and, 2, false},
-	} {
-		if got := grants(x.subject, x.object, x.phi, x.m); got != x.want {
-			t.Errorf("%s to %s by %s, m=%d: %v", x.subject, x.object, x.phi, x.m, got)
-		}
-	}
-}
