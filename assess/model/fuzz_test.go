@@ -11,6 +11,7 @@ import (
 // FuzzRead gives the reader any bytes: they are a model without faults, or faults with positions within the text. What was read and is written as JSON reads as the same.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(small))
+	f.Add([]byte(Example()))
 	f.Add([]byte(`{"version":1,"objects":[{"name":"a","value":1e3}],"access":{"hartson":{"authorisations":[],"requests":[{"user":"u","operation":"r","resources":["x"],"state":{"hour":3,"l":[1,null]}}]}}}`))
 	f.Add([]byte("version: 1\nobjects:\n- {name: a, value: .nan}\n- {name: c, value: 0x1F}\nthreats: *o\n<<: {a: b}\n? [x]\n: y"))
 	f.Add([]byte("version: 1\ngame: {matrix: {attacker: [[1,2],[3]]}}\ncodes: {phi: 0110, n: !!int \"3\", ring: {levels: 8}}\nmeans: [{name: m, reduces: {t: 50%}}]"))
