@@ -7,7 +7,7 @@ LINTVER  = v2.12.2
 VULN     = bin/tools/govulncheck
 VULNVER  = v1.9.0
 
-.PHONY: build test check lint demo e2e sim fuzz vuln bench docs deb install-deps clean
+.PHONY: build test check lint demo e2e sim fuzz vuln bench bench-assess docs deb install-deps clean
 
 build: ## bin/redoubt and bin/redoubtd
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -54,6 +54,9 @@ fuzz: ## each fuzz target for a minute
 
 bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the same run (root, 40 minutes at most)
 	$(GO) run ./bench
+
+bench-assess: ## the assessor beside numpy, scipy and actuar, in the same run, as far as they are installed (10 minutes)
+	$(GO) run ./bench/assess
 
 docs: build ## man pages, the command reference, shell completion
 	bin/redoubtd docs docs/man && bin/redoubt docs man docs/man && bin/redoubt docs markdown docs/reference && bin/redoubt docs completion packaging/completion
