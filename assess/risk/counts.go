@@ -78,6 +78,9 @@ func (c Counts) CDF(r float64) float64 {
 	case c.poisson() || c.Shape > 1e12:
 		return mathext.GammaIncRegComp(r+1, c.Mean)
 	}
+	if c.Shape > 1e5 { // the other form loses digits there
+		return 1 - mathext.RegIncBeta(r+1, c.Shape, c.chance())
+	}
 	return mathext.RegIncBeta(c.Shape, r+1, c.Shape/(c.Shape+c.Mean))
 }
 

@@ -61,7 +61,17 @@ type Backtest struct {
 	Level     float64 // of the intervals
 	Score     float64 // mean logarithm of the probability that the forecasts gave to what came; the higher, the better
 	Plain     float64 // the same for Poisson's law with the mean of the spans before
-	Chosen    []Drift // for each forecast, the drift that it was made with
+	Each      []Judged
+}
+
+// Judged is one forecast of a back-test.
+type Judged struct {
+	At        int     // the span that was forecast
+	Low, High float64 // the interval
+	Count     float64 // what came
+	Score     float64
+	Plain     float64
+	Drift     Drift // with which the forecast was made
 }
 
 // Add puts two backtests together.
@@ -73,7 +83,7 @@ func (b Backtest) Add(o Backtest) Backtest {
 	return Backtest{
 		b.Forecasts + o.Forecasts, b.Inside + o.Inside, math.Max(b.Level, o.Level),
 		(b.Score*float64(b.Forecasts) + o.Score*float64(o.Forecasts)) / n, (b.Plain*float64(b.Forecasts) + o.Plain*float64(o.Forecasts)) / n,
-		append(b.Chosen[:len(b.Chosen):len(b.Chosen)], o.Chosen...),
+		append(b.Each[:len(b.Each):len(b.Each)], o.Each...),
 	}
 }
 
@@ -167,13 +177,13 @@ func Test(series []Series, candidates []Drift, level float64) []Backtest {
 			d, span := candidates[c], x.Spans[k]
 			law := d.Forecast(d.Learn(x.Prior, x.Spans[:k]), span.Exposure)
 			plain := Poisson(Drift{}.Learn(x.Prior, x.Spans[:k]).Mean() * span.Exposure)
-			b.Forecasts++
-			if law.Quantile((1-level)/2) <= span.Count && span.Count <= law.Quantile((1+level)/2) {
+			of := Judged{k, law.Quantile((1 - level) / 2), law.Quantile((1 + level) / 2), span.Count, s.score[c][i][k], plain.LogPMF(span.Count), d}
+			if b.Forecasts++; of.Low <= of.Count && of.Count <= of.High {
 				b.Inside++
 			}
-			b.Score += s.score[c][i][k]
-			b.Plain += plain.LogPMF(span.Count)
-			b.Chosen = append(b.Chosen, d)
+			b.Score += of.Score
+			b.Plain += of.Plain
+			b.Each = append(b.Each, of)
 		}
 		if b.Forecasts > 0 {
 			b.Score /= float64(b.Forecasts)

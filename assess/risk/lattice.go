@@ -67,7 +67,7 @@ func grouped(threats []Threat) []group {
 	return out
 }
 
-// lattice is how costs are put on a grid: on multiples of step, from -limit to limit of them. Down says that a cost is moved to the multiple below it; otherwise to the nearest.
+// lattice is how costs are put on a grid: on multiples of step, from -limit to limit of them (at most half as far below 0). Down says that a cost is moved to the multiple below it; otherwise to the nearest.
 type lattice struct {
 	step  float64
 	limit int
@@ -146,11 +146,11 @@ func (l lattice) cost(g group) leaf {
 	out := leaf{times: g.times, zero: e.zero}
 	out.below = 1
 	if e.cdf(-l.step) > l.trim {
-		if deep := -float64(l.limit) / 4 * l.step; e.cdf(deep) < l.trim {
+		if deep := -float64(l.limit) / 2 * l.step; e.cdf(deep) < l.trim {
 			x := solve(func(x float64) float64 { return e.cdf(x) - l.trim }, deep, -l.step, math.Inf(-1))
-			out.below = min(int(math.Ceil(-x/l.step))+1, l.limit/4)
+			out.below = min(int(math.Ceil(-x/l.step))+1, l.limit/2)
 		} else {
-			out.below = l.limit/4 + 1
+			out.below = l.limit/2 + 1
 		}
 	}
 	shift := -0.5
@@ -171,7 +171,7 @@ func (l lattice) cost(g group) leaf {
 		top = hi
 		out.shorted = true
 	}
-	edges := e.edges(at(0), l.step, top+1)
+	edges := e.edges(at(0), l.step, top+1, out.below+1)
 	out.f = make([]float64, top)
 	for k := range out.f {
 		out.f[k] = math.Max(0, edges[k+1]-edges[k])
@@ -189,8 +189,8 @@ func (l lattice) cost(g group) leaf {
 	return out
 }
 
-// edges is the distribution function at n places from lo on. The mass at 0 counts from the first place that is greater than 0 on.
-func (e *expansion) edges(lo, step float64, n int) []float64 {
+// edges is the distribution function at n places from lo on. The mass at 0 counts from the place with the index after on, the first that is greater than 0.
+func (e *expansion) edges(lo, step float64, n, after int) []float64 {
 	f := make([]float64, n+1)
 	full := make([]float64, n+1) // what is added from there on
 	beyond := math.MaxFloat64
@@ -213,7 +213,7 @@ func (e *expansion) edges(lo, step float64, n int) []float64 {
 			f[k] -= p * e.upperTail(z+float64(k)*dz)
 		}
 	}
-	full[place(math.Nextafter(-lo/step, math.Inf(1)))] += e.zero
+	full[min(after, n)] += e.zero
 	sum := 0.0
 	for k := range f {
 		sum += full[k]

@@ -193,6 +193,17 @@ func (s *search) coarse(p, reach float64) (float64, error) {
 	return guess, nil
 }
 
+// depth is how far the deepest law goes below 0 but for a probability of trim.
+func (s *search) depth(trim float64) float64 {
+	deepest := 0.0
+	for _, g := range s.groups {
+		if g.Severity == nil && g.e.cdf(math.Nextafter(0, -1)) > trim {
+			deepest = math.Max(deepest, -solve(func(x float64) float64 { return g.e.cdf(x) - trim }, -g.e.spread(), 0, -1e30))
+		}
+	}
+	return deepest
+}
+
 // aim is the half width that is wanted of a bracket about x.
 func (s *search) aim(x float64) float64 {
 	return s.request.Error * math.Max(math.Abs(x), 1e-6*s.scale)
@@ -230,10 +241,12 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 		width, down = pair, true
 	}
 	step, pad := 1.6*aim/width, 2
+	trim := s.trim(p)
+	deep := s.depth(trim)
 	for n := 0; n < 7; n++ {
-		below := 0.0
-		for range 4 { // the lattice has to hold what is below 0 twice
-			cells := (math.Max(guess, 0)+3*aim+below)*1.02/step + 2*width + 64
+		below := deep
+		for range 4 { // the lattice has to hold what is below 0 too
+			cells := math.Max(2.1*deep, (math.Max(guess, 0)+3*aim+below)*1.02)/step + 2*width + 64
 			limit := s.request.Cells
 			if cells < float64(limit) {
 				limit = max(256, power(int(cells)))
@@ -243,7 +256,7 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 			} else {
 				step *= math.Max(cells/float64(limit), 0.25)
 			}
-			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: s.trim(p)}, pad)
+			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: trim}, pad)
 			if err != nil {
 				return best, false, err
 			}
