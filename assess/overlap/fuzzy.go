@@ -136,10 +136,10 @@ func Centroid(op Operator, entries []Rated) (centre float64, ok bool) {
 
 // Nearest is the index of the word whose centroid is nearest, the first of equal ones; -1 without words.
 func Nearest(words []Trapezoid, centre float64) int {
-	best := -1
+	best, off := -1, math.Inf(1)
 	for i, w := range words {
-		if best < 0 || math.Abs(w.Centroid()-centre) < math.Abs(words[best].Centroid()-centre) {
-			best = i
+		if d := math.Abs(w.Centroid() - centre); d < off {
+			best, off = i, d
 		}
 	}
 	return best

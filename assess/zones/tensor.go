@@ -72,12 +72,13 @@ func (t *Tensor) By() By {
 // Extremes are the indices of the least and of the greatest, the lowest of equal ones; -1 of nothing.
 func Extremes(p []float64) (least, most int) {
 	least, most = -1, -1
+	low, high := math.Inf(1), math.Inf(-1)
 	for i, v := range p {
-		if least < 0 || v < p[least] {
-			least = i
+		if v < low {
+			least, low = i, v
 		}
-		if most < 0 || v > p[most] {
-			most = i
+		if v > high {
+			most, high = i, v
 		}
 	}
 	return least, most
