@@ -51,6 +51,7 @@ type solver struct {
 	best    []int8
 	upper   float64
 	unit    float64 // every cost is a multiple of it; 0: unknown
+	scale   int     // costs are those of the problem times 2^-scale
 	work    float64
 	limit   float64
 	nodes   int
@@ -110,6 +111,12 @@ func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, lim
 	s.state, s.reduced, s.weight, s.x = make([]int8, n), make([]float64, n), make([]float64, n), make([]bool, n)
 	s.slope, s.first = make([]float64, len(s.rows)), slices.Clone(s.need)
 	s.unit = granularity(s.cost)
+	// Costs are scaled by a power of two, so that the dearest is about 1 and nothing overflows.
+	_, s.scale = math.Frexp(slices.Max(s.cost))
+	for i, c := range s.cost {
+		s.cost[i] = math.Ldexp(c, -s.scale)
+	}
+	s.unit = math.Ldexp(s.unit, -s.scale)
 	s.upper = math.Inf(1)
 	return s
 }
@@ -171,7 +178,7 @@ func (s *solver) solve() (solved, error) {
 	if s.unit > 0 { // no set costs anything in between
 		bound = math.Ceil(bound/s.unit-1e-6) * s.unit
 	}
-	out := solved{bound: min(bound, s.upper), greedy: first, proved: bound >= s.cut()}
+	out := solved{bound: math.Ldexp(min(bound, s.upper), s.scale), greedy: math.Ldexp(first, s.scale), proved: bound >= s.cut()}
 	for m, st := range s.best {
 		if st == taken {
 			out.means = append(out.means, s.means[m])
@@ -567,7 +574,11 @@ func (s *solver) branch() int32 {
 		if s.state[m] != free {
 			continue
 		}
-		if v := math.Abs(s.weight[m]-0.5) + math.Abs(s.reduced[m])/(math.Abs(s.reduced[m])+s.cost[m]); v < sure {
+		v := math.Abs(s.weight[m] - 0.5)
+		if off := math.Abs(s.reduced[m]); off > 0 {
+			v += off / (off + s.cost[m])
+		}
+		if v < sure {
 			pick, sure = int32(m), v
 		}
 	}
