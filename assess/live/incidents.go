@@ -18,6 +18,9 @@ const yearHours = 365.25 * 24
 // settle is how long after a command an outage of what it was about still counts as wanted.
 const settle = time.Minute
 
+// lossError is how exactly the quantiles of the losses are wanted: the laws that they come from are known less well.
+const lossError = 0.01
+
 // window is a span of the log that was seen.
 type window struct {
 	from, to time.Time
@@ -65,7 +68,7 @@ func (b *builder) incidents() {
 	b.m.Frequency = f
 	if len(d.Threats) > 0 {
 		b.m.Damage = d
-		b.m.Losses = &model.Losses{}
+		b.m.Losses = &model.Losses{Error: lossError}
 		b.note("only outages are counted as losses: what the other threats cost, the cluster can not know. Print the model with --model, add damages to it, and run `redoubt assess run`")
 	}
 }

@@ -404,8 +404,18 @@ func TestReportOfStoredExport(t *testing.T) {
 			}
 			m := build(t, e)
 			digests = append(digests, m.Digest())
-			if _, err := assess.Run(context.Background(), m.Model, assess.Options{Workers: 2}); err != nil {
+			if len(digests) > 1 {
+				continue
+			}
+			r, err := assess.Run(context.Background(), m.Model, assess.Options{Workers: 2})
+			if err != nil {
 				t.Fatalf("%s: %v", name, err)
+			}
+			if r.Dynamics == nil || r.Losses == nil || r.Coverage == nil || r.Vulnerability == nil || r.Codes == nil {
+				t.Errorf("%s: a section is missing", name)
+			}
+			if open := len(r.Coverage.Open) > 0; !open { // no-known-weakness is unknown in both
+				t.Errorf("%s: nothing is open", name)
 			}
 		}
 		if digests[0] != digests[1] {

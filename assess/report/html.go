@@ -42,6 +42,7 @@ type page struct {
 	Formulas []formula.Formula
 	Inputs   []input
 	MoreIn   int
+	At       map[string]string // where the inputs of a path begin
 }
 
 // card is a box of the summary.
@@ -126,7 +127,7 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	}
 	p.Cards = d.summary()
 	p.Formulas = explained(ids, lang)
-	p.Inputs, p.MoreIn = inputs(m, paths)
+	p.Inputs, p.At, p.MoreIn = inputs(m, paths)
 	t, err := forms[lang]()
 	if err != nil {
 		return err
@@ -266,17 +267,22 @@ type input struct {
 	Path, Text, Source string
 }
 
-// inputs are the entries of the model at the paths, those of a list each by itself, and how many there are beyond the bound.
-func inputs(m *model.Model, paths []string) (out []input, more int) {
+// inputs are the entries of the model at the paths, those of a list each by itself; the entry at which those of each path begin; and how many there are beyond the bound.
+func inputs(m *model.Model, paths []string) (out []input, at map[string]string, more int) {
+	at = map[string]string{}
 	if m == nil {
-		return nil, 0
+		return nil, at, 0
 	}
 	root, err := tree(m)
 	if err != nil {
-		return nil, 0
+		return nil, at, 0
 	}
 	seen := map[string]bool{}
+	asked := ""
 	add := func(path string, v any) {
+		if _, ok := at[asked]; !ok && (seen[path] || len(out) < maxInputs) {
+			at[asked] = anchor(path)
+		}
 		if seen[path] {
 			return
 		}
@@ -294,6 +300,7 @@ func inputs(m *model.Model, paths []string) (out []input, more int) {
 		out = append(out, in)
 	}
 	for _, path := range paths {
+		asked = path
 		v, ok := resolve(root, path)
 		if !ok {
 			continue
@@ -318,7 +325,7 @@ func inputs(m *model.Model, paths []string) (out []input, more int) {
 			add(path, rest)
 		}
 	}
-	return out, more
+	return out, at, more
 }
 
 func isObjects(list []any) bool {

@@ -115,7 +115,7 @@ func (d drawing) vulnerabilityPlots(s section) []template.HTML {
 		for l := range v.Zones[0].P {
 			name := d.w("zone", l+1)
 			if l < len(v.ZoneNames) && v.ZoneNames[l] != "" {
-				name = v.ZoneNames[l]
+				name = either(d.w("zone."+v.ZoneNames[l]), v.ZoneNames[l])
 			}
 			p.Columns = append(p.Columns, name)
 		}
