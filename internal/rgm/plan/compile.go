@@ -126,7 +126,7 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 		t.want = min(max(1, count(t.cand)), x.Maximum)
 		t.desired = t.want
 		t.home = in.firstOf(x, t.cand, t.want)
-		t.near = t.home
+		t.near = t.cand
 	case x.Off:
 		t.cand, t.last, t.current, t.desired, t.want = 0, 0, 0, 0, 0
 	case x.Suspended:

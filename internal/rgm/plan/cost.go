@@ -209,10 +209,11 @@ func (s *state) homeOf(g int32) (home, near uint64) {
 	return s.in.firstOf(&s.in.p.Groups[g], near, t.want), near
 }
 
-// holds reports whether a target is where it ran: it does not move for the sake of a ++ source.
+// holds reports whether a target is where it ran, on all nodes that it may keep: it does not move for the sake of a ++ source.
 func (s *state) holds(q pull) bool {
 	t := &s.in.items[q.target]
-	return !q.delegate && !t.remaster && s.at[q.target] != 0 && s.at[q.target]&^s.in.items[q.target].ran == 0
+	at := s.at[q.target]
+	return !q.delegate && !t.remaster && at != 0 && at&^t.ran == 0 && t.current&t.home&^at == 0
 }
 
 // refresh reckons the share of a group anew.

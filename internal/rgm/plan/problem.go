@@ -181,7 +181,7 @@ func After(p Problem, r Result) Problem {
 			x := &p.Groups[g]
 			m := r.at[g]
 			x.Held = m != 0 && (len(x.Explicit) > 0 || x.Held) && !slices.Contains(r.refused, int32(g))
-			x.Current, x.Explicit, x.Remaster = members(m), nil, false
+			x.Current, x.Explicit, x.Draws, x.Remaster = members(m), nil, nil, false
 		}
 	})
 }
