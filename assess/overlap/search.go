@@ -48,20 +48,23 @@ type solver struct {
 	spent  float64   // cost of the means taken
 	active []int32   // rows that are not satisfied, as of the last look
 
-	best    []int8
-	upper   float64
-	unit    float64 // every cost is a multiple of it; 0: unknown
-	scale   int     // costs are those of the problem times 2^-scale
-	work    float64
-	limit   float64
-	nodes   int
-	charge  float64 // work of one means in one row; amounts are dearer than ones
-	looked  float64 // the work at which the context is looked at next
-	err     error
-	reduced []float64 // by means: reduced cost at the multipliers of the last bound
-	weight  []float64 // by means: how often the dual takes it, smoothed
-	slope   []float64 // by row
-	x       []bool    // by means: what the dual takes
+	best        []int8
+	upper       float64
+	unit        float64 // every cost is a multiple of it; 0: unknown
+	scale       int     // costs are those of the problem times 2^-scale
+	work        float64
+	limit       float64
+	nodes       int
+	charge      float64 // work of one means in one row; amounts are dearer than ones
+	looked      float64 // the work at which the context is looked at next
+	err         error
+	reduced     []float64 // by means: reduced cost at the multipliers of the last bound
+	weight      []float64 // by means: how often the dual takes it, smoothed
+	slope       []float64 // by row
+	x           []float64 // by means: 1 for what the dual takes
+	left        view
+	bestU       []float64 // the best multipliers of a bound, and the reduced costs that belong to them
+	bestReduced []float64
 }
 
 func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, limit float64) *solver {
@@ -108,7 +111,7 @@ func newSolver(ctx context.Context, p *Problem, part []row, in, keep []bool, lim
 		}
 	}
 	n := len(s.means)
-	s.state, s.reduced, s.weight, s.x = make([]int8, n), make([]float64, n), make([]float64, n), make([]bool, n)
+	s.state, s.reduced, s.weight, s.x = make([]int8, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	s.slope, s.first = make([]float64, len(s.rows)), slices.Clone(s.need)
 	s.unit = granularity(s.cost)
 	// Costs are scaled by a power of two, so that the dearest is about 1 and nothing overflows.
@@ -301,109 +304,6 @@ func (s *solver) propagate() bool {
 		}
 	}
 	return true
-}
-
-// The rounds of the dual at the root and below it.
-const (
-	rootRounds = 400
-	nodeRounds = 10
-)
-
-// bound improves the multipliers u of the rows by subgradient steps and returns the best lower bound on the cost of a set below this node; u, reduced and the bound
-// belong together when it returns. Rows are scaled so that each needs 1.
-func (s *solver) bound(u []float64, rounds int) float64 {
-	best := math.Inf(-1)
-	var bestU []float64
-	var bestReduced []float64
-	step, idle := 1.0, 0
-	cut := s.cut()
-	for round := range rounds {
-		for m := range s.reduced {
-			s.reduced[m] = s.cost[m]
-		}
-		total := s.spent
-		for _, r := range s.active {
-			need := max(s.need[r], slack)
-			total += u[r]
-			price := u[r] / need
-			s.work += s.charge * float64(len(s.rows[r]))
-			for _, e := range s.rows[r] {
-				s.reduced[e.at] -= price * min(e.a, need)
-			}
-		}
-		for m, c := range s.reduced {
-			s.x[m] = s.state[m] == free && c < 0
-			on := 0.0
-			if s.x[m] {
-				total += c
-				on = 1
-			}
-			s.weight[m] += 0.15 * (on - s.weight[m])
-		}
-		if total > best+1e-7*math.Abs(best) || math.IsInf(best, -1) {
-			idle = 0
-		} else {
-			idle++
-		}
-		if total > best {
-			best = total
-			bestU, bestReduced = append(bestU[:0], u...), append(bestReduced[:0], s.reduced...)
-		}
-		if best >= cut || round == rounds-1 || s.exhausted() {
-			break
-		}
-		if idle >= 8 {
-			step, idle = step/2, 0
-			if step < 1e-3 {
-				break
-			}
-			copy(u, bestU)
-		}
-		var norm float64
-		for _, r := range s.active {
-			need := max(s.need[r], slack)
-			g := 1.0
-			for _, e := range s.rows[r] {
-				if s.x[e.at] {
-					g -= min(e.a, need) / need
-				}
-			}
-			s.work += s.charge * float64(len(s.rows[r]))
-			s.slope[r] = g
-			if g > 0 || u[r] > 0 {
-				norm += g * g
-			}
-		}
-		if norm < 1e-18 {
-			break
-		}
-		length := step * (min(s.upper, 2*best+1) - total) / norm
-		for _, r := range s.active {
-			u[r] = max(0, u[r]+length*s.slope[r])
-		}
-	}
-	copy(u, bestU)
-	copy(s.reduced, bestReduced)
-	return best - 1e-12*math.Abs(best)
-}
-
-// fix takes or bars the means that the bound decides; it reports whether there was one.
-func (s *solver) fix(bound float64) (found bool) {
-	cut := s.cut()
-	for m, c := range s.reduced {
-		if s.state[m] != free {
-			continue
-		}
-		switch {
-		case c > 0 && bound+c >= cut:
-			s.set(int32(m), barred)
-			found = true
-		case c < 0 && bound-c >= cut:
-			s.set(int32(m), taken)
-			found = true
-		}
-	}
-	return found
 }
 
 // record keeps the means taken as the best set, if it is.
