@@ -141,7 +141,7 @@ func (d drawing) vulnerabilityPlots(s section) []template.HTML {
 			p.Rows = append(p.Rows, d.component(r))
 			line := make([]float64, len(columns.names))
 			for j := range line {
-				line[j] = -math.Expm1(cells[[2]int{i, j}])
+				line[j] = max(0, -math.Expm1(cells[[2]int{i, j}]))
 			}
 			p.Cells = append(p.Cells, line)
 		}

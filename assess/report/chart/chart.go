@@ -24,7 +24,7 @@ const (
 
 // Style is the style sheet that the classes of the plots need. The colours tell themselves apart also for people who do not see red and green.
 const Style = `svg.plot{display:block;width:100%;max-width:760px;height:auto;font:12px system-ui,sans-serif}
-.plot text{fill:var(--ink)}.plot .dim{fill:var(--dim)}.plot .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}.plot .strong{font-weight:600}
+.plot text{fill:var(--ink)}.plot .dim{fill:var(--dim)}.plot .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}.plot .small{font-size:11px}.plot .strong{font-weight:600}
 .plot .axis{stroke:var(--dim);fill:none}.plot .grid{stroke:var(--line);fill:none}
 .plot .curve{fill:none;stroke-width:2}.plot .dash{stroke-dasharray:6 4}.plot .band{stroke:none;opacity:.22}
 .plot .c0{stroke:var(--c0)}.plot .c1{stroke:var(--c1)}.plot .c2{stroke:var(--c2)}.plot .c3{stroke:var(--c3)}.plot .c4{stroke:var(--c4)}.plot .c5{stroke:var(--c5)}

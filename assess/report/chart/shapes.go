@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"strconv"
 )
 
 // Bar is one bar: what it is about, and its two ends.
@@ -25,6 +26,9 @@ type Bars struct {
 
 // maxBars is how many bars, rows or columns are drawn; the table has the others.
 const maxBars = 40
+
+// nameRunes is how many letters have room before a row.
+const nameRunes = 25
 
 // SVG draws the plot.
 func (p Bars) SVG() string {
@@ -51,7 +55,7 @@ func (p Bars) SVG() string {
 		from, ok1 := x.at(min(b.From, b.To))
 		to, ok2 := x.at(max(b.From, b.To))
 		at := top + row*float64(i)
-		s.text(names-8, at+row/2+4, "end", "", Cut(b.Name, 28))
+		s.text(names-8, at+row/2+4, "end", "", Cut(b.Name, nameRunes))
 		if ok1 && ok2 {
 			s.rect(from, at+4, max(to-from, 1), row-8, fmt.Sprintf("f%d", colour(b.Colour)), "", fmt.Sprintf("%s: %s … %s", b.Name, either(b.LowLabel, Number(b.From)), either(b.HighLabel, Number(b.To))))
 		}
@@ -69,7 +73,7 @@ func (p Bars) SVG() string {
 type Heat struct {
 	Head
 	Rows, Columns []string
-	Cells         [][]float64 // by row; NaN is left empty
+	Cells         [][]float64 // by row; what is no number is left empty
 }
 
 // SVG draws the map. The shade follows the logarithm from one in ten thousand on, so that small probabilities are told apart.
@@ -84,15 +88,15 @@ func (p Heat) SVG() string {
 	}
 	for i, r := range rows {
 		y := top + 20 + row*float64(i)
-		s.text(names-8, y+row/2+4, "end", "", Cut(r, 28))
+		s.text(names-8, y+row/2+4, "end", "", Cut(r, nameRunes))
 		for j, c := range columns {
-			if i >= len(p.Cells) || j >= len(p.Cells[i]) || math.IsNaN(p.Cells[i][j]) {
+			if i >= len(p.Cells) || j >= len(p.Cells[i]) || math.IsNaN(p.Cells[i][j]) || math.IsInf(p.Cells[i][j], 0) {
 				continue
 			}
 			v := p.Cells[i][j]
 			s.rect(names+cell*float64(j), y, cell, row, "cell bad", fmt.Sprintf("fill-opacity:%.2f", shade(v)), fmt.Sprintf("%s, %s: %s", r, c, Number(v)))
 			if cell > 44 {
-				s.text(names+cell*(float64(j)+0.5), y+row/2+4, "middle", "", Number(v))
+				s.text(names+cell*(float64(j)+0.5), y+row/2+4, "middle", "small", strconv.FormatFloat(v, 'g', 2, 64))
 			}
 		}
 	}
@@ -119,7 +123,7 @@ func (p Matrix) SVG() string {
 	rows, columns := p.Rows[:min(len(p.Rows), maxBars)], p.Columns[:min(len(p.Columns), maxBars)]
 	const names = 200.0
 	cell := min(26, (width-names-right)/max(float64(len(columns)), 1))
-	heads := 110.0
+	heads := 130.0
 	var s svg
 	s.open(p.Head, top+heads+cell*float64(len(rows))+16)
 	for j, c := range columns {
@@ -128,7 +132,7 @@ func (p Matrix) SVG() string {
 	}
 	for i, r := range rows {
 		y := top + heads + cell*float64(i)
-		s.text(names-8, y+cell/2+4, "end", "", Cut(r, 28))
+		s.text(names-8, y+cell/2+4, "end", "", Cut(r, nameRunes))
 		for j := range columns {
 			kind, hint := p.Cell(i, j)
 			s.rect(names+cell*float64(j), y, cell, cell, [...]string{"cell none", "cell f2", "cell bad", "cell f0"}[kind&3], "", hint)
@@ -167,7 +171,7 @@ func (p Layers) SVG() string {
 	for _, l := range p.Nodes {
 		most = max(most, min(len(l), maxBars))
 	}
-	const row = 24.0
+	const row, box = 24.0, 200.0
 	high := top + 30 + row*float64(most) + 10
 	place := func(layer, i int) (x, y float64) {
 		n := min(len(p.Nodes[layer]), maxBars)
@@ -194,7 +198,7 @@ func (p Layers) SVG() string {
 				class = "curve sbad dash"
 			}
 			fmt.Fprintf(&s, `<path class="%s" stroke-opacity=".5" d="M%s %sC%s %s %s %s %s %s"><title>%s</title></path>`, class,
-				num(x1+92), num(y1), num((x1+x2)/2), num(y1), num((x1+x2)/2), num(y2), num(x2-92), num(y2), html.EscapeString(k.Hint))
+				num(x1+box/2), num(y1), num((x1+x2)/2), num(y1), num((x1+x2)/2), num(y2), num(x2-box/2), num(y2), html.EscapeString(k.Hint))
 		}
 	}
 	for l, nodes := range p.Nodes {
@@ -204,8 +208,8 @@ func (p Layers) SVG() string {
 			if n.Bad {
 				class = "node sbad"
 			}
-			s.rect(x-92, y-9, 184, 18, class, "fill:var(--paper)", n.Name)
-			s.text(x, y+4, "middle", "", Cut(n.Name, 28))
+			s.rect(x-box/2, y-9, box, 18, class, "fill:var(--paper)", n.Name)
+			s.text(x, y+4, "middle", "small", Cut(n.Name, 29))
 		}
 	}
 	return s.close()
