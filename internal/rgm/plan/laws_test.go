@@ -72,7 +72,7 @@ func TestLaws(t *testing.T) {
 		if figure, by := r.Gap(); (figure == "") != (by == 0) && r.Exact {
 			t.Fatalf("exact, with a gap of %d in %s", by, figure)
 		}
-		if !r.Stable {
+		if !r.Stable && !suspendedAsked(p) {
 			t.Fatal("not stable")
 		}
 		if again := placement(p, must(t, p, e)); !reflect.DeepEqual(at, again) {
@@ -81,12 +81,20 @@ func TestLaws(t *testing.T) {
 	})
 }
 
+// suspendedAsked reports whether a suspended group was asked to move: it is held to its affinities on the way, and to nothing afterwards.
+func suspendedAsked(p plan.Problem) bool {
+	return slices.ContainsFunc(p.Groups, func(x plan.Group) bool { return x.Suspended && (len(x.Explicit) > 0 || x.Held) })
+}
+
 // Solving what has come true changes nothing.
 func TestSolvingAgainChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawLarger(t)
 		e := plan.Effort{Branches: rapid.SampledFrom([]int{1, 2000}).Draw(t, "branches")}
 		r := must(t, p, e)
+		if suspendedAsked(p) {
+			return
+		}
 		next := plan.After(p, r)
 		if a, b := placement(p, r), placement(next, must(t, next, e)); !reflect.DeepEqual(a, b) {
 			t.Fatalf("exact %v: %v, then %v\n%s", r.Exact, a, b, brief(p))

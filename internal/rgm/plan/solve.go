@@ -46,7 +46,11 @@ func Solve(p Problem, e Effort) (Result, error) {
 			now.Stable = true
 			break
 		}
-		now = now.replaced(again.at)
+		next, lawful := now.replaced(again.at)
+		if !lawful {
+			break
+		}
+		now = next
 	}
 	now.Stable = now.Stable || now.Exact
 	now.Bound = now.state.bound()
@@ -88,16 +92,20 @@ func solve(p Problem, e Effort) Result {
 	}
 }
 
-// replaced is the result with another placement of the same groups, reckoned by the same rules.
-func (r Result) replaced(at []uint64) Result {
+// replaced is the result with another placement of the same groups, reckoned by the same rules. It reports false for one that breaks them: a suspended
+// group that was asked to move holds its targets, but does so no more once it has moved.
+func (r Result) replaced(at []uint64) (Result, bool) {
 	s := newState(r.state.in)
 	for g, m := range at {
 		s.set(int32(g), m)
 	}
+	if !s.lawful() || slices.ContainsFunc(s.in.order, func(g int32) bool { return s.unpinned(g) != 0 }) {
+		return r, false
+	}
 	s.begin()
 	r.state, r.at = s, s.at
 	r.Figures = s.figures()
-	return r
+	return r, true
 }
 
 // repin brings groups that are Never preempted back to where local search should have left them.
