@@ -8,9 +8,9 @@ import (
 	"redoubt/internal/rgm/plan"
 )
 
-// cluster is the shape of the benchmark: groups prefer the nodes in turn; in every five, one may not be with its neighbour, one follows it, and
+// farm is the shape of the benchmark: groups prefer the nodes in turn; in every five, one may not be with its neighbour, one follows it, and
 // one would rather be near, or far. Loads fill the nodes to about two thirds of their hard limits.
-func cluster(nodes, groups int, running bool) plan.Problem {
+func farm(nodes, groups int, running bool) plan.Problem {
 	rng := rand.New(rand.NewPCG(uint64(nodes), uint64(groups)))
 	p := plan.Problem{Kinds: []string{"cpu", "mem"}}
 	for n := range nodes {
@@ -57,9 +57,9 @@ func solve(b *testing.B, p plan.Problem) {
 	}
 }
 
-func BenchmarkFull1000(b *testing.B)  { solve(b, cluster(16, 1000, false)) }
-func BenchmarkDeath1000(b *testing.B) { solve(b, plan.Without(cluster(16, 1000, true), 3)) }
-func BenchmarkFull10000(b *testing.B) { solve(b, cluster(64, 10000, false)) }
+func BenchmarkFull1000(b *testing.B)  { solve(b, farm(16, 1000, false)) }
+func BenchmarkDeath1000(b *testing.B) { solve(b, plan.Without(farm(16, 1000, true), 3)) }
+func BenchmarkFull10000(b *testing.B) { solve(b, farm(64, 10000, false)) }
 func BenchmarkDeath10000(b *testing.B) {
-	solve(b, plan.Without(cluster(64, 10000, true), 3))
+	solve(b, plan.Without(farm(64, 10000, true), 3))
 }
