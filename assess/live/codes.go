@@ -13,7 +13,7 @@ import (
 // one node.
 func (b *builder) codes() {
 	if why, no := b.e.missing("profile show"); no || len(b.e.Profiles) == 0 {
-		b.note("the rights profiles are not known%s: there are no access codes of them", strings.TrimSuffix(": "+why, ": "))
+		b.note(sayNoProfiles, strings.TrimSuffix(": "+why, ": "))
 		return
 	}
 	policy := rbac.Policy{Profiles: map[string]rbac.Profile{}}

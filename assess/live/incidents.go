@@ -69,7 +69,7 @@ func (b *builder) incidents() {
 	if len(d.Threats) > 0 {
 		b.m.Damage = d
 		b.m.Losses = &model.Losses{Error: lossError}
-		b.note("only outages are counted as losses: what the other threats cost, the cluster can not know. Print the model with --model, add damages to it, and run `redoubt assess run`")
+		b.note(sayOnlyOutages)
 	}
 }
 
@@ -235,7 +235,7 @@ func (b *builder) outages(from time.Time) (at []time.Time, hours []float64) {
 		}
 	}
 	if open > 0 {
-		b.note("%d outages were not over when the export was taken: they count, but how long they last is not known yet", open)
+		b.note(sayOpenOutages, open)
 	}
 	return at, hours
 }

@@ -320,6 +320,13 @@ func TestWhatIsMissingIsSaidAndCountsForNothing(t *testing.T) {
 			t.Errorf("no note says %q: %q", want, m.Notes)
 		}
 	}
+	ru, err := live.Build(weak(), shipped(t), "ru")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ru.Notes) != len(m.Notes) || !strings.HasPrefix(ru.Title, "Защищённость") || strings.Contains(strings.Join(ru.Notes, " "), "%!") {
+		t.Errorf("in Russian: %q, %q", ru.Title, ru.Notes)
+	}
 	if _, err := live.Build(&live.Export{Taken: taken}, shipped(t), "en"); err == nil {
 		t.Error("an export without a cluster gives a model")
 	}

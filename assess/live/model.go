@@ -39,10 +39,10 @@ func Build(e *Export, c *catalogue.Catalogue, lang string) (*Model, error) {
 		Currency: "hours", Period: "year", Source: exported(e) + "; catalogue of threats of " + c.Date + ", " + c.Source,
 	}}
 	for _, x := range e.Missing {
-		b.note("%s could not be read (%s): what rests on it counts as not in place, and nothing is concluded from it", x.Source, x.Why)
+		b.note(sayMissing, x.Source, x.Why)
 	}
-	b.note("zone clusters are no part of the export, and so of no figure")
-	b.note("the hardening of the machines is no part of the export: `redoubt harden check` looks at it on each machine")
+	b.note(sayZones)
+	b.note(sayHardening)
 	b.objects()
 	b.threats()
 	b.means()
@@ -64,8 +64,8 @@ func exported(e *Export) string {
 	return "export of the cluster, sha256 " + e.Digest
 }
 
-func (b *builder) note(format string, args ...any) {
-	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+func (b *builder) note(text catalogue.Words, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(text.In(b.lang), args...))
 }
 
 // objects are what the cluster has: groups, resources, nodes, private strings, its repository and its log.
@@ -117,7 +117,7 @@ func (b *builder) means() {
 	if prices.Given() {
 		b.m.Currency = prices.Currency
 	} else {
-		b.note("the catalogue has no prices: losses are hours of outage, and what means cost is hours of work; what pays is not said. Give prices in a copy of the catalogue")
+		b.note(sayNoPrices)
 	}
 	for _, m := range b.c.Means {
 		present, why := true, make([]string, 0, len(m.Checks)+len(m.Facts))
