@@ -227,3 +227,38 @@ func TestTheEconomyOfTheExample(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 }
+
+// TestOddContests has functions with corners, steps, gaps and no end: there is a solution with its certificate, or a note that says why not, and never a number that is none.
+func TestOddContests(t *testing.T) {
+	for information, solved := range map[string]bool{
+		"100*x/(x+y+1)":                    true,
+		"10*sqrt(x)*exp(-y/5)":             true,
+		"max(0, min(x, 50)-y)":             true,
+		"x > 10+y ? 100 : 0":               true,
+		"floor(x)*5/(1+y)":                 false, // the profit has no end
+		"min(floor(x)*5, 200)/(1+y)":       true,
+		"abs(sin(x))*10/(1+y)":             true,
+		"1/(x-3)":                          true, // a pole, and the notes say which assumptions fail
+		"min(x*3, 100)*exp(-y/10)":         true,
+		"x > 2 and x < 3 ? log(2.5-x) : x": false,
+		"100*(1-exp(-x))*(y < 20 ? 1 : 0)": true,
+		"1e20*(1-exp(-x/1e15))":            false, // beyond the range in which a bound is looked for
+		"0":                                true,
+		"y":                                true,
+	} {
+		m := &model.Model{Game: &model.Game{Information: information, Gain: "I", Loss: "2*I"}}
+		r := section(t, m, assess.SectionGame)
+		if (r.Game != nil) != solved {
+			t.Errorf("%s: %+v %v", information, r.Game, r.Notes)
+		}
+		if r.Game == nil && len(r.Notes) == 0 || r.Game != nil && r.Game.Nash == nil && r.Game.Mixed == nil {
+			t.Errorf("%s: nothing is told: %v", information, r.Notes)
+		}
+		if r.Game == nil || r.Game.Nash != nil && *r.Game.Nash.Regret <= 1e-6*max(1, r.Game.Nash.U) {
+			continue
+		}
+		if e := r.Game.Mixed.Equilibria[0]; e.Regret > 1e-3 && len(r.Notes) < 2 {
+			t.Errorf("%s: regret %v, and it is not told: %v", information, e.Regret, r.Notes)
+		}
+	}
+}

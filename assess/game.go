@@ -2,6 +2,8 @@ package assess
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 
 	"redoubt/assess/expression"
@@ -141,6 +143,12 @@ func (r *run) contest(in *model.Game) error {
 		r.note(SectionGame, "game", "the game has no solution: %v", err)
 		return nil
 	}
+	for _, p := range append(slices.Clone(found.Nash), found.Stackelberg) {
+		if !finite(p.X, p.Y, p.I, p.V, p.U, p.Regret) {
+			r.note(SectionGame, "game", "the game has no solution: the functions give what is no finite number at x = %g, y = %g", p.X, p.Y)
+			return nil
+		}
+	}
 	out := &Game{
 		Trace:     Trace{Formulas: []string{"3.16", "3.17", "3.18", "D.regret", "D.stackelberg"}, Inputs: []string{"game"}},
 		MaxAttack: &found.MaxX, MaxDefence: &found.MaxY, Responses: &GameResponses{Defender: found.Defences},
@@ -156,7 +164,9 @@ func (r *run) contest(in *model.Game) error {
 	var plays []GamePlay
 	for k, p := range found.Nash {
 		play := playOf(p, true, found.Tolerance)
-		play.Marginal = &GameMargins{found.Interior[k].Attack, found.Interior[k].Defence}
+		if m := found.Interior[k]; finite(m.Attack, m.Defence) { // where a function has a corner or a gap beside the point there is none
+			play.Marginal = &GameMargins{m.Attack, m.Defence}
+		}
 		plays = append(plays, play)
 		if out.Nash == nil || play.U < out.Nash.U {
 			out.Nash = &play
@@ -185,6 +195,10 @@ func (r *run) contest(in *model.Game) error {
 	return nil
 }
 
+func finite(v ...float64) bool {
+	return !slices.ContainsFunc(v, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
+}
+
 func playOf(p game.Play, regret bool, tolerance float64) GamePlay {
 	out := GamePlay{X: p.X, Y: p.Y, I: p.I, V: p.V, U: p.U, Attack: p.X > 0 && p.V > tolerance}
 	if regret {
@@ -205,6 +219,9 @@ func mixedExpenditures(m *game.Mixed) *GameMixed {
 		Attacker: shares(m.Xs, m.P), Defender: shares(m.Ys, m.Q), V: m.V, U: m.U, Regret: m.Regret,
 	}}}
 }
+
+// equilibriaMost is how many equilibria a report lists.
+const equilibriaMost = 100
 
 // nfgMost is up to how many cells a game is written out in the report.
 const nfgMost = 10_000
@@ -239,6 +256,10 @@ func (r *run) matrixGame(in *model.Game, g game.Bimatrix, path string) error {
 			return err
 		}
 		mixed := &GameMixed{Method: s.Method, Complete: s.Complete, Equilibria: []GameEquilibrium{}}
+		if n := len(s.Equilibria); n > equilibriaMost {
+			r.note(SectionGame, path, "the game has %d equilibria: the first %d are listed", n, equilibriaMost)
+			mixed.Complete, s.Equilibria = false, s.Equilibria[:equilibriaMost]
+		}
 		for _, e := range s.Equilibria {
 			mixed.Equilibria = append(mixed.Equilibria, GameEquilibrium{
 				Attacker: shares(g.Rows, "row", e.X), Defender: shares(g.Columns, "column", e.Y), V: e.A, U: -e.B, Regret: e.Regret,

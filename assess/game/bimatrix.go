@@ -44,9 +44,10 @@ func (g Bimatrix) Equilibria() (Solution, error) {
 	}
 	a, _, _ := scaled(small.A)
 	b, _, _ := scaled(small.B)
+	bt, pivots := transposed(b), 8_000_000_000/(max(len(rows), len(columns))*labels)+1
 	for k := range starts {
 		// The labels are spread over both players.
-		if x, y, ok := lemkeHowson(a, transposed(b), k*labels/starts); ok {
+		if x, y, ok := lemkeHowson(a, bt, k*labels/starts, &pivots); ok {
 			add(x, y)
 		}
 	}
@@ -298,9 +299,9 @@ func (s *side) before(i, j, variable, labels int) bool {
 	return i < j
 }
 
-// lemkeHowson follows the path that begins by dropping a label: rows are 0.., columns follow. It ends at an equilibrium, unless it takes more than some ten billion
-// operations. The matrices have positive entries; b is that of the second player with his strategies as rows.
-func lemkeHowson(a, b [][]float64, drop int) (x, y []float64, ok bool) {
+// lemkeHowson follows the path that begins by dropping a label: rows are 0.., columns follow. It ends at an equilibrium, unless no pivots are left. The matrices have positive
+// entries; b is that of the second player with his strategies as rows.
+func lemkeHowson(a, b [][]float64, drop int, pivots *int) (x, y []float64, ok bool) {
 	rows, columns := len(a), len(b)
 	labels := rows + columns
 	// The labels of the variables: row i is x_i and the slack of row i of A; column j is y_j and the slack of column j of B.
@@ -313,7 +314,7 @@ func lemkeHowson(a, b [][]float64, drop int) (x, y []float64, ok bool) {
 		now = 1
 	}
 	entering := drop
-	for range 10_000_000_000/(labels*labels) + 1 {
+	for ; *pivots > 0; *pivots-- {
 		left, ok := sides[now].enter(entering, labels)
 		if !ok {
 			return nil, nil, false
@@ -337,21 +338,24 @@ func (s *side) values(first, n, labels int) []float64 {
 }
 
 // Undominated are the rows and columns that are left when strategies that another pure strategy beats in every case are taken away, again and again. Every equilibrium
-// has its supports among them.
+// has its supports among them. In a large game the search for them ends after some two billion comparisons; what is left then is more than need be, and as good.
 func (g Bimatrix) Undominated() (rows, columns []int) {
 	rows, columns = upTo(len(g.A)), upTo(len(g.A[0]))
+	looks := 2_000_000_000
 	for {
 		r := keep(rows, func(i, k int) bool {
-			for _, j := range columns {
-				if g.A[k][j] <= g.A[i][j] {
+			for n, j := range columns {
+				if g.A[k][j] <= g.A[i][j] || looks < 0 {
+					looks -= n + 1
 					return false
 				}
 			}
 			return true
 		})
 		c := keep(columns, func(j, k int) bool {
-			for _, i := range r {
-				if g.B[i][k] <= g.B[i][j] {
+			for n, i := range r {
+				if g.B[i][k] <= g.B[i][j] || looks < 0 {
+					looks -= n + 1
 					return false
 				}
 			}

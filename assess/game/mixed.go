@@ -73,8 +73,9 @@ func (a *arena) restricted(xs, ys []float64) (*Mixed, bool) {
 	g.B, _, _ = scaled(g.B)
 	bt := transposed(g.B)
 	var found *Equilibrium
+	pivots := 100_000
 	for label := range len(xs) + len(ys) {
-		if p, q, ok := lemkeHowson(g.A, bt, label); ok {
+		if p, q, ok := lemkeHowson(g.A, bt, label, &pivots); ok {
 			if e := g.certify(p, q); found == nil || e.Regret < found.Regret {
 				found = &e
 			}

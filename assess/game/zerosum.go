@@ -83,7 +83,7 @@ func pivots(m [][]float64) Value {
 		outside[j] = j
 	}
 	steps, stalled, bland := 0, 0, false
-	for ; steps < 50*(rows+columns)+1000; steps++ {
+	for ; steps < min(50*(rows+columns), 30_000_000_000/(rows*columns))+1000; steps++ {
 		in := entering(t[rows][:columns], outside, bland)
 		if in < 0 {
 			break

@@ -127,6 +127,7 @@ func (p peer) run(ctx context.Context, input []byte, reps int, r *row) error {
 	defer stop()
 	args = append(append(args, script, fmt.Sprint(reps)), p.args...)
 	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
