@@ -28,11 +28,11 @@ func assessCommand(e Env) *cobra.Command {
 		Use: "assess", Short: "Compute how well a system is protected", Example: "redoubt assess run model.yaml -o html --output report.html",
 		Long: `Compute how well a system is protected, from a model of it: a file with objects, threats, means of protection and what is known of them. No daemon is needed.
 
-  redoubt assess init > model.yaml                            a complete example to change
-  redoubt assess check model.yaml                             everything that is wrong with it
-  redoubt assess run model.yaml -o html --output report.html  the whole report
-  redoubt assess losses model.yaml -o json                    one section of it
-  redoubt assess explain 3.7                                  what a figure is computed by
+    redoubt assess init > model.yaml                            a complete example to change
+    redoubt assess check model.yaml                             everything that is wrong with it
+    redoubt assess run model.yaml -o html --output report.html  the whole report
+    redoubt assess losses model.yaml -o json                    one section of it
+    redoubt assess explain 3.7                                  what a figure is computed by
 
 A file named - is standard input.`,
 		Args: func(c *cobra.Command, args []string) error { return unknown(c, args) },
@@ -236,8 +236,8 @@ func assessInit(e Env) *cobra.Command {
 func assessSchema(e Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of model files, for editors", Example: "redoubt assess schema", Args: noArgs,
-		Long: "Print the JSON Schema of model files. Editors complete and check a model whose first line is\n\n  # yaml-language-server: $schema=model.schema.json\n\n" +
-			"when the schema lies beside it:\n\n  redoubt assess schema > model.schema.json",
+		Long: "Print the JSON Schema of model files. Editors complete and check a model whose first line is\n\n    # yaml-language-server: $schema=model.schema.json\n\n" +
+			"when the schema lies beside it:\n\n    redoubt assess schema > model.schema.json",
 		RunE: func(*cobra.Command, []string) error {
 			_, err := e.Stdout.Write(model.Schema())
 			return err

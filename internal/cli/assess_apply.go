@@ -34,9 +34,9 @@ its comments. For each threat there is then an observation for each period, also
 been noted. Without --from it begins with the earliest incident; without --until it ends on the day of the model or today, but not after the period of the latest
 incident. A period that is cut off counts for the part that has passed. Counting again replaces what was counted before, and leaves alone what somebody wrote.
 
-  redoubt assess incident apply model.yaml                                   print the changed model
-  redoubt assess incident apply model.yaml --from 2023 --until 2026-11-01 --write
-  redoubt assess run model.yaml --incidents incidents.jsonl                  or count them in without changing a file`,
+    redoubt assess incident apply model.yaml                                   print the changed model
+    redoubt assess incident apply model.yaml --from 2023 --until 2026-11-01 --write
+    redoubt assess run model.yaml --incidents incidents.jsonl                  or count them in without changing a file`,
 		Args: oneModel, ValidArgsFunction: completeModel(1),
 	}
 	c.Flags().String("from", "", "the time from which on every incident was noted; default: that of the earliest")

@@ -23,10 +23,10 @@ func assessCompare(e Env) *cobra.Command {
 		Long: `Tell what changed between two models, and what it does to every figure of the report, with the absolute and the relative change. Entries of lists are compared by
 their names, so that an entry that only moved did not change.
 
-  redoubt assess compare before.yaml after.yaml
-  redoubt assess compare before.yaml after.yaml --inputs         only what changed in the models
-  redoubt assess compare before.yaml after.yaml --least 0.05     only figures that changed by five in a hundred
-  redoubt assess compare before.yaml after.yaml -o json`,
+    redoubt assess compare before.yaml after.yaml
+    redoubt assess compare before.yaml after.yaml --inputs         only what changed in the models
+    redoubt assess compare before.yaml after.yaml --least 0.05     only figures that changed by five in a hundred
+    redoubt assess compare before.yaml after.yaml -o json`,
 		ValidArgsFunction: completeModel(2),
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 || args[0] == "-" && args[1] == "-" {

@@ -20,11 +20,11 @@ func assessExplain(e Env) *cobra.Command {
 		Long: `Explain a formula: what it means, its symbols, where it comes from, and how sure it is that it is that of the original:
 [C] confirmed by a public source, [L] said in words by the lecture, [M] from literature as remembered, [R] reconstructed and checked.
 
-  redoubt assess explain                       all formulas
-  redoubt assess explain 3.7 C3.exact          two of them
-  redoubt assess explain --section losses      those that a section of the report uses
-  redoubt assess explain --search negative     those in which a word occurs
-  redoubt assess explain 3.1 --lang ru`,
+    redoubt assess explain                       all formulas
+    redoubt assess explain 3.7 C3.exact          two of them
+    redoubt assess explain --section losses      those that a section of the report uses
+    redoubt assess explain --search negative     those in which a word occurs
+    redoubt assess explain 3.1 --lang ru`,
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			lang, err := langOf(c)
 			if err != nil {

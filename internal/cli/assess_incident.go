@@ -28,11 +28,11 @@ func assessIncident(e Env) *cobra.Command {
 		Use: "incident", Short: "Collect incidents, and count them into a model", Example: "redoubt assess incident import --form csv incidents.csv",
 		Long: `Collect manifestations of threats in a store, a file beside the model, and count them into the observations of the model.
 
-  redoubt assess incident add --threat theft --time 2026-11-02 --damage 1200
-  redoubt assess incident import --column time=Date --column damage=Cost --threat theft book.csv
-  redoubt assess incident import --form veris data.json
-  redoubt assess incident list --threat theft --since 2025
-  redoubt assess incident apply model.yaml --write
+    redoubt assess incident add --threat theft --time 2026-11-02 --damage 1200
+    redoubt assess incident import --column time=Date --column damage=Cost --threat theft book.csv
+    redoubt assess incident import --form veris data.json
+    redoubt assess incident list --threat theft --since 2025
+    redoubt assess incident apply model.yaml --write
 
 The store holds one incident on each line, as JSON; --store names it, ` + defaultStore + ` is taken otherwise.`,
 		Args: func(c *cobra.Command, args []string) error { return unknown(c, args) },
@@ -116,8 +116,8 @@ func incidentAdd(e Env) *cobra.Command {
 		Use: "add", Short: "Add an incident by hand", Example: "redoubt assess incident add --threat theft --time 2026-11-02 --damage 1200", Args: noArgs,
 		Long: `Add an incident by hand. Its time may be as coarse as it is known: 2026, 2026-11, 2026-11-02 or 2026-11-02T10:00:00Z; without --time it is today.
 
-  redoubt assess incident add --threat theft --time 2026-11-02 --damage 1200 --note "a phone"
-  redoubt assess incident add --threat outage --time 2026-10 --count 3 --model model.yaml`,
+    redoubt assess incident add --threat theft --time 2026-11-02 --damage 1200 --note "a phone"
+    redoubt assess incident add --threat outage --time 2026-10 --count 3 --model model.yaml`,
 	}
 	c.Flags().String("threat", "", "the threat that came true, as the model calls it")
 	c.Flags().String("time", "", "when; default: today")
@@ -215,14 +215,14 @@ func incidentImport(e Env) *cobra.Command {
 		Long: `Import incidents from another program's files. Rules say which record is which threat: incident rules prints those that come with the program, --rules takes
 edited ones. A record that was imported before is known by its id, or by what it says, and is not added again.
 
-  csv         a table whose first line names the columns; --column says which is what
-  veris       incidents of the VERIS schema, as JSON: one, a list, or one after the other
-  stix        a bundle of STIX 2.1: incidents and sightings
-  syslog      lines of RFC 5424 or of the files of a machine; a line that no rule fits is no incident
-  commandlog  what redoubt log export, log commands -o json and log events -o json print
+    csv         a table whose first line names the columns; --column says which is what
+    veris       incidents of the VERIS schema, as JSON: one, a list, or one after the other
+    stix        a bundle of STIX 2.1: incidents and sightings
+    syslog      lines of RFC 5424 or of the files of a machine; a line that no rule fits is no incident
+    commandlog  what redoubt log export, log commands -o json and log events -o json print
 
-  redoubt assess incident import --column time=year --column threat=breach_type --column count=breaches breaches.csv
-  redoubt assess incident import --rules my-rules.yaml --dry-run /var/log/auth.log`,
+    redoubt assess incident import --column time=year --column threat=breach_type --column count=breaches breaches.csv
+    redoubt assess incident import --rules my-rules.yaml --dry-run /var/log/auth.log`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("%s needs a file", c.CommandPath()), ""}

@@ -68,12 +68,12 @@ func assessRun(e Env) *cobra.Command {
 		Use: "run MODEL", Short: "Compute the whole report of a model", Example: "redoubt assess run model.yaml -o html --output report.html",
 		Long: `Compute the whole report of a model: every section that the model has something for.
 
-  redoubt assess run model.yaml                                     tables; -v with every number of a row
-  redoubt assess run model.yaml -o json | jq .losses.total          the report for programs
-  redoubt assess run model.yaml -o html --output report.html        one page with plots, that needs nothing else
-  redoubt assess run model.yaml -o xlsx --output report.xlsx
-  redoubt assess run model.yaml --incidents incidents.jsonl         with a store of incidents counted in
-  redoubt assess run - -o csv < model.yaml
+    redoubt assess run model.yaml                                     tables; -v with every number of a row
+    redoubt assess run model.yaml -o json | jq .losses.total          the report for programs
+    redoubt assess run model.yaml -o html --output report.html        one page with plots, that needs nothing else
+    redoubt assess run model.yaml -o xlsx --output report.xlsx
+    redoubt assess run model.yaml --incidents incidents.jsonl         with a store of incidents counted in
+    redoubt assess run - -o csv < model.yaml
 
 The figures are the same, to the bit, on any number of processors.`,
 		Args: oneModel, ValidArgsFunction: completeModel(1),
@@ -153,8 +153,8 @@ func assessSection(e Env, s sectionText) *cobra.Command {
 	name := string(s.section)
 	c := &cobra.Command{
 		Use: name + " MODEL", Short: s.short, Example: "redoubt assess " + name + " model.yaml -o json", Args: oneModel, ValidArgsFunction: completeModel(1),
-		Long: s.short + ".\n\nThe model needs " + s.long + ".\n\n  redoubt assess " + name + " model.yaml\n  redoubt assess " + name + " model.yaml -o json   exactly the object " + name + " of the report\n" +
-			"  redoubt assess explain                  the formulas that figures name",
+		Long: s.short + ".\n\nThe model needs " + s.long + ".\n\n    redoubt assess " + name + " model.yaml\n    redoubt assess " + name + " model.yaml -o json   exactly the object " + name + " of the report\n" +
+			"    redoubt assess explain                  the formulas that figures name",
 	}
 	formats := sectionFormats
 	if s.section == assess.SectionGame {
@@ -279,9 +279,9 @@ func assessDesign(e Env) *cobra.Command {
 		ValidArgsFunction: completeModel(1),
 		Long: `Find the fewest bits of access codes that reach a wanted degree of protection, for the hierarchy of a model or for one that the flags describe.
 
-  redoubt assess codes design model.yaml --degree 0.95
-  redoubt assess codes design --levels 8 --degree 0.9        a linear hierarchy of eight levels
-  redoubt assess codes design --tree 4                       a complete binary tree of four levels, fully protected`,
+    redoubt assess codes design model.yaml --degree 0.95
+    redoubt assess codes design --levels 8 --degree 0.9        a linear hierarchy of eight levels
+    redoubt assess codes design --tree 4                       a complete binary tree of four levels, fully protected`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return oneModel(c, args)
@@ -357,7 +357,7 @@ func assessLiveMounted(e Env) *cobra.Command {
 		}
 		return inputs{}.report(c, e, m.Model, l, notes)
 	})
-	c.Long = c.Short + ".\n\n  " + strings.ReplaceAll(c.Example, "\n", "\n  ")
+	c.Long = c.Short + ".\n\n    " + strings.ReplaceAll(c.Example, "\n", "\n    ")
 	c.Example, _, _ = strings.Cut(c.Example, "\n")
 	addFormat(c, runFormats...)
 	addFile(c)
