@@ -88,8 +88,8 @@ func TestBestIsBrute(t *testing.T) {
 
 // TestBestIsBruteAtFifteen has a few problems with many measures and prices that matter.
 func TestBestIsBruteAtFifteen(t *testing.T) {
-	for seed := range uint64(3) {
-		p := random(seed, 14, 8)
+	for seed := range uint64(2) {
+		p := random(seed, 13, 8)
 		for _, budget := range []float64{math.Inf(1), 200, 80} {
 			p.Budget = budget
 			want, _ := brute(t, p)

@@ -37,16 +37,6 @@ func random(seed uint64, rows, columns int) [][]float64 {
 	return m
 }
 
-func negative(a [][]float64) [][]float64 {
-	out := make([][]float64, len(a))
-	for i, row := range a {
-		for _, v := range row {
-			out[i] = append(out[i], -v)
-		}
-	}
-	return out
-}
-
 func TestZeroSumVectors(t *testing.T) {
 	for name, x := range map[string]struct {
 		a     [][]float64
