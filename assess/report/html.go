@@ -103,9 +103,8 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	var ids []string
 	var paths []string
 	for _, s := range all {
-		ps := pageSection{ID: s.name, Title: heading(s.name, lang), Plots: d.plots(s), Tables: tables(rows, s.name, lang)}
-		trace, _ := view[struct{ Trace assess.Trace }](s.value)
-		ps.Formulas, ps.Inputs, ps.Sources = trace.Trace.Formulas, trace.Trace.Inputs, trace.Trace.Sources
+		ps := pageSection{ID: s.name, Title: heading(s.name, lang), Plots: d.plots(s.name), Tables: tables(rows, s.name, lang)}
+		ps.Formulas, ps.Inputs, ps.Sources = s.traced("formulas"), s.traced("inputs"), s.traced("sources")
 		for _, n := range r.Notes {
 			if n.Section == s.name {
 				ps.Notes = append(ps.Notes, n)

@@ -14,22 +14,22 @@ func drawn(svg string) template.HTML {
 }
 
 // plots are those of a section.
-func (d drawing) plots(s section) []template.HTML {
-	switch s.name {
+func (d drawing) plots(section string) []template.HTML {
+	switch section {
 	case "ibm":
 		return d.ibmPlots()
 	case "optimum":
 		return d.optimumPlots()
 	case "dynamics":
-		return d.dynamicsPlots(s)
+		return d.dynamicsPlots()
 	case "losses":
-		return d.lossPlots(s)
+		return d.lossPlots()
 	case "coverage":
 		return d.coveragePlots()
 	case "vulnerability":
-		return d.vulnerabilityPlots(s)
+		return d.vulnerabilityPlots()
 	case "game":
-		return d.gamePlots(s)
+		return d.gamePlots()
 	case "codes":
 		return d.codesPlots()
 	}

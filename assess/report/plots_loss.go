@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"redoubt/assess"
 	"redoubt/assess/report/chart"
 )
 
@@ -15,26 +16,25 @@ const maxThreatPlots = 6
 // maxTornado is how many inputs the plot of sensitivity shows, those that move most.
 const maxTornado = 12
 
-// curveOf is a row of [x, y, ...] as points.
-func curveOf(rows [][]float64, y int) []chart.Point {
-	var out []chart.Point
-	for _, r := range rows {
-		if len(r) > y {
-			out = append(out, chart.Point{X: r[0], Y: r[y]})
-		}
+// row is a point of a curve with one or more heights.
+type row interface {
+	[2]float64 | [3]float64 | [4]float64
+}
+
+// points are a curve: the first number of each row across, and number y of it up.
+func points[T row](rows []T, y int) []chart.Point {
+	out := make([]chart.Point, len(rows))
+	for i, r := range rows {
+		out[i] = chart.Point{X: r[0], Y: r[y]}
 	}
 	return out
 }
 
 // dynamicsPlots show for the first threats what is thought of their frequency before and after the observations; those that were observed come first.
-func (d drawing) dynamicsPlots(s section) []template.HTML {
-	v, ok := view[dynamicsView](s.value)
-	if !ok {
-		return nil
-	}
+func (d drawing) dynamicsPlots() []template.HTML {
 	var out []template.HTML
 	for _, observed := range []bool{true, false} {
-		for i, t := range v.Threats {
+		for i, t := range d.r.Dynamics.Threats {
 			f := t.Frequency
 			if len(out) == maxThreatPlots || f == nil || len(f.Density) < 2 || observed != (f.Seen != nil && f.Seen.Observations > 0) {
 				continue
@@ -42,12 +42,12 @@ func (d drawing) dynamicsPlots(s section) []template.HTML {
 			name := d.title(t.Name)
 			p := chart.Curves{
 				Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + d.r.Period + ")", Y: d.w("density_axis"),
-				Curves: []chart.Curve{{Name: d.w("posterior"), Points: curveOf(f.Density, 2)}},
+				Curves: []chart.Curve{{Name: d.w("posterior"), Points: points(f.Density, 2)}},
 			}
 			if !observed {
 				p.Curves[0].Name = d.w("unobserved")
 			} else {
-				p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: lower(curveOf(f.Density, 1), p.Curves[0].Points), Colour: 1, Dashed: true})
+				p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: lower(points(f.Density, 1), p.Curves[0].Points), Colour: 1, Dashed: true})
 			}
 			out = append(out, drawn(p.SVG()))
 		}
@@ -65,14 +65,11 @@ func lower(points, other []chart.Point) []chart.Point {
 }
 
 // lossPlots are the exceedance curve, the threats' shares and what the expected loss is sensitive to.
-func (d drawing) lossPlots(s section) []template.HTML {
-	v, ok := view[lossesView](s.value)
-	if !ok {
-		return nil
-	}
+func (d drawing) lossPlots() []template.HTML {
+	v := d.r.Losses
 	var out []template.HTML
 	if v.Total != nil && len(v.Total.Exceedance) > 1 {
-		out = append(out, drawn(d.exceedance(v).SVG()))
+		out = append(out, drawn(d.exceedance().SVG()))
 	}
 	var names []string
 	var means []float64
@@ -84,28 +81,26 @@ func (d drawing) lossPlots(s section) []template.HTML {
 	if len(names) > 1 {
 		out = append(out, d.amounts("losses", names, means))
 	}
-	if p, ok := d.tornado(v); ok {
+	if p, ok := d.tornado(); ok {
 		out = append(out, drawn(p.SVG()))
 	}
 	return out
 }
 
 // exceedance is the probability that the total exceeds each loss, on logarithmic axes, with its bracket, the owner's tolerance, and the other states of protection.
-func (d drawing) exceedance(v lossesView) chart.Curves {
+func (d drawing) exceedance() chart.Curves {
+	v := d.r.Losses
 	p := chart.Curves{
 		Head: d.head("exceedance", d.w("exceed_title"), d.w("exceed_alt")), X: d.w("loss_axis", d.r.Currency), Y: d.w("exceed_axis"), LogX: true, LogY: true,
-		Curves: []chart.Curve{{Name: d.w("current"), Points: rare(curveOf(v.Total.Exceedance, 1))}},
+		Curves: []chart.Curve{{Name: d.w("current"), Points: rare(points(v.Total.Exceedance, 1))}},
 	}
-	lower, upper := v.Total.bracket()
-	if len(lower) > 1 {
-		p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(lower), Upper: rare(upper)})
-	}
+	p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(points(v.Total.Exceedance, 2)), Upper: rare(points(v.Total.Exceedance, 3))})
 	for i, x := range []struct {
-		key  string
-		rows [][]float64
-	}{{"inherent", v.Inherent.rows()}, {"proposed", v.Proposed.rows()}} {
-		if len(x.rows) > 1 {
-			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(curveOf(x.rows, 1)), Colour: i + 1})
+		key   string
+		total *assess.TotalLoss
+	}{{"inherent", v.Inherent}, {"proposed", v.Proposed}} {
+		if x.total != nil {
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(points(x.total.Exceedance, 1)), Colour: i + 1})
 		}
 	}
 	if d.m != nil && d.m.Losses != nil && len(d.m.Losses.Tolerance) > 0 {
@@ -132,7 +127,8 @@ func rare(points []chart.Point) []chart.Point {
 }
 
 // tornado is how far the expected loss moves with each input.
-func (d drawing) tornado(v lossesView) (chart.Bars, bool) {
+func (d drawing) tornado() (chart.Bars, bool) {
+	v := d.r.Losses
 	p := chart.Bars{Head: d.head("tornado", d.w("tornado_title"), d.w("tornado_alt")), X: d.w("loss_axis", d.r.Currency)}
 	for _, x := range v.Sensitivity {
 		bar := chart.Bar{Name: chart.Cut(d.title(x.Threat), 18) + ": " + word(d.lang, "figure."+x.Input), From: x.Low, To: x.High}

@@ -104,11 +104,8 @@ func order(a, b bool) int {
 }
 
 // vulnerabilityPlots are the map of components by zone, and that of components by violator.
-func (d drawing) vulnerabilityPlots(s section) []template.HTML {
-	v, ok := view[vulnerabilityView](s.value)
-	if !ok {
-		return nil
-	}
+func (d drawing) vulnerabilityPlots() []template.HTML {
+	v := d.r.Vulnerability
 	var out []template.HTML
 	if len(v.Zones) > 0 {
 		p := chart.Heat{Head: d.head("zones", d.w("heat_title"), d.w("heat_alt"))}
@@ -162,19 +159,16 @@ func (d drawing) component(name string) string {
 }
 
 // gamePlots are the best answers of both sides, and the strategies of games in normal form.
-func (d drawing) gamePlots(s section) []template.HTML {
-	v, ok := view[gameView](s.value)
-	if !ok {
-		return nil
-	}
+func (d drawing) gamePlots() []template.HTML {
+	v := d.r.Game
 	var out []template.HTML
 	if r := v.Responses; r != nil {
 		p := chart.Curves{
 			Head: d.head("responses", d.w("response_title"), d.w("response_alt")), X: d.w("defence_axis"), Y: d.w("attack_axis"),
-			Curves: []chart.Curve{{Name: d.w("attacker"), Points: curveOf(r.Attacker, 1), Colour: 1}, {Name: d.w("defender"), Points: flipped(curveOf(r.Defender, 1))}},
+			Curves: []chart.Curve{{Name: d.w("attacker"), Points: points(r.Attacker, 1), Colour: 1}, {Name: d.w("defender"), Points: flipped(points(r.Defender, 1))}},
 		}
 		for i, m := range []struct {
-			play *gamePlay
+			play *assess.GamePlay
 			key  string
 		}{{v.Nash, "nash"}, {v.Stackelberg, "stackelberg"}} {
 			if m.play != nil {
@@ -183,7 +177,7 @@ func (d drawing) gamePlots(s section) []template.HTML {
 		}
 		out = append(out, drawn(p.SVG()))
 	}
-	mixed := func(id string, attacker, defender []gameShare) {
+	mixed := func(id string, attacker, defender []assess.GameShare) {
 		p := chart.Bars{Head: d.head(id, d.w("mix_title"), d.w("mix_alt")), X: d.w("probability_axis")}
 		for _, x := range attacker {
 			p.Bars = append(p.Bars, chart.Bar{Name: x.Strategy, To: x.Probability, Colour: 1})

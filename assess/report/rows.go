@@ -48,6 +48,14 @@ type section struct {
 	value any
 }
 
+// traced is a list of the section's trace.
+func (s section) traced(name string) []string {
+	trace, _ := s.value.(object).get("trace").(object)
+	list, _ := trace.get(name).([]any)
+	words, _ := stringsOf(list)
+	return words
+}
+
 // sections are those that the report has, in its order.
 func sections(r *assess.Report) ([]section, error) {
 	bare := *r
@@ -84,30 +92,6 @@ type object []member
 type member struct {
 	name  string
 	value any
-}
-
-// MarshalJSON implements json.Marshaler.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := json.Marshal(m.name)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
 }
 
 // get finds a member.

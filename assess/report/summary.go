@@ -64,7 +64,7 @@ func (d drawing) summary() []card {
 
 func (d drawing) costCards() []card {
 	horizon := 1.0
-	if v, ok := view[dynamicsView](d.r.Dynamics); ok && v.Horizon > 0 {
+	if v := d.r.Dynamics; v != nil && v.Horizon > 0 {
 		horizon = v.Horizon
 	}
 	span := d.w("per", d.r.Period)
@@ -73,8 +73,8 @@ func (d drawing) costCards() []card {
 		span, rare = d.w("for_horizon", chart.Number(horizon), d.r.Period), d.w("rare_horizon")
 	}
 	var out []card
-	v, ok := view[lossesView](d.r.Losses)
-	if !ok || v.Total == nil {
+	v := d.r.Losses
+	if v == nil || v.Total == nil {
 		if d.r.IBM != nil {
 			out = append(out, card{Title: d.w("average"), Value: d.money(d.r.IBM.Total), Text: d.w("per", d.r.Period), Link: "ibm"})
 		}
@@ -101,9 +101,10 @@ func (d drawing) costCards() []card {
 			out = append(out, card{Title: d.w("within"), Value: d.w("yes"), Link: "losses"})
 		}
 	}
-	slices.SortStableFunc(v.Threats, func(a, b threatLoss) int { return compare(b.Mean, a.Mean) })
+	threats := slices.Clone(v.Threats)
+	slices.SortStableFunc(threats, func(a, b assess.ThreatLoss) int { return compare(b.Mean, a.Mean) })
 	var lines []string
-	for _, t := range v.Threats {
+	for _, t := range threats {
 		if t.Mean != nil && *t.Mean > 0 {
 			lines = append(lines, d.title(t.Name)+": "+d.money(*t.Mean))
 		}
