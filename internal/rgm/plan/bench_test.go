@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"redoubt/internal/rgm/plan"
@@ -46,6 +47,14 @@ func farm(nodes, groups int, running bool) plan.Problem {
 
 func solve(b *testing.B, p plan.Problem) {
 	b.ReportAllocs()
+	used := func() float64 {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e6
+	}
+	before := used()
 	for b.Loop() {
 		r, err := plan.Solve(p, plan.Effort{})
 		if err != nil {
@@ -55,6 +64,8 @@ func solve(b *testing.B, p plan.Problem) {
 			b.Fatalf("%+v, stable %v", r.Figures, r.Stable)
 		}
 	}
+	// What the processor spent: on a busy machine the time that passed says little.
+	b.ReportMetric((used()-before)/float64(b.N), "cpu-ms/op")
 }
 
 func BenchmarkFull1000(b *testing.B)  { solve(b, farm(16, 1000, false)) }

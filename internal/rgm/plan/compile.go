@@ -305,9 +305,7 @@ func (in *instance) rankAll() {
 		t := &in.items[g]
 		t.class = used[raw(g)]
 		keys[g].eff = int64(t.class)
-		for _, l := range t.loads {
-			keys[g].load += l.load << 16 / in.mean[l.kind]
-		}
+		keys[g].load = in.weigh(t)
 		in.order[g] = int32(g)
 	}
 	// Targets are as important as their most important source, and come before it. Rings end at MaxNodes rounds.

@@ -38,7 +38,9 @@ type state struct {
 	at               []uint64
 	active           []bool // others do not count yet
 	load             []int64
-	carrying         []int32 // by node: groups with load
+	carrying         []int32  // by node: groups with load
+	on               []uint64 // by node: the set of these groups, words at a time
+	words            int      // of each set
 	shares           []share
 	cost             cost
 	offline, missing []int64 // by class
@@ -48,7 +50,8 @@ type state struct {
 	mark             []bool
 	cost0            cost
 	dirty            []int32
-	steps            int // transactions made
+	waiting          []int32 // offline, the most important and the smallest first
+	steps            int     // transactions made
 }
 
 type undo struct {
@@ -62,6 +65,7 @@ func newState(in *instance) *state {
 	c := in.classes
 	flags := make([]bool, n+c)
 	s := &state{
+		words: (n + 63) / 64, on: make([]uint64, in.nodes*((n+63)/64)),
 		in: in, at: make([]uint64, n), active: flags[:n], load: make([]int64, len(in.hard)), carrying: make([]int32, in.nodes), shares: make([]share, n),
 		offline: counts[:c], missing: counts[c : 2*c], off0: counts[2*c : 3*c], miss0: counts[3*c:], mark: flags[n:],
 	}
@@ -167,6 +171,7 @@ func (s *state) shift(n int, g int32, sign int64) {
 		s.load[c] += sign * l.load
 		s.cell(c, l.kind, 1)
 	}
+	s.on[n*s.words+int(g>>6)] ^= 1 << (g & 63)
 	before := s.carrying[n]
 	s.carrying[n] += int32(sign)
 	if in.p.Concentrate && (before == 0 || s.carrying[n] == 0) {

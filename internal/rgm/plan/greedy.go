@@ -33,7 +33,7 @@ func (s *state) construct() {
 		}
 	}
 	for _, g := range in.order {
-		s.fill(g, nil)
+		s.fill(g)
 	}
 	s.begin()
 }
@@ -98,17 +98,11 @@ func (s *state) price(g int32, n int, home, near uint64) placed {
 	case near&bit != 0:
 		p.far = 1
 	}
-	for _, l := range t.loads {
-		c := n*in.kinds + l.kind
-		before, after := s.load[c], s.load[c]+l.load
-		if after > in.soft[c] {
-			p.excess += after - max(before, in.soft[c])
-			if before <= in.soft[c] {
-				p.softs++
-			}
-		}
-		if !in.p.Concentrate {
-			p.balance += in.imbalance(c, l.kind, after) - in.imbalance(c, l.kind, before)
+	p.softs, p.excess = s.burden(g, n)
+	if !in.p.Concentrate {
+		for _, l := range t.loads {
+			c := n*in.kinds + l.kind
+			p.balance += in.imbalance(c, l.kind, s.load[c]+l.load) - in.imbalance(c, l.kind, s.load[c])
 		}
 	}
 	if in.p.Concentrate && len(t.loads) > 0 && s.carrying[n] == 0 {
@@ -152,15 +146,15 @@ func (s *state) price(g int32, n int, home, near uint64) placed {
 	return p
 }
 
-// fill gives a group nodes until it has as many as desired, and beyond that those where it runs; avoid are nodes not to use.
-func (s *state) fill(g int32, avoid map[int32]uint64) {
+// fill gives a group nodes until it has as many as desired, and beyond that those where it runs.
+func (s *state) fill(g int32) {
 	t := &s.in.items[g]
 	if t.off || t.fixed {
 		return
 	}
 	for count(s.at[g]&^t.last) < t.want {
 		home, near := s.homeOf(g)
-		m := s.allowed(g) &^ s.at[g] &^ avoid[g]
+		m := s.allowed(g) &^ s.at[g]
 		if count(s.at[g]) >= t.desired {
 			m &= near
 		}
@@ -270,7 +264,7 @@ func (s *state) followers(g int32) bool {
 }
 
 // refill finds new nodes for what was dropped, and for what hopes to follow it.
-func (s *state) refill(avoid map[int32]uint64) {
+func (s *state) refill() {
 	for i := 0; i < len(s.dirty); i++ {
 		for _, r := range s.in.items[s.dirty[i]].sources {
 			if len(s.in.items[r].pull) > 0 && count(s.at[r]) < s.in.items[r].desired && !slices.Contains(s.dirty, r) {
@@ -280,7 +274,7 @@ func (s *state) refill(avoid map[int32]uint64) {
 	}
 	slices.SortFunc(s.dirty, func(a, b int32) int { return cmp.Compare(s.in.rank[a], s.in.rank[b]) })
 	for _, g := range slices.Compact(s.dirty) {
-		s.fill(g, avoid)
+		s.fill(g)
 	}
 	s.dirty = s.dirty[:0]
 }
@@ -353,10 +347,10 @@ func (s *state) victim(n, kind int, need int64, open map[int32]bool) int32 {
 	best := int32(-1)
 	var bestEnough bool
 	var bestLoad int64
-	for g := range s.at {
+	consider := func(g int32) {
 		t := &s.in.items[g]
-		if s.at[g]&(1<<n) == 0 || t.fixed || t.pinned || open[int32(g)] {
-			continue
+		if t.fixed || t.pinned || open[g] {
+			return
 		}
 		var load int64
 		for _, l := range t.loads {
@@ -365,7 +359,7 @@ func (s *state) victim(n, kind int, need int64, open map[int32]bool) int32 {
 			}
 		}
 		if load == 0 {
-			continue
+			return
 		}
 		enough := load >= need
 		better := best < 0 || enough && !bestEnough
@@ -378,7 +372,12 @@ func (s *state) victim(n, kind int, need int64, open map[int32]bool) int32 {
 			better = prefer > 0
 		}
 		if better {
-			best, bestEnough, bestLoad = int32(g), enough, load
+			best, bestEnough, bestLoad = g, enough, load
+		}
+	}
+	for i, w := range s.on[n*s.words : (n+1)*s.words] {
+		for ; w != 0; w &= w - 1 {
+			consider(int32(i<<6 + first(w)))
 		}
 	}
 	return best
