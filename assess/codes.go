@@ -216,6 +216,7 @@ func (c *Codes) fill(h *codes.Hierarchy, s *codes.Solution) error {
 	c.Inadmissible, c.PAbs, c.PRel, c.PMin, c.PMax = d.Y, d.Absolute, d.Relative, d.Minimum, d.Maximum
 	c.LowerBound, c.Proved, c.Method, c.Bound = s.LowerBound, s.Proved, s.Method, s.Bound
 	c.Level = LinearLevel{level.Low, level.High}
+	c.Pairs, c.Worst = []CodePair{}, []CodeObject{}
 	c.Subjects, c.Objects = map[string]string{}, map[string]string{}
 	for i, name := range h.Subjects {
 		c.Subjects[name] = codes.Format(s.A[i], g.N)

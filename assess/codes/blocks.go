@@ -103,14 +103,18 @@ func (c *cover) branch(candidates []int, n, covered int) bool {
 		}
 	}
 	c.gains[depth] = gains
-	slices.SortStableFunc(gains, func(a, b gain) int { return cmp.Compare(b.size, a.size) })
-	if len(gains) > 0 && covered+gains[0].size > c.best {
-		c.best = covered + gains[0].size
-		c.chosen = append(append([]int(nil), c.path...), gains[0].block)
+	if len(gains) == 0 {
+		return true
+	}
+	more := func(a, b gain) int { return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.block, b.block)) }
+	if first := slices.MinFunc(gains, more); covered+first.size > c.best {
+		c.best = covered + first.size
+		c.chosen = append(append([]int(nil), c.path...), first.block)
 	}
 	if n == 1 {
 		return true
 	}
+	slices.SortFunc(gains, more)
 	rest := make([]int, 0, len(gains))
 	for _, g := range gains {
 		rest = append(rest, g.block)

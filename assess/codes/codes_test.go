@@ -52,7 +52,7 @@ var posets = map[string]string{
 
 func solve(t testing.TB, h *codes.Hierarchy, g codes.Mechanism) *codes.Solution {
 	t.Helper()
-	s, err := codes.Solve(context.Background(), h, g, codes.Options{})
+	s, err := codes.Solve(context.Background(), h, g, codes.Options{Effort: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestLeastLengthWithoutInadmissible(t *testing.T) {
 		tests[antichain(n)] = want
 	}
 	for text, want := range tests {
-		p, err := codes.Design(context.Background(), poset(t, text), codes.Wish{Phi: codes.Subset, AtLeast: 1})
+		p, err := codes.Design(context.Background(), poset(t, text), codes.Wish{Phi: codes.Subset, AtLeast: 1, Options: codes.Options{Effort: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +314,7 @@ func TestLeastLengthWithoutInadmissible(t *testing.T) {
 	}
 	for levels, want := range map[int]int{2: 2, 3: 4, 4: 6, 5: 8} {
 		h, err := codes.FromTree(levels)
-		p, err := codes.Design(context.Background(), hierarchy(t, h, err), codes.Wish{Phi: codes.Subset, AtLeast: 1})
+		p, err := codes.Design(context.Background(), hierarchy(t, h, err), codes.Wish{Phi: codes.Subset, AtLeast: 1, Options: codes.Options{Effort: 1}})
 		if err != nil || p.Mechanism.N != want || p.Y != 0 {
 			t.Errorf("tree of %d levels: %+v, %v, want %d bits", levels, p, err, want)
 		}

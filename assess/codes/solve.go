@@ -116,7 +116,8 @@ func (s *solver) solve(k kind) (*Solution, error) {
 		}
 		return out, err
 	case k == classEqual && s.g.M == s.g.N:
-		return s.components(), nil
+		out := s.components()
+		return out, s.exhaust(out)
 	}
 	return s.any(k)
 }
@@ -297,6 +298,10 @@ func (s *solver) components() *Solution {
 	for j := range out.B {
 		out.B[j] = uint64(group[side[1][j]])
 	}
+	for _, l := range load {
+		out.Y += l[0] * l[1]
+	}
+	out.Y -= r.required()
 	return out
 }
 
@@ -371,13 +376,19 @@ func (s *solver) any(k kind) (*Solution, error) {
 			return out, context.Cause(s.ctx)
 		}
 	}
-	if s.g.N > 10 || len(r.Objects)<<s.g.N > mostScanned {
-		return out, context.Cause(s.ctx)
+	return out, s.exhaust(out)
+}
+
+// exhaust searches all codes where they are few: it improves a solution, or proves it to be the best.
+func (s *solver) exhaust(out *Solution) error {
+	r := s.h.Relation
+	if s.g.N > 10 || len(r.Objects)<<s.g.N > mostScanned || out.Y <= out.LowerBound {
+		return context.Cause(s.ctx)
 	}
 	e := &exact{ctx: s.ctx, r: r, g: s.g}
 	complete, err := e.search(out.Y, s.o.ops())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e.bestA != nil {
 		x := &answering{r: r, g: s.g, wanted: r.wanted()}
@@ -388,7 +399,7 @@ func (s *solver) any(k kind) (*Solution, error) {
 	if complete {
 		out.Proved, out.LowerBound, out.Bound = true, out.Y, "exhaustive search over the codes of the subjects"
 	}
-	return out, nil
+	return nil
 }
 
 // starts are codes that grant every required access: one code for all, a ladder along the hierarchy, random codes by component.

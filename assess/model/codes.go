@@ -51,8 +51,10 @@ func (x *Codes) check(path string, c *Checker) {
 	if x == nil {
 		return
 	}
-	if _, err := codes.ParsePhi(x.Phi); err != nil {
+	if phi, err := codes.ParsePhi(x.Phi); err != nil {
 		c.Bad(path+".phi", "%v", err)
+	} else if phi == 0 {
+		c.Bad(path+".phi", "this function grants nothing, so required accesses would be denied; take another, as subset")
 	}
 	if x.N < 0 || x.N > codes.MaxBits {
 		c.Bad(path+".n", "codes of %d bits can not be computed with; 1 to %d bits can, and 0 finds the fewest", x.N, codes.MaxBits)
