@@ -2,6 +2,7 @@ package assess_test
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestCodesOfARing(t *testing.T) {
 	if c.N != 3 || c.M != 3 || c.Phi != "subset" || c.Inadmissible != 4 || !c.Proved || c.LowerBound != 4 || c.Permitted != 36 || c.Forbidden != 28 || c.Level.Low != 4 {
 		t.Errorf("%+v", c)
 	}
-	if c.PAbs != 8.0/12 || c.PRel != 1-4.0/28 || c.PMin != .5 || c.PMax != 1 {
+	if c.PAbs != 8.0/12 || math.Abs(c.PRel-6.0/7) > 1e-15 || c.PMin != .5 || c.PMax != 1 {
 		t.Errorf("degrees %v, %v, %v, %v", c.PAbs, c.PRel, c.PMin, c.PMax)
 	}
 	if c.Subjects["3"] != "011" || c.Objects["8"] != "000" || len(c.Pairs) != 4 || c.Pairs[0] != (assess.CodePair{Subject: "2", Object: "1"}) {
@@ -65,12 +66,5 @@ func TestCodesOfAMatrix(t *testing.T) {
 	text, err := json.Marshal(c)
 	if err != nil || !strings.Contains(string(text), `"pairs":[]`) {
 		t.Errorf("%v: %s", err, text)
-	}
-	m, err := model.Read([]byte("version: 1\ncodes: {phi: \"0000\", n: 2, tree_depth: 2}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := assess.RunSection(t.Context(), m, assess.SectionCodes, assess.Options{}); err == nil || !strings.Contains(err.Error(), "grants nothing") {
-		t.Errorf("a function that grants nothing: %v", err)
 	}
 }
