@@ -84,10 +84,11 @@ type cell struct {
 // HTML writes the report as one page that needs nothing else: no script, no font, no picture from elsewhere.
 func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	lang = language(lang)
-	rows, err := Rows(r)
+	all, err := sections(r)
 	if err != nil {
 		return err
 	}
+	rows := rowsOf(all, r.Currency)
 	p := page{
 		Lang: lang, Title: either(r.Title, word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: r.Period,
 		Style: template.CSS(pageCSS + chart.Style), //nolint:gosec // both are texts of this program
@@ -95,11 +96,7 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	if m != nil {
 		p.Owner, p.Source = m.Owner, m.Source
 	}
-	d := drawing{r: r, m: m, lang: lang}
-	all, err := sections(r)
-	if err != nil {
-		return err
-	}
+	d := drawing{r: r, m: m, lang: lang, titles: titles(m)}
 	var ids []string
 	var paths []string
 	for _, s := range all {

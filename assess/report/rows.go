@@ -148,13 +148,17 @@ func Rows(r *assess.Report) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rowsOf(all, r.Currency), nil
+}
+
+func rowsOf(all []section, currency string) []Row {
 	var out []Row
 	for _, s := range all {
-		w := walker{section: s.name, currency: r.Currency}
+		w := walker{section: s.name, currency: currency}
 		w.object(s.value.(object), nil, nil, "")
 		out = append(out, w.rows...)
 	}
-	return out, nil
+	return out
 }
 
 // walker goes through a section.

@@ -14,6 +14,8 @@ type drawing struct {
 	r    *assess.Report
 	m    *model.Model
 	lang string
+
+	titles map[string]string
 }
 
 func (d drawing) w(key string, args ...any) string { return word(d.lang, key, args...) }
@@ -21,21 +23,30 @@ func (d drawing) w(key string, args ...any) string { return word(d.lang, key, ar
 // money is an amount in the report's currency.
 func (d drawing) money(v float64) string { return chart.Number(v) + "\u00a0" + d.r.Currency }
 
-// title is what a threat, an object or a means is called.
-func (d drawing) title(name string) string {
-	if d.m == nil {
-		return name
+// title is what a threat, a means or an object is called.
+func (d drawing) title(name string) string { return either(d.titles[name], name) }
+
+// titles are the titles of a model's entries by name; where names are the same, a threat's before a means' before an object's.
+func titles(m *model.Model) map[string]string {
+	out := map[string]string{}
+	if m == nil {
+		return out
 	}
-	if t, ok := d.m.FindThreat(name); ok && t.Title != "" {
-		return t.Title
+	add := func(name, title string) {
+		if _, ok := out[name]; !ok && title != "" {
+			out[name] = title
+		}
 	}
-	if t, ok := d.m.FindMean(name); ok && t.Title != "" {
-		return t.Title
+	for _, t := range m.Threats {
+		add(t.Name, t.Title)
 	}
-	if t, ok := d.m.FindObject(name); ok && t.Title != "" {
-		return t.Title
+	for _, x := range m.Means {
+		add(x.Name, x.Title)
 	}
-	return name
+	for _, o := range m.Objects {
+		add(o.Name, o.Title)
+	}
+	return out
 }
 
 // first are at most so many lines, with one that says how many more there are.
