@@ -57,7 +57,9 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		}
 		return out, nil
 	}
-	s := &search{ctx: ctx, groups: groups, request: q}
+	s := &search{ctx: ctx, groups: groups}
+	q.Cells = min(q.Cells, affordable(groups))
+	s.request = q
 	s.prepare()
 	order := make([]int, len(q.Levels))
 	for i := range order {
@@ -104,6 +106,23 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		return 0
 	})
 	return out, nil
+}
+
+// affordable is the longest lattice on which the dearest law can be put in about half a second: a law with many terms, or with tails so heavy that their table does not hold, is
+// put on a shorter one, and its bracket is wider.
+func affordable(groups []group) int {
+	dearest := 1
+	for _, g := range groups {
+		if g.e == nil {
+			continue
+		}
+		work := len(g.e.weights)
+		if g.e.df < 3 || g.e.t == nil {
+			work *= 40
+		}
+		dearest = max(dearest, work)
+	}
+	return max(1<<12, power(1+int(4e7)/dearest)/2)
 }
 
 // search is the computation of a total.

@@ -2,7 +2,6 @@ package risk
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -69,5 +68,23 @@ func BenchmarkTotal(b *testing.B) {
 			}
 		})
 	}
-	_ = fmt.Sprint
+}
+
+func BenchmarkSimulate(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		ts   []Threat
+	}{{"mark/1", marks(1)}, {"normal-gamma/10", portfolio(10, 1)}} {
+		b.Run(c.name, func(b *testing.B) {
+			s := Simulation{Trials: 1000000, Seed: 1, Levels: []float64{0.999}, Kind: Shock, Shape: 4}
+			for _, t := range c.ts {
+				s.Threats = append(s.Threats, Simulated{Threat: t, Dependent: true})
+			}
+			for b.Loop() {
+				if _, err := Simulate(context.Background(), s); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
