@@ -12,7 +12,7 @@ func (c *chooser) nodes() int {
 	for _, e := range c.entries {
 		entries += len(e)
 	}
-	return min(100+20_000_000/(entries+len(c.costs)), 200_000)
+	return min(10+50_000_000/(entries+len(c.costs)), 200_000)
 }
 
 // Best finds the choice with the least total within the budget by branch and bound, in at most so many nodes (0: what some seconds suffice for); the choice says whether it is proved,

@@ -9,8 +9,8 @@ import (
 const exactFrontier = 25
 
 // Frontier are the choices that no other betters in cost without being worse in residual loss, by rising cost, within the budget. For up to 25 measures it is complete,
-// unless the search takes more than so many nodes (0: what some seconds suffice for); otherwise it has only such points as the least of k*cost + residual finds for some k, each proved,
-// and complete is false.
+// unless the search takes more than so many nodes (0: what some seconds suffice for); otherwise it has only such points as the least of k*cost + residual for some k, and the least
+// of cost + residual under some budgets, find, each proved, and complete is false.
 func (p Problem) Frontier(nodes int) (points []Choice, complete bool, err error) {
 	c, err := newChooser(p)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *chooser) frontier(limit int) ([]Choice, bool) {
 	for d := range left {
 		left[d] = slices.Clone(c.losses)
 	}
-	var stairs staircase
+	var found staircase
 	nodes := 0
 	var visit func(d int, spent float64, set uint32) bool
 	visit = func(d int, spent float64, set uint32) bool {
@@ -100,8 +100,8 @@ func (c *chooser) frontier(limit int) ([]Choice, bool) {
 			now += l
 			best += l * rest[d][i]
 		}
-		stairs.add(spent, now, set)
-		if d == n || stairs.under(spent, best) {
+		found.add(spent, now, set)
+		if d == n || found.under(spent, best) {
 			return true
 		}
 		m := order[d]
@@ -118,8 +118,8 @@ func (c *chooser) frontier(limit int) ([]Choice, bool) {
 	if !visit(0, 0, 0) {
 		return nil, false
 	}
-	out := make([]Choice, 0, len(stairs.sets))
-	for _, set := range stairs.sets {
+	out := make([]Choice, 0, len(found.sets))
+	for _, set := range found.sets {
 		in := make([]bool, n)
 		for m := range in {
 			in[m] = set>>m&1 == 1
@@ -128,13 +128,28 @@ func (c *chooser) frontier(limit int) ([]Choice, bool) {
 		choice.Proved, choice.Bound = true, choice.Total
 		out = append(out, choice)
 	}
-	return out, true
+	return stairs(out), true
 }
 
-// supported finds points of the frontier by giving cost different weights beside loss.
+// supported finds points of the frontier one by one: by giving cost different weights beside loss, and by the least total under different budgets. A choice that is the
+// least of either kind is on the frontier, since one that bettered it would be less; only what was proved is taken.
 func (c *chooser) supported() []Choice {
 	found := map[string]bool{}
 	var out []Choice
+	add := func(got Choice) {
+		in, key := make([]bool, len(c.costs)), make([]byte, len(c.costs))
+		for _, m := range got.Chosen {
+			in[m], key[m] = true, 1
+		}
+		if !got.Proved || found[string(key)] {
+			return
+		}
+		found[string(key)] = true
+		choice := c.evaluate(in)
+		choice.Proved, choice.Bound = true, choice.Total
+		out = append(out, choice)
+	}
+	nodes, dearest := c.nodes()/20, 0.0
 	for i := -12; i <= 12; i++ {
 		weight := math.Pow(2, float64(i)/2)
 		weighted := *c
@@ -143,22 +158,16 @@ func (c *chooser) supported() []Choice {
 			weighted.costs[m] = cost * weight
 		}
 		weighted.budget = c.budget * weight
-		got := weighted.best(c.nodes() / 20)
-		if !got.Proved {
-			continue
+		got := weighted.best(nodes)
+		if i == 0 {
+			dearest = got.Cost
 		}
-		in := make([]bool, len(c.costs))
-		key := make([]byte, len(in))
-		for _, m := range got.Chosen {
-			in[m], key[m] = true, 1
-		}
-		if found[string(key)] {
-			continue
-		}
-		found[string(key)] = true
-		choice := c.evaluate(in)
-		choice.Proved, choice.Bound = true, choice.Total
-		out = append(out, choice)
+		add(got)
+	}
+	for i := 1; i < 20; i++ {
+		bounded := *c
+		bounded.budget = min(c.budget, dearest*float64(i)/20)
+		add(bounded.best(nodes))
 	}
 	slices.SortStableFunc(out, func(a, b Choice) int {
 		switch {
@@ -169,5 +178,16 @@ func (c *chooser) supported() []Choice {
 		}
 		return 0
 	})
-	return out
+	return stairs(out)
+}
+
+// stairs leaves out what is no step of a staircase, or one by rounding alone: proofs are to a billionth, and products depend on the order of their factors.
+func stairs(all []Choice) []Choice {
+	kept := all[:0]
+	for _, x := range all {
+		if n := len(kept); n == 0 || x.Cost > kept[n-1].Cost && x.Residual < kept[n-1].Residual*(1-1e-12) {
+			kept = append(kept, x)
+		}
+	}
+	return kept
 }

@@ -190,12 +190,20 @@ func (c *chooser) greedy(ratio bool) []bool {
 	}
 }
 
-// improve adds, drops and swaps single measures as long as the total falls.
+// improve adds, drops and swaps single measures as long as the total falls, within some hundred million steps.
 func (c *chooser) improve(in []bool) Choice {
 	best := c.evaluate(in)
-	for round := 0; round < 50; round++ {
+	each := len(c.losses)
+	for _, e := range c.entries {
+		each += len(e)
+	}
+	looks := 200_000_000 / (each + 1)
+	for looks > 0 {
 		changed := false
 		try := func(flips ...int) {
+			if looks--; looks < 0 {
+				return
+			}
 			for _, m := range flips {
 				in[m] = !in[m]
 			}
