@@ -113,13 +113,3 @@ func (s set) each(f func(int)) {
 		}
 	}
 }
-
-// first is the least member, or -1.
-func (s set) first() int {
-	for i, w := range s {
-		if w != 0 {
-			return i*64 + bits.TrailingZeros64(w)
-		}
-	}
-	return -1
-}

@@ -48,7 +48,7 @@ func solve(ctx context.Context, h *Hierarchy, g Mechanism, o Options, free *Bits
 	}
 	k, flipA, flipB := g.Phi.class()
 	_, standard := g.Phi.Class()
-	s := &solver{ctx: ctx, h: h, g: Mechanism{Phi: standard, N: g.N, M: g.M}, o: o, free: free, rng: rand.New(rand.NewPCG(o.Seed, 0x636f646573))}
+	s := &solver{ctx: ctx, h: h, g: Mechanism{Phi: standard, N: g.N, M: g.M}, o: o, free: free, rng: rand.New(rand.NewPCG(o.Seed, 0x636f646573))} //nolint:gosec // lots for a search, the same each time
 	out, err := s.solve(k)
 	if err != nil {
 		return nil, err
