@@ -180,6 +180,9 @@ func (a *arena) attack(y float64, n int) float64 {
 	if x > 0 {
 		x = search.Polish(func(x float64) float64 { return -a.profit(x, y) }, x, 0, a.MaxX)
 	}
+	if x < 1e-10*a.MaxX && a.profit(0, y) >= best-1e-12*a.scale { // an expenditure of next to nothing for a profit of nothing
+		return 0
+	}
 	return x
 }
 

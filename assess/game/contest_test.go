@@ -70,7 +70,7 @@ func TestContestVectors(t *testing.T) {
 	if c := r.Interior[0]; !c.AttackInside || !c.DefenceInside || !near(c.Attack, 1, 1e-8) || !near(c.Defence, -1, 1e-8) {
 		t.Errorf("%+v", c)
 	}
-	if s := r.Stackelberg; !near(s.Y, 449.35984103309863, 1e-6) || s.X > 1e-3 || !near(s.U, 449.35984103309863, 1e-6) {
+	if s := r.Stackelberg; !near(s.Y, 449.35984103309863, 1e-6) || s.X != 0 || !near(s.U, 449.35984103309863, 1e-6) {
 		t.Errorf("%+v", s)
 	}
 	z := r.ZeroSum
