@@ -97,7 +97,7 @@ type Observe struct {
 	Outages  bool      `yaml:"outages"` // a group that was online was so on no node, without a command that wanted it
 }
 
-// Events picks events of the log. With Down and Up each way from up to down counts once for each object.
+// Events picks events of the log. With Down and Up each way from up to down counts once for each object; one that begins in an Initial state is new and was never up.
 type Events struct {
 	Kind    string   `yaml:"kind"`
 	States  []string `yaml:"states"`
@@ -105,6 +105,7 @@ type Events struct {
 	NotText []string `yaml:"not_text"`
 	Down    []string `yaml:"down"`
 	Up      []string `yaml:"up"`
+	Initial []string `yaml:"initial"`
 }
 
 // Commands picks commands of the log by how they ended and by operation.

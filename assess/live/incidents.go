@@ -43,7 +43,7 @@ func (b *builder) incidents() {
 		case o == nil:
 		case o.Events != nil:
 			w, known, what = events, eventsKnown, "log events"
-			at = countEvents(b.e.Events, *o.Events)
+			at = countEvents(b.e.Events, *o.Events, b.e.EventsCut)
 		case o.Commands != nil:
 			w, known, what = commands, commandsKnown, "log commands"
 			at = countCommands(b.e.Commands, *o.Commands)
@@ -154,16 +154,19 @@ func observations(at []time.Time, w window, source string) []model.Observation {
 }
 
 // countEvents finds the events that a threat is seen by.
-func countEvents(events []v1.LogEvent, rule catalogue.Events) []time.Time {
+func countEvents(events []v1.LogEvent, rule catalogue.Events, cut bool) []time.Time {
 	var out []time.Time
-	down := map[string]bool{}
+	down, seen := map[string]bool{}, map[string]bool{}
 	for _, e := range events {
 		if e.Kind != rule.Kind || contains(e.Text, rule.NotText) {
 			continue
 		}
 		if len(rule.Down) > 0 {
-			was := down[e.Object]
+			was, first := down[e.Object], !seen[e.Object]
+			seen[e.Object] = true
 			switch {
+			case first && !cut && slices.Contains(rule.Initial, e.State):
+				down[e.Object] = true // it is new, and was never up
 			case slices.Contains(rule.Down, e.State):
 				down[e.Object] = true
 				if !was {
