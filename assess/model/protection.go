@@ -7,7 +7,7 @@ type Coverage struct {
 	Chosen     []string   `yaml:"chosen,omitempty" json:"chosen,omitempty"`         // the means that are looked at; default: those that are present
 	Combine    bool       `yaml:"combine,omitempty" json:"combine,omitempty"`       // several means add up: 1-Π(1-r); only where strengths and weights are probabilities
 	Redundancy int        `yaml:"redundancy,omitempty" json:"redundancy,omitempty"` // how many means shall cover each edge; default 1
-	Effort     float64    `yaml:"effort,omitempty" json:"effort,omitempty"`         // how many million steps the search for the cheapest cover may take; default 2000
+	Effort     float64    `yaml:"effort,omitempty" json:"effort,omitempty"`         // how many million steps the search for the cheapest cover may take; default 4000
 	Barriers   []Barrier  `yaml:"barriers,omitempty" json:"barriers,omitempty"`
 	Fuzzy      *Fuzzy     `yaml:"fuzzy,omitempty" json:"fuzzy,omitempty"`
 }

@@ -19,7 +19,7 @@ type Cheapest struct {
 }
 
 // DefaultEffort is how many million elementary steps a search takes before it gives the best set that it has found, with a bound.
-const DefaultEffort = 2000
+const DefaultEffort = 4000
 
 // Cheapest finds the cheapest set of means that, with those that are kept, removes every edge that can be removed: reductions, then branch and bound by the Lagrangian
 // dual. Effort bounds the search, in millions of elementary steps; 0: DefaultEffort. The result is the same on every machine. The error is that of the context.
