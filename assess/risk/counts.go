@@ -58,7 +58,7 @@ func logRising(a, r float64) float64 {
 	if a > 1e4 && r < a {
 		// ln Γ(a+r) - ln Γ(a) by Stirling's series, difference taken term by term.
 		x := r / a
-		return (a+r-0.5)*math.Log1p(x) - r + r*math.Log(a) - r/(12*a*(a+r)) + (1/(a*a*a)-1/math.Pow(a+r, 3))/360
+		return (a+r-0.5)*math.Log1p(x) - r + r*math.Log(a) - r/(12*a*(a+r)) + (1/(a*a*a)-1/((a+r)*(a+r)*(a+r)))/360
 	}
 	hi, _ := math.Lgamma(a + r)
 	lo, _ := math.Lgamma(a)

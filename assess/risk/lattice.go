@@ -205,13 +205,9 @@ func (e *expansion) edges(lo, step float64, n, after int) []float64 {
 		inv := 1 / e.scale[i]
 		z, dz := (lo-e.location[i])*inv, step*inv
 		from, mid, to := place((-beyond-z)/dz), place(-z/dz), place((beyond-z)/dz)
-		for k := from; k < mid; k++ {
-			f[k] += p * e.upperTail(-(z + float64(k)*dz))
-		}
+		e.add(f[from:mid], -p, -(z + float64(from)*dz), -dz)
 		full[mid] += p
-		for k := mid; k < to; k++ {
-			f[k] -= p * e.upperTail(z+float64(k)*dz)
-		}
+		e.add(f[mid:to], p, z+float64(mid)*dz, dz)
 	}
 	full[min(after, n)] += e.zero
 	sum := 0.0
@@ -222,11 +218,44 @@ func (e *expansion) edges(lo, step float64, n, after int) []float64 {
 	return f[:n]
 }
 
-func (e *expansion) upperTail(z float64) float64 {
-	if e.t != nil {
-		return e.t.upper(math.Max(0, z))
+// add takes p times the upper tail at z, z+dz, z+2 dz, ... from what is in f. No place is below 0 but by rounding.
+func (e *expansion) add(f []float64, p, z, dz float64) {
+	if e.t == nil {
+		for k := range f {
+			f[k] -= p * upper(e.df, math.Max(0, z+float64(k)*dz))
+		}
+		return
 	}
-	return upper(e.df, math.Max(0, z))
+	// The places that are in the middle of the table, and those in its tail.
+	split := int(math.Max(0, math.Min(float64(len(f)), math.Ceil((reach-z)/dz))))
+	middle, tail, first := f[:split], f[split:], 0
+	if dz < 0 {
+		middle, tail, first = f[split:], f[:split], split
+	}
+	for k := range middle {
+		x := math.Max(0, z+float64(k+first)*dz) * perUnit
+		i := int(x)
+		if i >= len(e.t.middle) || e.t.middle[i].slow {
+			middle[k] -= p * e.t.upper(x/perUnit)
+			continue
+		}
+		c := &e.t.middle[i].c
+		x -= float64(i)
+		middle[k] -= p * (c[0] + x*(c[1]+x*(c[2]+x*(c[3]+x*(c[4]+x*c[5])))))
+	}
+	first = split - first
+	for k := range tail {
+		y := z + float64(k+first)*dz
+		x := perTail * reach / y
+		i := int(x)
+		if y < reach || i >= len(e.t.tail) || e.t.tail[i].slow {
+			tail[k] -= p * e.t.upper(math.Max(0, y))
+			continue
+		}
+		c := &e.t.tail[i].c
+		x -= float64(i)
+		tail[k] -= p * (c[0] + x*(c[1]+x*(c[2]+x*(c[3]+x*(c[4]+x*c[5])))))
+	}
 }
 
 // mean is that of the masses, in steps.

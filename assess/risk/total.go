@@ -144,7 +144,7 @@ func (s *search) prepare() {
 		if m, ok := g.Mean(); ok {
 			s.scale += n * math.Abs(m)
 		}
-		if v, ok := g.Threat.Variance(); ok {
+		if v, ok := g.Variance(); ok {
 			spread += n * v
 		}
 		if g.Severity == nil {
