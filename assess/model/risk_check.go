@@ -50,7 +50,7 @@ func (f *Frequency) check(path string, c *Checker) {
 				c.Bad(here+".count", "%v is not a whole number", o.Count)
 			}
 			if o.Exposure != 0 { // 0 is the default
-				c.between(here+".exposure", o.Exposure, 1e-6, 1e6)
+				c.between(here+".exposure", o.Exposure, leastExposure, 1e6)
 			}
 		}
 	}
@@ -303,3 +303,6 @@ func (d *Dependence) check(path string, c *Checker) {
 		seen[n] = true
 	}
 }
+
+// leastExposure is the shortest time that an observation may cover: a cluster that was made a second ago is assessed by what its year has seen so far.
+const leastExposure = 1e-9
