@@ -279,6 +279,14 @@ func TestTrees(t *testing.T) {
 			}
 		}
 	}
+	// From the second step of 31 nodes on there are better codes than those of the procedure: that it is always optimal for whole steps is not so.
+	for _, c := range []struct{ levels, n, procedure int }{{5, 4, 128}, {5, 6, 32}, {6, 4, 704}} {
+		h, err := codes.FromTree(c.levels)
+		hierarchy(t, h, err)
+		if s := solve(t, h, codes.Mechanism{Phi: codes.Subset, N: c.n, M: c.n}); s.Y >= c.procedure {
+			t.Errorf("%d levels, %d bits: %d inadmissible accesses, the procedure has %d", c.levels, c.n, s.Y, c.procedure)
+		}
+	}
 	// With an odd number of bits the step by step procedure is not the best: it has 4 and 40.
 	for _, c := range []struct{ levels, n, want int }{{3, 3, 3}, {4, 3, 34}, {3, 1, 20}, {4, 1, 120}, {4, 2, 64}} {
 		h, err := codes.FromTree(c.levels)
