@@ -94,7 +94,7 @@ func TestLossesSection(t *testing.T) {
 			t.Errorf("%s: %v does not hold %v", q, b, want)
 		}
 	}
-	if !l.Total.Met || l.Total.ErrorBound > 1e-3 || l.Total.LostMass > 1e-4 {
+	if !l.Total.Met || l.Total.ErrorBound > 1e-3 || l.Total.LostMass > 1e-3 {
 		t.Errorf("%v %v %v", l.Total.Met, l.Total.ErrorBound, l.Total.LostMass)
 	}
 	last := 1.0

@@ -185,6 +185,8 @@ func (l lattice) cost(g group) leaf {
 	if !l.down {
 		out.drift = (e.below(at(top))-e.below(at(0)))/l.step - out.mean()
 	}
+	// What is below the lattice is moved up to its first multiple: the sum is then greater at most with the probability that counts as left out.
+	out.f[0] += low
 	out.norm = norm(out.f)
 	return out
 }

@@ -34,7 +34,7 @@ func TestCountsProperties(t *testing.T) {
 			mean += r * x
 			square += r * r * x
 		}
-		if math.Abs(sum-1) > 1e-9 || math.Abs(mean-c.Mean) > 1e-9*(1+c.Mean) || math.Abs(square-mean*mean-c.Variance()) > 1e-8*(1+c.Variance()) {
+		if math.Abs(sum-1) > 1e-9 || math.Abs(mean-c.Mean) > 1e-8*(1+c.Mean) || math.Abs(square-mean*mean-c.Variance()) > 1e-6*(1+c.Variance()) {
 			t.Fatalf("%v: sum %v, mean %v, variance %v", c, sum, mean, square-mean*mean)
 		}
 		if time > 0 && c.Variance() <= c.Mean {

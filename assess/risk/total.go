@@ -169,7 +169,7 @@ func (s *search) trim(p float64) float64 {
 	for _, g := range s.groups {
 		n += g.times
 	}
-	return math.Max(1e-15, 0.1*s.request.Error*math.Min(p, 1-p)/float64(4*n))
+	return math.Max(1e-15, 0.25*s.request.Error*math.Min(p, 1-p)/float64(2*n))
 }
 
 func (s *search) run(l lattice, pad int) (*grid, error) {

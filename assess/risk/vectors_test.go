@@ -115,7 +115,7 @@ func TestTwoThreats(t *testing.T) {
 		}
 	}
 	b := x.Exceed(50000)
-	near(t, "F(50000)", 1-b.Point, 0.929288911, 1e-5)
+	near(t, "F(50000)", 1-b.Point, 0.929288911, 3e-5)
 	if !(b.Low <= 1-0.929288911+1e-9 && b.High >= 1-0.929288911-1e-9) {
 		t.Error(b)
 	}
