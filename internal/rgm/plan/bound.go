@@ -17,6 +17,7 @@ type Figures struct {
 	Soft              int // soft limits exceeded
 	Excess            int64
 	Moves             int64 // weighted by preemption mode and priority
+	Unserved          int   // primaries that sources of ++ lack because their targets stay where they run
 	Weak              int   // weak affinities broken
 	Balance           int64 // imbalance, or nodes that carry load
 	Rank              int64 // places in the nodelists
@@ -42,6 +43,7 @@ func (f Figures) Compare(o Figures) (int, string) {
 		{cmp.Compare(f.Soft, o.Soft), "soft"},
 		{cmp.Compare(f.Excess, o.Excess), "excess"},
 		{cmp.Compare(f.Moves, o.Moves), "moves"},
+		{cmp.Compare(f.Unserved, o.Unserved), "unserved"},
 		{cmp.Compare(f.Weak, o.Weak), "weak"},
 		{cmp.Compare(f.Balance, o.Balance), "balance"},
 		{cmp.Compare(f.Rank, o.Rank), "rank"},
@@ -95,6 +97,8 @@ func (r Result) Gap() (figure string, by int64) {
 		by = a.Excess - b.Excess
 	case "moves":
 		by = a.Moves - b.Moves
+	case "unserved":
+		by = int64(a.Unserved - b.Unserved)
 	case "weak":
 		by = int64(a.Weak - b.Weak)
 	case "balance":
@@ -125,7 +129,7 @@ func (in *instance) counts(by []int64) (int, []Count) {
 func (s *state) figures() Figures {
 	c := s.cost
 	f := Figures{
-		Evicting: int(c.evicting), Stays: int(c.stays), Soft: int(c.softs), Excess: c.excess, Moves: c.moves, Weak: int(c.weak), Balance: c.balance, Rank: c.rank,
+		Evicting: int(c.evicting), Stays: int(c.stays), Soft: int(c.softs), Excess: c.excess, Moves: c.moves, Unserved: int(c.unserved), Weak: int(c.weak), Balance: c.balance, Rank: c.rank,
 	}
 	f.Offline, f.OfflineByPriority = s.in.counts(s.offline)
 	f.Missing, f.MissingByPriority = s.in.counts(s.missing)
@@ -136,9 +140,7 @@ func (s *state) figures() Figures {
 func (s *state) bound() Figures {
 	in := s.in
 	off, miss := make([]int64, in.classes), make([]int64, in.classes)
-	counted := func(t *item) bool {
-		return !t.off && !t.fixed && t.desired > 0 && !slices.ContainsFunc(t.pull, func(q pull) bool { return !q.delegate })
-	}
+	counted := func(t *item) bool { return !t.off && !t.fixed && t.due > 0 }
 	var f Figures
 	for g := range in.items {
 		t := &in.items[g]
@@ -158,7 +160,7 @@ func (s *state) bound() Figures {
 	f.Offline, f.OfflineByPriority = in.counts(worst)
 	for g := range in.items {
 		if t := &in.items[g]; counted(t) {
-			miss[t.class] += int64(max(0, t.desired-max(1, count(t.cand))))
+			miss[t.class] += int64(max(0, t.due-max(1, count(t.cand))))
 		}
 	}
 	f.Missing, f.MissingByPriority = in.counts(miss)

@@ -14,6 +14,7 @@ type part struct {
 // item is a group as the solver sees it.
 type item struct {
 	cand     uint64 // the nodes that may run it
+	reach    uint64 // cand, and closed nodes
 	last     uint64 // the node where it stays only if there is no other place
 	ran      uint64 // where it runs, whether it may or not
 	current  uint64 // where it runs and may run on
@@ -22,6 +23,8 @@ type item struct {
 	near     uint64 // current and draws
 	want     int    // primaries at most: as many as desired, or as run
 	desired  int
+	due      int  // of desired: those that are missing if it has not even them, wherever its targets are
+	bound    bool // the target of its ++ stays on last
 	off      bool // never runs
 	fixed    bool // suspended: is where it is
 	pinned   bool // Never preempted
@@ -43,6 +46,7 @@ type item struct {
 type pull struct {
 	target   int32
 	delegate bool
+	stay     uint64 // for ++: where the target will be unless it has to move
 }
 
 // instance is a Problem in the form that solving needs; immutable once compiled.
@@ -80,6 +84,7 @@ func compile(p *Problem, refused []bool) *instance {
 		parts = in.compileGroup(x, t, up, closed, refused[g], parts)
 	}
 	in.link()
+	in.owe()
 	in.rankAll()
 	in.pin()
 	return in
@@ -97,6 +102,7 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 	}
 	current := set(x.Current)
 	t.ran = current
+	t.reach = usable
 	usable &^= closed &^ (current | set(x.Explicit))
 	for i, n := range x.Nodelist {
 		t.position[n] = int8(i)
@@ -262,7 +268,7 @@ func (in *instance) link() {
 			t := &in.items[a.Target]
 			switch a.Kind {
 			case Require, Delegate:
-				s.pull = append(s.pull, pull{int32(a.Target), a.Kind == Delegate})
+				s.pull = append(s.pull, pull{target: int32(a.Target), delegate: a.Kind == Delegate})
 				t.sources = append(t.sources, int32(g))
 			case Forbid:
 				s.apart = append(s.apart, int32(a.Target))
@@ -279,6 +285,45 @@ func (in *instance) link() {
 	}
 	for g := range in.items {
 		in.items[g].dynamic = in.items[g].dynamic && len(in.items[g].pull) > 0
+	}
+}
+
+// owe notes the targets that run and may stay: they do not move for the sake of a ++ source. What the source can not have beside such a target is not
+// missing, unless the target moves for another reason; and the source does not want to be elsewhere.
+func (in *instance) owe() {
+	homes := make([]uint64, len(in.items))
+	for g := range in.items {
+		if x := &in.items[g]; x.explicit || x.fixed || x.current&x.home != 0 {
+			homes[g] = x.home
+		}
+	}
+	for g := range in.items {
+		t := &in.items[g]
+		t.due = t.desired
+		for i := range t.pull {
+			q := &t.pull[i]
+			if q.stay = homes[q.target]; q.delegate || q.stay == 0 {
+				q.stay = 0
+				continue
+			}
+			t.due = min(t.due, count((t.cand|t.last)&q.stay))
+			t.bound = t.bound || t.last&q.stay != 0
+			if !t.fixed {
+				t.near &= q.stay
+				t.home = in.firstOf(&in.p.Groups[g], t.near, t.want)
+			}
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for g := range in.items {
+			t := &in.items[g]
+			for _, q := range t.pull {
+				if x := &in.items[q.target]; !q.delegate && x.due == 0 && x.desired > 0 && t.due > 0 {
+					t.due, changed = 0, true
+				}
+			}
+		}
 	}
 }
 
@@ -331,6 +376,20 @@ func (in *instance) rankAll() {
 	}
 }
 
+// torn reports whether a group has to run with a group that it may not run with.
+func (in *instance) torn(g, at int32, seen []bool) bool {
+	for _, q := range in.items[at].pull {
+		if seen[q.target] {
+			continue
+		}
+		seen[q.target] = true
+		if slices.Contains(in.items[g].apart, q.target) || in.torn(g, q.target, seen) {
+			return true
+		}
+	}
+	return false
+}
+
 // pin lets go of groups that are Never preempted where they and the suspended ones alone exceed a hard limit, the least important first.
 func (in *instance) pin() {
 	load := make([]int64, len(in.hard))
@@ -346,9 +405,13 @@ func (in *instance) pin() {
 			add(int32(g))
 		}
 	}
+	seen := make([]bool, len(in.items))
 	for _, g := range in.order {
 		t := &in.items[g]
-		if !t.pinned {
+		if t.pinned && len(t.pull) > 0 {
+			clear(seen)
+		}
+		if t.pinned = t.pinned && !in.torn(g, g, seen); !t.pinned {
 			continue
 		}
 		for m := t.home; m != 0; m &= m - 1 {

@@ -9,6 +9,7 @@ type cost struct {
 	softs    int64 // soft limits exceeded
 	excess   int64 // by how much in all
 	moves    int64 // weighted
+	unserved int64 // primaries that sources of ++ lack because their targets stay where they run
 	weak     int64 // weak affinities broken
 	balance  int64 // imbalance, or nodes that carry load
 	rank     int64 // places in the nodelists
@@ -20,15 +21,16 @@ func (a *cost) compareHard(b *cost) int {
 }
 
 func (a *cost) compare(b *cost) int {
-	return cmp.Or(a.compareHard(b), cmp.Compare(a.moves, b.moves), cmp.Compare(a.weak, b.weak), cmp.Compare(a.balance, b.balance), cmp.Compare(a.rank, b.rank))
+	return cmp.Or(a.compareHard(b), cmp.Compare(a.moves, b.moves), cmp.Compare(a.unserved, b.unserved), cmp.Compare(a.weak, b.weak), cmp.Compare(a.balance, b.balance), cmp.Compare(a.rank, b.rank))
 }
 
 // share is what one group adds to the objective.
 type share struct {
 	offline, missing int32
-	excused          bool // it is offline because its ++ target stays where it runs
+	excused          bool // offline because its ++ target stays where it runs
 	evicting, stays  int64
 	moves, weak      int64
+	unserved         int64
 	rank             int64
 }
 
@@ -214,13 +216,6 @@ func (s *state) homeOf(g int32) (home, near uint64) {
 	return s.in.firstOf(&s.in.p.Groups[g], near, t.want), near
 }
 
-// holds reports whether a target is where it ran, on all nodes that it may keep: it does not move for the sake of a ++ source.
-func (s *state) holds(q pull) bool {
-	t := &s.in.items[q.target]
-	at := s.at[q.target]
-	return !q.delegate && !t.remaster && at != 0 && at&^t.ran == 0 && t.current&t.home&^at == 0
-}
-
 // refresh reckons the share of a group anew.
 func (s *state) refresh(g int32) {
 	old := s.shares[g]
@@ -239,6 +234,7 @@ func (s *state) refresh(g int32) {
 	s.cost.moves += now.moves - old.moves
 	s.cost.weak += now.weak - old.weak
 	s.cost.rank += now.rank - old.rank
+	s.cost.unserved += now.unserved - old.unserved
 	if now.excused != old.excused {
 		for _, r := range s.in.items[g].sources {
 			s.refresh(r)
@@ -259,13 +255,11 @@ func (s *state) reckon(g int32) share {
 	}
 	at := s.at[g]
 	have, due := count(at), t.desired
-	for _, q := range t.pull {
-		switch {
-		case s.holds(q):
-			if m := count((t.cand | t.last) & s.at[q.target]); m < due {
-				due = m
-			}
-		case !q.delegate && s.at[q.target] == 0 && s.shares[q.target].excused:
+	for i := range t.pull {
+		q := &t.pull[i]
+		if beside := s.at[q.target]; q.stay != 0 && beside != 0 {
+			due = min(due, max(count((t.cand|t.last)&q.stay), count((t.cand|t.last)&beside)))
+		} else if beside == 0 && !q.delegate && s.shares[q.target].excused {
 			due = 0
 		}
 	}
@@ -277,15 +271,13 @@ func (s *state) reckon(g int32) share {
 		}
 	}
 	w.missing = int32(max(0, due-have))
+	w.unserved = int64(max(0, t.desired-max(due, have)))
 	home, near := s.homeOf(g)
 	w.moves = t.weight * int64(2*count(home&^at)-count(at&near&^home))
 	if at&t.last != 0 {
 		w.moves++
-		w.stays = 1
-		for _, q := range t.pull {
-			if s.holds(q) {
-				w.stays = 0
-			}
+		if !t.bound {
+			w.stays = 1
 		}
 	}
 	for _, x := range t.prefer {
@@ -313,6 +305,25 @@ func (s *state) allowed(g int32) uint64 {
 	}
 	for _, a := range t.apart {
 		m &^= s.at[a]
+	}
+	return m
+}
+
+// barred are the nodes of groups joined by -- that are Never preempted and have to come back there.
+func (s *state) barred(g int32) uint64 {
+	var m uint64
+	for _, a := range s.in.items[g].apart {
+		if x := &s.in.items[a]; x.pinned {
+			home := x.home
+			for _, q := range x.pull {
+				home &= s.at[q.target]
+			}
+			for h := home; h != 0; h &= h - 1 {
+				if !s.in.expels(g, a, first(h)) {
+					m |= 1 << first(h)
+				}
+			}
+		}
 	}
 	return m
 }

@@ -10,14 +10,16 @@
 //     A running target does not move because a ++ source can not run beside it; it does for +++, which delegates the failover.
 //   - Two groups joined by -- never share a node. When both can not run, the one of higher priority does; at equal priority the target.
 //   - The load of the groups on a node never exceeds a hard limit of it, unless suspended groups alone already do.
-//   - A suspended group stays as it is. A running group that is Never preempted leaves its node only when a strong affinity leaves no choice.
+//   - A suspended group stays as it is. A running group that is Never preempted leaves its node only after a strong target, or for a group joined by -- that was
+//     asked to be there, may not leave either, or is as important and has no other node.
 //   - An explicit request is carried out before everything else, or refused as a whole; a refused one is treated as if it had not been made.
 //
 // # Quality
 //
 // Placements are compared by these figures in turn; a later one decides only between equals in all earlier ones: groups offline, counted by priority from
 // the highest down (explicit requests above all); primaries missing, likewise; targets of -- that are offline; groups that were asked to leave and
-// stay; soft limits exceeded, by number and then by amount; moves of running groups, weighted by Preemption_mode and priority; weak affinities broken;
+// stay; soft limits exceeded, by number and then by amount; moves of running groups, weighted by Preemption_mode and priority;
+// primaries that a ++ source lacks because its target stays; weak affinities broken;
 // imbalance (with Concentrate: nodes that carry load); places in the nodelists. All arithmetic is in integers.
 //
 // # Algorithm

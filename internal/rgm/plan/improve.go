@@ -145,12 +145,17 @@ func (s *state) attempt(g int32, n int, from uint64) bool {
 	return s.lawful()
 }
 
-// lawful reports whether what the transaction changed keeps the hard rules of affinity; those of load are kept at every step.
+// lawful reports whether what the transaction changed keeps the hard rules of affinity and of Never; those of load are kept at every step.
 func (s *state) lawful() bool {
 	for _, u := range s.log {
 		t := &s.in.items[u.group]
-		if at := s.at[u.group]; !t.fixed && (at&^s.allowed(u.group)&^t.last != 0 || at&t.last != 0 && (at != t.last || !s.pullsTo(u.group, first(at)))) {
+		if at := s.at[u.group]; !t.fixed && (at&^s.allowed(u.group)&^t.last != 0 || at&t.last != 0 && (at != t.last || !s.pullsTo(u.group, first(at)))) || s.unpinned(u.group) != 0 {
 			return false
+		}
+		for _, a := range t.apart {
+			if s.unpinned(a) != 0 {
+				return false
+			}
 		}
 	}
 	return true

@@ -63,7 +63,7 @@ func TestLaws(t *testing.T) {
 		}
 		f := w.figures(at)
 		g := r.Figures
-		if got := [8]int64{int64(g.Evicting), int64(g.Stays), int64(g.Soft), g.Excess, g.Moves, int64(g.Weak), g.Balance, g.Rank}; got != f.rest {
+		if got := [9]int64{int64(g.Evicting), int64(g.Stays), int64(g.Soft), g.Excess, g.Moves, int64(g.Unserved), int64(g.Weak), g.Balance, g.Rank}; got != f.rest {
 			t.Fatalf("figures %v, the twin has %v\n%s", got, f.rest, brief(p))
 		}
 		if c, what := g.Compare(r.Bound); c < 0 {
@@ -84,6 +84,34 @@ func TestLaws(t *testing.T) {
 // suspendedAsked reports whether a suspended group was asked to move: it is held to its affinities on the way, and to nothing afterwards.
 func suspendedAsked(p plan.Problem) bool {
 	return slices.ContainsFunc(p.Groups, func(x plan.Group) bool { return x.Suspended && (len(x.Explicit) > 0 || x.Held) })
+}
+
+// Crowded clusters, in which many stay offline or soft limits are exceeded, are planned by the same laws.
+func TestCrowdedClusters(t *testing.T) {
+	for _, percent := range []int64{90, 60, 30} {
+		p := farm(8, 120, true)
+		for n := range p.Nodes {
+			for k := range p.Nodes[n].Limits {
+				l := &p.Nodes[n].Limits[k]
+				l.Soft, l.Hard = l.Soft*percent*7/1000, l.Hard*percent/100
+			}
+		}
+		p = plan.Without(p, 3)
+		r := must(t, p, plan.Effort{})
+		at := placement(p, r)
+		if rule := judge(p, r).legal(at); rule != "" {
+			t.Errorf("%d%%: breaks a rule: %s", percent, rule)
+		}
+		if c, what := r.Figures.Compare(r.Bound); c < 0 {
+			t.Errorf("%d%%: %+v is better than the bound %+v in %s", percent, r.Figures, r.Bound, what)
+		}
+		next := plan.After(p, r)
+		if again := placement(next, must(t, next, plan.Effort{})); !r.Stable || !reflect.DeepEqual(at, again) {
+			t.Errorf("%d%%: stable %v; %v, then %v", percent, r.Stable, at, again)
+		}
+		t.Logf("%d%%: %+v", percent, r.Figures)
+		t.Logf("bound %+v", r.Bound)
+	}
 }
 
 // Solving what has come true changes nothing.

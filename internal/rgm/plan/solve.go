@@ -18,7 +18,6 @@ type Result struct {
 	p       Problem
 	at      []uint64
 	refused []int32
-	asked   []uint64
 	state   *state
 	first   *instance // with all requests
 }

@@ -76,28 +76,64 @@ func (w *twin) prepare(dropped []bool) {
 			}
 		case !x.Remaster:
 			w.most[g] = min(max(w.want[g], len(kept)), x.Maximum)
-			w.pinned[g] = x.Preemption == plan.Never && len(kept) > 0
+			w.pinned[g] = x.Preemption == plan.Never && len(kept) > 0 && !w.torn(g, g, nil)
 		}
 	}
+}
+
+// torn reports whether a group has to run with one that it may not run with.
+func (w *twin) torn(g, at int, seen []int) bool {
+	for _, a := range w.p.Groups[at].Affinities {
+		t := a.Target
+		if a.Kind != plan.Require && a.Kind != plan.Delegate || has(seen, t) {
+			continue
+		}
+		apart := func(x, y int) bool {
+			return slices.Contains(w.p.Groups[x].Affinities, plan.Affinity{Kind: plan.Forbid, Target: y})
+		}
+		if apart(g, t) || apart(t, g) || w.torn(g, t, append(seen, t)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *twin) suspended(g int) bool {
 	return w.p.Groups[g].Suspended && !w.p.Groups[g].Off && w.asked[g] == nil
 }
 
-// home is where a group would be, and the nodes that count as near, in a placement.
+// home is where a group would be if nothing else counted, and the nodes that count as near, in a placement: not away from a ++ target that stays.
 func (w *twin) home(g int, at [][]int) (home, near []int) {
+	x := w.p.Groups[g]
+	_, static := w.would(g)
+	for _, n := range x.Nodelist {
+		is := has(static, n)
+		for _, a := range x.Affinities {
+			if s := w.stays(a.Target); a.Kind == plan.Require && s != nil && !has(s, n) && !w.suspended(g) {
+				is = false
+			}
+		}
+		for _, a := range x.Affinities {
+			if at != nil && x.Failback && !x.Remaster && w.asked[g] == nil && !w.suspended(g) && w.can[g][n] && (a.Kind == plan.Require || a.Kind == plan.Delegate) &&
+				has(at[a.Target], n) && !has(w.p.Groups[a.Target].Current, n) {
+				is = true
+			}
+		}
+		if is {
+			near = append(near, n)
+		}
+	}
+	return near[:min(len(near), w.most[g])], near
+}
+
+// would is home for a group that thinks of no target.
+func (w *twin) would(g int) (home, near []int) {
 	x := w.p.Groups[g]
 	for _, n := range x.Nodelist {
 		if !w.can[g][n] || x.Remaster && w.asked[g] == nil && !w.suspended(g) {
 			continue
 		}
 		drawn := x.Failback && w.asked[g] == nil && has(x.Draws, n)
-		for _, a := range x.Affinities {
-			if at != nil && x.Failback && w.asked[g] == nil && (a.Kind == plan.Require || a.Kind == plan.Delegate) && has(at[a.Target], n) && !has(w.p.Groups[a.Target].Current, n) {
-				drawn = true
-			}
-		}
 		if has(x.Current, n) || drawn || w.asked[g] != nil {
 			near = append(near, n)
 		}
@@ -105,9 +141,9 @@ func (w *twin) home(g int, at [][]int) (home, near []int) {
 	return near[:min(len(near), w.most[g])], near
 }
 
-func (w *twin) load(at [][]int, n, k int, only func(int) bool) (sum int64) {
+func (w *twin) load(at [][]int, n, k int) (sum int64) {
 	for g, x := range w.p.Groups {
-		if k < len(x.Loads) && has(at[g], n) && only(g) {
+		if k < len(x.Loads) && has(at[g], n) {
 			sum += x.Loads[k]
 		}
 	}
@@ -147,14 +183,14 @@ func (w *twin) legal(at [][]int) string {
 				switch {
 				case (a.Kind == plan.Require || a.Kind == plan.Delegate) && !has(at[a.Target], n) && !w.suspended(g):
 					return "not where its target is"
-				case a.Kind == plan.Forbid && has(at[a.Target], n) && !(w.suspended(g) && w.suspended(a.Target)):
+				case a.Kind == plan.Forbid && has(at[a.Target], n) && (!w.suspended(g) || !w.suspended(a.Target)):
 					return "together, though --"
 				}
 			}
 		}
 		for k := range x.Loads {
 			for _, n := range at[g] {
-				if x.Loads[k] > 0 && !w.suspended(g) && w.load(at, n, k, func(int) bool { return true }) > w.limit(n, k).Hard {
+				if x.Loads[k] > 0 && !w.suspended(g) && w.load(at, n, k) > w.limit(n, k).Hard {
 					return "above a hard limit"
 				}
 			}
@@ -182,7 +218,7 @@ func (w *twin) strayed(g int, at [][]int) int {
 		for o, y := range w.p.Groups {
 			for _, a := range y.Affinities {
 				pulled := o == g && (a.Kind == plan.Require || a.Kind == plan.Delegate) && !has(at[a.Target], n)
-				apart := a.Kind == plan.Forbid && (o == g && has(at[a.Target], n) || a.Target == g && has(at[o], n))
+				apart := a.Kind == plan.Forbid && (o == g && has(at[a.Target], n) && w.expels(a.Target, g, n) || a.Target == g && has(at[o], n) && w.expels(o, g, n))
 				free = free && !pulled && !apart
 			}
 		}
@@ -193,9 +229,42 @@ func (w *twin) strayed(g int, at [][]int) int {
 	return -1
 }
 
-// pinsFit says which of the groups that are Never preempted have room beside each other and the suspended ones. The generator gives
-// them loads that always fit.
-func (w *twin) pinsFit() []bool { return w.pinned }
+// expels reports whether a group may drive one that is Never preempted off a node.
+func (w *twin) expels(a, g, n int) bool {
+	others := w.last[a] >= 0 && w.last[a] != n
+	x := w.p.Groups[a]
+	for _, o := range x.Nodelist {
+		refused := slices.ContainsFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == o })
+		others = others || o != n && !refused && !w.p.Nodes[o].Down
+	}
+	rank := func(g int) int {
+		if w.asked[g] != nil {
+			return 2000
+		}
+		return w.p.Groups[g].Priority
+	}
+	return w.asked[a] != nil || w.suspended(a) || w.pinsFit()[a] || !others && rank(a) >= rank(g)
+}
+
+// pinsFit says which of the groups that are Never preempted have room beside each other and the suspended ones where they run. What gives way where they
+// have not is the planner's to choose.
+func (w *twin) pinsFit() []bool {
+	out := slices.Clone(w.pinned)
+	at := make([][]int, len(w.p.Groups))
+	for g, x := range w.p.Groups {
+		if w.pinned[g] || w.suspended(g) {
+			at[g] = x.Current
+		}
+	}
+	for g, x := range w.p.Groups {
+		for k := range x.Loads {
+			for _, n := range x.Current {
+				out[g] = out[g] && (x.Loads[k] == 0 || w.load(at, n, k) <= w.limit(n, k).Hard)
+			}
+		}
+	}
+	return out
+}
 
 func sorted(list []int) []int {
 	return slices.Sorted(slices.Values(list))
@@ -203,59 +272,62 @@ func sorted(list []int) []int {
 
 type figures struct {
 	offline, missing [2002]int
-	rest             [8]int64
+	rest             [9]int64
 }
 
 func (f *figures) compare(o *figures) int {
 	return cmp.Or(slices.Compare(f.offline[:], o.offline[:]), slices.Compare(f.missing[:], o.missing[:]), slices.Compare(f.rest[:], o.rest[:]))
 }
 
-// due is how many primaries a group can be blamed for not having.
+// those are how many of some nodes a group could have.
+func (w *twin) those(g int, nodes []int) (m int) {
+	for _, n := range nodes {
+		if w.can[g][n] || n == w.last[g] {
+			m++
+		}
+	}
+	return m
+}
+
+// due is how many primaries a group can be blamed for not having: not those that it can not have where a ++ target runs and may stay, or was asked to
+// be, nor, if that moves after all, where it went.
 func (w *twin) due(g int, at [][]int, seen []int) int {
 	due := w.want[g]
 	for _, a := range w.p.Groups[g].Affinities {
 		if a.Kind != plan.Require {
 			continue
 		}
-		there := at[a.Target]
-		if len(there) == 0 {
-			if w.want[a.Target] > 0 && !has(seen, a.Target) && !w.suspended(a.Target) && w.due(a.Target, at, append(seen, g)) == 0 {
-				due = 0
-			}
-			continue
-		}
-		if w.holds(a.Target, at) {
-			m := 0
-			for _, n := range there {
-				if w.can[g][n] || n == w.last[g] {
-					m++
-				}
-			}
-			due = min(due, m)
+		if home := w.stays(a.Target); home != nil && len(at[a.Target]) > 0 {
+			due = min(due, max(w.those(g, home), w.those(g, at[a.Target])))
+		} else if t := a.Target; len(at[t]) == 0 && w.want[t] > 0 && !w.suspended(t) && !has(seen, t) && w.due(t, at, append(seen, g)) == 0 {
+			due = 0
 		}
 	}
 	return due
 }
 
-func (w *twin) holds(t int, at [][]int) bool {
-	for _, n := range at[t] {
-		if !has(w.p.Groups[t].Current, n) {
-			return false
+// stays are the nodes where a group will be unless it has to move; nil if it has to, or runs nowhere.
+func (w *twin) stays(t int) []int {
+	home, _ := w.would(t)
+	if w.suspended(t) {
+		if w.last[t] >= 0 {
+			home = []int{w.last[t]}
 		}
+		return home
 	}
-	home, _ := w.home(t, nil)
-	for _, n := range home {
-		if has(w.p.Groups[t].Current, n) && !has(at[t], n) {
-			return false
-		}
+	if w.p.Groups[t].Off || w.asked[t] == nil && !slices.ContainsFunc(home, func(n int) bool { return has(w.p.Groups[t].Current, n) }) {
+		return nil
 	}
-	return len(at[t]) > 0 && !w.p.Groups[t].Remaster
+	if len(home) == 0 {
+		return nil
+	}
+	return home
 }
 
 func (w *twin) figures(at [][]int) figures {
 	var f figures
 	p := w.p
-	evicting, stays, soft, excess, moves, weak, balance, rank := &f.rest[0], &f.rest[1], &f.rest[2], &f.rest[3], &f.rest[4], &f.rest[5], &f.rest[6], &f.rest[7]
+	evicting, stays, soft, excess, moves, unserved, weak, balance, rank := &f.rest[0], &f.rest[1], &f.rest[2], &f.rest[3], &f.rest[4], &f.rest[5], &f.rest[6], &f.rest[7], &f.rest[8]
 	for g, x := range p.Groups {
 		if x.Off || w.suspended(g) {
 			continue
@@ -275,6 +347,7 @@ func (w *twin) figures(at [][]int) figures {
 			}
 		}
 		f.missing[class] += max(0, due-len(at[g]))
+		*unserved += int64(max(0, w.want[g]-max(due, len(at[g]))))
 		home, near := w.home(g, at)
 		weight := map[plan.Preemption]int64{plan.HasCost: 2000 + int64(x.Priority), plan.NoCost: 500 + int64(x.Priority)/4, plan.Never: 4000 + int64(x.Priority)}[x.Preemption]
 		for _, n := range home {
@@ -291,7 +364,7 @@ func (w *twin) figures(at [][]int) figures {
 				*moves++
 				blamed := true
 				for _, a := range x.Affinities {
-					if a.Kind == plan.Require && w.holds(a.Target, at) {
+					if a.Kind == plan.Require && has(w.stays(a.Target), n) {
 						blamed = false
 					}
 				}
@@ -332,7 +405,7 @@ func (w *twin) figures(at [][]int) figures {
 		}
 		mean = max(mean/int64(len(p.Nodes)), 1)
 		for n := range p.Nodes {
-			l := w.load(at, n, k, func(int) bool { return true })
+			l := w.load(at, n, k)
 			if s := w.limit(n, k).Soft; l > s {
 				*soft++
 				*excess += l - s
