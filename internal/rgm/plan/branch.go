@@ -243,18 +243,7 @@ func (s *state) unpinned(g int32) uint64 {
 		m &= s.at[q.target]
 	}
 	for _, a := range t.apart {
-		for x := m & s.at[a]; x != 0; x &= x - 1 {
-			if s.in.expels(a, g, first(x)) {
-				m &^= 1 << first(x)
-			}
-		}
+		m &^= s.at[a]
 	}
 	return m
-}
-
-// expels reports whether a group may drive one that is Never preempted off a node: it was asked to be there, may not leave it either, or is as important
-// and has no other node.
-func (in *instance) expels(a, pinned int32, n int) bool {
-	x := &in.items[a]
-	return x.explicit || x.fixed || x.pinned || x.reach|x.last == 1<<n && x.class <= in.items[pinned].class
 }

@@ -14,7 +14,6 @@ type part struct {
 // item is a group as the solver sees it.
 type item struct {
 	cand     uint64 // the nodes that may run it
-	reach    uint64 // cand, and closed nodes
 	last     uint64 // the node where it stays only if there is no other place
 	ran      uint64 // where it runs, whether it may or not
 	current  uint64 // where it runs and may run on
@@ -102,7 +101,6 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 	}
 	current := set(x.Current)
 	t.ran = current
-	t.reach = usable
 	usable &^= closed &^ (current | set(x.Explicit))
 	for i, n := range x.Nodelist {
 		t.position[n] = int8(i)
@@ -376,20 +374,6 @@ func (in *instance) rankAll() {
 	}
 }
 
-// torn reports whether a group has to run with a group that it may not run with.
-func (in *instance) torn(g, at int32, seen []bool) bool {
-	for _, q := range in.items[at].pull {
-		if seen[q.target] {
-			continue
-		}
-		seen[q.target] = true
-		if slices.Contains(in.items[g].apart, q.target) || in.torn(g, q.target, seen) {
-			return true
-		}
-	}
-	return false
-}
-
 // pin lets go of groups that are Never preempted where they and the suspended ones alone exceed a hard limit, the least important first.
 func (in *instance) pin() {
 	load := make([]int64, len(in.hard))
@@ -405,13 +389,9 @@ func (in *instance) pin() {
 			add(int32(g))
 		}
 	}
-	seen := make([]bool, len(in.items))
 	for _, g := range in.order {
 		t := &in.items[g]
-		if t.pinned && len(t.pull) > 0 {
-			clear(seen)
-		}
-		if t.pinned = t.pinned && !in.torn(g, g, seen); !t.pinned {
+		if !t.pinned {
 			continue
 		}
 		for m := t.home; m != 0; m &= m - 1 {

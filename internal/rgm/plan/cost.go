@@ -309,25 +309,6 @@ func (s *state) allowed(g int32) uint64 {
 	return m
 }
 
-// barred are the nodes of groups joined by -- that are Never preempted and have to come back there.
-func (s *state) barred(g int32) uint64 {
-	var m uint64
-	for _, a := range s.in.items[g].apart {
-		if x := &s.in.items[a]; x.pinned {
-			home := x.home
-			for _, q := range x.pull {
-				home &= s.at[q.target]
-			}
-			for h := home; h != 0; h &= h - 1 {
-				if !s.in.expels(g, a, first(h)) {
-					m |= 1 << first(h)
-				}
-			}
-		}
-	}
-	return m
-}
-
 // fits reports whether a node has room for a group under its hard limits.
 func (s *state) fits(g int32, n int) bool {
 	for _, l := range s.in.items[g].loads {

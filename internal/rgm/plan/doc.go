@@ -10,8 +10,8 @@
 //     A running target does not move because a ++ source can not run beside it; it does for +++, which delegates the failover.
 //   - Two groups joined by -- never share a node. When both can not run, the one of higher priority does; at equal priority the target.
 //   - The load of the groups on a node never exceeds a hard limit of it, unless suspended groups alone already do.
-//   - A suspended group stays as it is. A running group that is Never preempted leaves its node only after a strong target, or for a group joined by -- that was
-//     asked to be there, may not leave either, or is as important and has no other node.
+//   - A suspended group stays as it is. A running group that is Never preempted leaves its node only after a strong target, or for a group
+//     joined by -- that comes there.
 //   - An explicit request is carried out before everything else, or refused as a whole; a refused one is treated as if it had not been made.
 //
 // # Quality
@@ -36,6 +36,7 @@
 // Result.Bound says how much better one could be at most. Solving the placed state again changes nothing (Result.Stable). A running group is moved only for a hard rule, a
 // request, a group that would stay offline, or a soft limit: never for balance. Without loads and affinities each group is placed as package place would.
 //
-// What is not guaranteed: the best placement of a large part; and the bound looks at sums over nodes only, so that it may be lower than what
+// What is not guaranteed: that nothing changes when a group that is Never preempted and has strong affinities was driven away, or a suspended one
+// was asked to move: what then protects it is not the same the next time; the best placement of a large part; and the bound looks at sums over nodes only, so that it may be lower than what
 // can be reached. Dependencies between resources play no part: they order starts, not places.
 package plan

@@ -65,9 +65,6 @@ func (s *state) keep(g int32) {
 	for _, a := range t.apart {
 		m &^= s.at[a]
 	}
-	if !t.pinned {
-		m &^= s.barred(g)
-	}
 	for ; m != 0; m &= m - 1 {
 		if n := first(m); s.fits(g, n) {
 			s.set(g, s.at[g]|1<<n)
@@ -157,7 +154,7 @@ func (s *state) fill(g int32) {
 	}
 	for count(s.at[g]&^t.last) < t.want {
 		home, near := s.homeOf(g)
-		m := s.allowed(g) &^ s.at[g] &^ s.barred(g)
+		m := s.allowed(g) &^ s.at[g]
 		if count(s.at[g]) >= t.desired {
 			m &= near
 		}
@@ -316,9 +313,6 @@ func (s *state) force(g int32, n int, from uint64, open map[int32]bool) bool {
 		}
 	}
 	for _, a := range t.apart {
-		if x := &s.in.items[a]; s.at[a]&bit != 0 && x.pinned && x.home&bit != 0 && !s.in.expels(g, a, n) {
-			return false
-		}
 		if open[a] || !s.drop(a, bit) {
 			if s.at[a]&bit != 0 {
 				return false

@@ -76,26 +76,9 @@ func (w *twin) prepare(dropped []bool) {
 			}
 		case !x.Remaster:
 			w.most[g] = min(max(w.want[g], len(kept)), x.Maximum)
-			w.pinned[g] = x.Preemption == plan.Never && len(kept) > 0 && !w.torn(g, g, nil)
+			w.pinned[g] = x.Preemption == plan.Never && len(kept) > 0
 		}
 	}
-}
-
-// torn reports whether a group has to run with one that it may not run with.
-func (w *twin) torn(g, at int, seen []int) bool {
-	for _, a := range w.p.Groups[at].Affinities {
-		t := a.Target
-		if a.Kind != plan.Require && a.Kind != plan.Delegate || has(seen, t) {
-			continue
-		}
-		apart := func(x, y int) bool {
-			return slices.Contains(w.p.Groups[x].Affinities, plan.Affinity{Kind: plan.Forbid, Target: y})
-		}
-		if apart(g, t) || apart(t, g) || w.torn(g, t, append(seen, t)) {
-			return true
-		}
-	}
-	return false
 }
 
 func (w *twin) suspended(g int) bool {
@@ -218,7 +201,7 @@ func (w *twin) strayed(g int, at [][]int) int {
 		for o, y := range w.p.Groups {
 			for _, a := range y.Affinities {
 				pulled := o == g && (a.Kind == plan.Require || a.Kind == plan.Delegate) && !has(at[a.Target], n)
-				apart := a.Kind == plan.Forbid && (o == g && has(at[a.Target], n) && w.expels(a.Target, g, n) || a.Target == g && has(at[o], n) && w.expels(o, g, n))
+				apart := a.Kind == plan.Forbid && (o == g && has(at[a.Target], n) || a.Target == g && has(at[o], n))
 				free = free && !pulled && !apart
 			}
 		}
@@ -227,23 +210,6 @@ func (w *twin) strayed(g int, at [][]int) int {
 		}
 	}
 	return -1
-}
-
-// expels reports whether a group may drive one that is Never preempted off a node.
-func (w *twin) expels(a, g, n int) bool {
-	others := w.last[a] >= 0 && w.last[a] != n
-	x := w.p.Groups[a]
-	for _, o := range x.Nodelist {
-		refused := slices.ContainsFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == o })
-		others = others || o != n && !refused && !w.p.Nodes[o].Down
-	}
-	rank := func(g int) int {
-		if w.asked[g] != nil {
-			return 2000
-		}
-		return w.p.Groups[g].Priority
-	}
-	return w.asked[a] != nil || w.suspended(a) || w.pinsFit()[a] || !others && rank(a) >= rank(g)
 }
 
 // pinsFit says which of the groups that are Never preempted have room beside each other and the suspended ones where they run. What gives way where they
