@@ -36,13 +36,9 @@ func Solve(p Problem, e Effort) (Result, error) {
 	r := solve(p, e)
 	now := r
 	for range 4 {
-		// An exact result needs no second look: what is best stays best when it runs already.
-		if now.Exact || now.Stable {
-			break
-		}
 		again := solve(After(p, now), e)
-		if slices.Equal(again.at, now.at) {
-			now.Stable = true
+		// What is the best is kept, even where it will not be the best any more once it runs.
+		if now.Stable = slices.Equal(again.at, now.at); now.Stable || now.Exact {
 			break
 		}
 		next, lawful := now.replaced(again.at)
@@ -51,7 +47,6 @@ func Solve(p Problem, e Effort) (Result, error) {
 		}
 		now = next
 	}
-	now.Stable = now.Stable || now.Exact
 	now.Bound = now.state.bound()
 	if now.Exact {
 		now.Bound = now.Figures
