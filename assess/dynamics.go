@@ -1,7 +1,6 @@
 package assess
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -421,6 +420,3 @@ func appendOnce(to *[]string, s string) {
 		*to = append(*to, s)
 	}
 }
-
-// describe names a quantile's level for a note.
-func describe(p float64) string { return fmt.Sprintf("%g %%", 100*p) }

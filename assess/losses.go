@@ -1,6 +1,7 @@
 package assess
 
 import (
+	"errors"
 	"math"
 
 	"redoubt/assess/model"
@@ -110,14 +111,19 @@ func (r *run) losses() error {
 	}
 	r.report.Losses = out
 	levels := lossLevels(in)
-	if err := r.threatQuantiles(out, levels); err != nil {
-		return err
-	}
 	total, law, err := r.total(out.parts, levels, out.Error)
+	if errors.Is(err, risk.ErrReach) {
+		r.note(SectionLosses, "damage", "the losses were not computed: %v. Look for a rate or a damage that is too great to be meant", err)
+		r.report.Losses = nil
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	out.Total = total
+	if err := r.threatQuantiles(out, levels); err != nil {
+		return err
+	}
 	if !total.Met {
 		r.note(SectionLosses, "losses.error", "the wanted error of %g was not reached within the memory that is used; the widest bracket is half %.2g of its quantile", out.Error, total.ErrorBound)
 	}
@@ -135,7 +141,10 @@ func (r *run) losses() error {
 	r.sensitivity(out)
 	r.lossReturns(out)
 	if factors, any := r.inherentFactors(out); any {
-		if out.Inherent, _, err = r.total(scaled(out.parts, factors), levels, math.Max(out.Error, 1e-3)); err != nil {
+		out.Inherent, _, err = r.total(scaled(out.parts, factors), levels, math.Max(out.Error, 1e-3))
+		if errors.Is(err, risk.ErrReach) {
+			r.note(SectionLosses, "means", "the losses without the means that are present were not computed: %v", err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -291,6 +300,10 @@ func (r *run) proposeLosses(chosen []string) error {
 	}
 	var err error
 	out.Proposed, _, err = r.total(scaled(out.parts, list), lossLevels(in), math.Max(out.Error, 1e-3))
+	if errors.Is(err, risk.ErrReach) {
+		r.note(SectionLosses, "means", "the losses with the chosen measures were not computed: %v", err)
+		return nil
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package assess
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"runtime"
 	"slices"
@@ -52,6 +53,7 @@ func (r *run) threatQuantiles(out *Losses, levels []float64) error {
 	if len(chosen) < len(out.Threats) {
 		r.note(SectionLosses, "damage.threats", "only the %d threats with the greatest expected loss have quantiles of their own", len(chosen))
 	}
+	failed := make([]error, len(out.Threats))
 	eg, ctx := errgroup.WithContext(r.ctx)
 	eg.SetLimit(r.workers())
 	for _, i := range chosen {
@@ -62,6 +64,10 @@ func (r *run) threatQuantiles(out *Losses, levels []float64) error {
 				q = risk.Cost{Counts: p.Counts, Damage: p.Damage}.Quantiles(levels)
 			} else {
 				law, err := risk.Sum(ctx, []risk.Threat{p}, risk.Request{Error: math.Max(1e-3, out.Error), Levels: levels, Workers: 1, Cells: 1 << 16})
+				if errors.Is(err, risk.ErrReach) {
+					failed[i] = err
+					return nil
+				}
 				if err != nil {
 					return err
 				}
@@ -77,7 +83,15 @@ func (r *run) threatQuantiles(out *Losses, levels []float64) error {
 			return ctx.Err()
 		})
 	}
-	return eg.Wait()
+	if err := eg.Wait(); err != nil {
+		return err
+	}
+	for i, err := range failed {
+		if err != nil {
+			r.note(SectionLosses, "damage.threats", "%s has no quantiles of its own: %v", out.Threats[i].Name, err)
+		}
+	}
+	return nil
 }
 
 // contributions divides the tail value at risk, at the greatest level, among the threats.

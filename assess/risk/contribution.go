@@ -17,7 +17,7 @@ func Contributions(ctx context.Context, threats []Threat, q float64, workers int
 	}
 	groups := grouped(threats)
 	const limit, at = 1 << 12, 3900 // multiples, and the one at q
-	l := lattice{step: q / at, limit: limit, trim: 1e-9 / float64(len(threats)+1)}
+	l := lattice{step: q / at, limit: limit, trim: 1e-9 / float64(len(threats)+1)}.ready(groups)
 	const size = 2 * limit
 	theta := 10.0 / size
 	all := product{}
@@ -36,6 +36,7 @@ func Contributions(ctx context.Context, threats []Threat, q float64, workers int
 	if err := all.leaves(ctx, leaves, size, theta, false, workers); err != nil {
 		return nil, err
 	}
+	all.settle()
 	mean := 0.0 // what was lost by moving to the nearest, in steps
 	for i, x := range leaves {
 		if x.counts != nil {

@@ -12,6 +12,9 @@ type Cost struct {
 // terms are how many numbers of manifestations the sum runs over at most.
 const terms = 1 << 16
 
+// numbers are how many numbers of manifestations are looked at: where they are more than terms, or where it does no harm, neighbours stand together in a term.
+const numbers = 1 << 21
+
 // Mean is the expected cost (3.15); it exists when the damage has a mean.
 func (c Cost) Mean() (float64, bool) {
 	if c.Damage.Alpha <= 0.5 {
@@ -53,22 +56,53 @@ type expansion struct {
 	scale    []float64
 	df       float64
 	left     float64 // probability that the mixture leaves out
+	blur     float64 // how far the distribution function may be off because terms stand for several numbers
 	t        *table
 }
 
 func (c Cost) expand() *expansion {
-	first, p, left := c.Counts.Table(terms)
+	if first, n, p, off := c.Counts.strides(); n > 0 {
+		e := &expansion{df: 2 * c.Damage.Alpha, left: off, weights: p}
+		for i := range p {
+			s := c.Damage.Sum(first + float64(i)*n)
+			e.location, e.scale = append(e.location, s.Location), append(e.scale, s.Scale)
+		}
+		d := math.Abs(c.Damage.M)/c.Damage.Sum(first).Scale*0.4 + 0.25/first // how steep the law is in the number
+		e.blur = math.Min(1, n*n/8*c.bend(first)+n*n/math.Sqrt(c.Counts.Variance())*d)
+		return e
+	}
+	first, p, left := c.Counts.Table(numbers)
 	e := &expansion{df: 2 * c.Damage.Alpha, left: left}
 	if first == 0 {
 		e.zero, p, first = p[0], p[1:], 1
 	}
-	e.weights = p
-	e.location, e.scale = make([]float64, len(p)), make([]float64, len(p))
-	for i := range p {
-		s := c.Damage.Sum(float64(first + i))
-		e.location[i], e.scale[i] = s.Location, s.Scale
+	bend := c.bend(float64(first))
+	n := max(1, (len(p)+terms-1)/terms, int(math.Min(float64(len(p)), math.Sqrt(8e-10/bend))))
+	if n > 1 {
+		e.blur = math.Min(1, float64(n)*float64(n)/8*bend)
+	}
+	for i := 0; i < len(p); i += n {
+		sum, mean := 0.0, 0.0
+		for k, q := range p[i:min(len(p), i+n)] {
+			sum += q
+			mean += q * float64(k)
+		}
+		r := float64(first + i)
+		if sum > 0 {
+			r += mean / sum
+		}
+		s := c.Damage.Sum(r)
+		e.weights = append(e.weights, sum)
+		e.location, e.scale = append(e.location, s.Location), append(e.scale, s.Scale)
 	}
 	return e
+}
+
+// bend bounds how the law of the cost of r manifestations bends with r, whatever the cost: its second derivative is at most a^2/4 + 1.6 a/r + 1/r^2 with a = m/scale, for all numbers
+// from r on. A term that stands for n numbers with their mean is off by at most n^2/8 of that.
+func (c Cost) bend(r float64) float64 {
+	a := math.Abs(c.Damage.M) / c.Damage.Sum(r).Scale
+	return a*a/4 + 1.6*a/r + 1/r/r
 }
 
 func (e *expansion) student(z float64) float64 {

@@ -171,6 +171,38 @@ func (c Counts) Table(limit int) (first int, p []float64, left float64) {
 	return first, p, left
 }
 
+// strides are the probabilities of spans of n numbers each about first, first+n, ..., for numbers that are vast and close to their mean: otherwise n is 0. The probability of the next span
+// is that of the one before times the ratio in the middle between them to the power of n. Off bounds what is left out, and what the even spans change.
+func (c Counts) strides() (first, n float64, p []float64, off float64) {
+	const wide, spans = 9, 1 << 12
+	sd := math.Sqrt(c.Variance())
+	if 2*wide*sd < numbers || sd > c.Mean/20/wide {
+		return 0, 0, nil, 0
+	}
+	n = math.Ceil(2 * wide * sd / spans)
+	mode := c.mode()
+	first = mode - n*spans/2
+	p = make([]float64, spans+1)
+	ratio := func(r float64) float64 { // logarithm of that of r+1 to that of r
+		if c.poisson() {
+			return math.Log1p((c.Mean - r - 1) / (r + 1))
+		}
+		// (a+r) m / ((r+1) (a+m)) less 1, without cancellation
+		return math.Log1p((c.Shape*(c.Mean-r-1) - c.Mean) / ((r + 1) * (c.Shape + c.Mean)))
+	}
+	sum := 1.0
+	p[spans/2] = 1
+	for k := 1; k <= spans/2; k++ {
+		p[spans/2+k] = p[spans/2+k-1] * math.Exp(n*ratio(mode+n*(float64(k)-0.5)-0.5))
+		p[spans/2-k] = p[spans/2-k+1] * math.Exp(-n*ratio(mode-n*(float64(k)-0.5)-0.5))
+		sum += p[spans/2+k] + p[spans/2-k]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return first, n, p, 1e-14 + n*n/sd/sd/12*(1+wide*wide)
+}
+
 func (c Counts) mode() float64 {
 	if c.poisson() {
 		return math.Floor(c.Mean)
@@ -183,10 +215,15 @@ func (c Counts) generate(z complex128) complex128 {
 	if c.Mean == 0 {
 		return 1
 	}
+	return cexp(c.logarithm(z))
+}
+
+// logarithm is that of generate.
+func (c Counts) logarithm(z complex128) complex128 {
 	if c.poisson() {
-		return cexp(complex(c.Mean, 0) * (z - 1))
+		return complex(c.Mean, 0) * (z - 1)
 	}
-	return cexp(complex(-c.Shape, 0) * clog1p(complex(c.Mean/c.Shape, 0)*(1-z)))
+	return complex(-c.Shape, 0) * clog1p(complex(c.Mean/c.Shape, 0)*(1-z))
 }
 
 func cexp(z complex128) complex128 {

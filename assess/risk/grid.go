@@ -11,6 +11,8 @@ type grid struct {
 	lo        int       // the first multiple is -lo
 	low, high []float64 // sums of the masses of what was moved down (or to the nearest), and of what was moved up (nil for the nearest)
 	lost      float64   // probability that was left out
+	blur      float64   // how far the laws themselves may be off
+	doubt     float64   // nearest: the probability that the interval does not hold, on either side
 	rounding  float64   // of the distribution function at the first multiple; it grows by exp(theta) with each
 	around    float64
 	theta     float64
@@ -21,7 +23,10 @@ type grid struct {
 }
 
 func finish(l lattice, t *tally, all product, size int, theta float64) *grid {
-	g := &grid{step: l.step, theta: theta, lost: t.lost}
+	g := &grid{step: l.step, theta: theta, lost: t.lost, blur: t.blur, doubt: l.doubt}
+	if g.doubt == 0 {
+		g.doubt = 1e-10
+	}
 	g.lo = min(t.depth(l.trim), size-l.limit-2)
 	if g.lo > 0 {
 		g.lost += 2 * l.trim
@@ -31,7 +36,7 @@ func finish(l lattice, t *tally, all product, size int, theta float64) *grid {
 	if l.down {
 		g.high, _ = g.cumulate(all.high, size, l.limit)
 	} else {
-		g.nlo, g.mean, g.nhi = t.interval()
+		g.nlo, g.mean, g.nhi = t.interval(g.doubt)
 		for _, a := range t.accounts {
 			if g.sure += a.times / 2; a.counts != nil {
 				g.sure = math.MaxFloat64
@@ -92,17 +97,17 @@ func (g *grid) cdf(x float64) (lo, point, hi float64) {
 	if g.high != nil {
 		l, e1 := g.at(g.high, x)
 		h, e2 := g.at(g.low, x)
-		lo, hi = l-e1, h+e2+g.lost
+		lo, hi = l-e1-g.blur, h+e2+g.lost+g.blur
 		point = (g.smooth(g.low, x) + g.smooth(g.high, x)) / 2
 	} else {
 		// The sum is what is on the lattice plus what was lost by moving.
 		l, e1 := g.at(g.low, x-g.nhi*g.step)
 		h, e2 := g.at(g.low, x-g.nlo*g.step)
-		lo, hi = l-e1-doubt, h+e2+g.lost+doubt
+		lo, hi = l-e1-g.doubt-g.blur, h+e2+g.lost+g.doubt+g.blur
 		if g.sure < math.MaxFloat64 {
 			l, e1 = g.at(g.low, x-g.sure*g.step)
 			h, e2 = g.at(g.low, x+g.sure*g.step)
-			lo, hi = math.Max(lo, l-e1), math.Min(hi, h+e2+g.lost)
+			lo, hi = math.Max(lo, l-e1-g.blur), math.Min(hi, h+e2+g.lost+g.blur)
 		}
 		point = g.smooth(g.low, x-g.mean*g.step)
 	}
@@ -136,20 +141,20 @@ func (g *grid) quantile(p float64) (lo, point, hi float64, ok bool) {
 	}
 	place := func(i int) float64 { return float64(i-g.lo) * g.step }
 	if g.high != nil {
-		a, b := first(g.low, g.lost, 1), first(g.high, 0, -1)
+		a, b := first(g.low, g.lost+g.blur, 1), first(g.high, -g.blur, -1)
 		if b == n {
 			return 0, 0, 0, false
 		}
 		lo, hi = place(a), place(b)
 		point = (g.unsmooth(g.low, p) + g.unsmooth(g.high, p)) / 2
 	} else {
-		a, b := first(g.low, g.lost+doubt, 1), first(g.low, -doubt, -1)
+		a, b := first(g.low, g.lost+g.doubt+g.blur, 1), first(g.low, -g.doubt-g.blur, -1)
 		if b == n {
 			return 0, 0, 0, false
 		}
 		lo, hi = place(a)+g.nlo*g.step, place(b)+g.nhi*g.step
 		if g.sure < math.MaxFloat64 {
-			c, d := first(g.low, g.lost, 1), first(g.low, 0, -1)
+			c, d := first(g.low, g.lost+g.blur, 1), first(g.low, -g.blur, -1)
 			lo, hi = math.Max(lo, place(c)-g.sure*g.step), math.Min(hi, place(d)+g.sure*g.step)
 		}
 		point = g.unsmooth(g.low, p) + g.mean*g.step

@@ -36,8 +36,10 @@ func (t Threat) Variance() (float64, bool) {
 // group is threats that have the same law.
 type group struct {
 	Threat
-	times int
-	e     *expansion
+	times          int
+	e              *expansion
+	t              *table  // of the severity
+	density, atoms float64 // variation of the severity, or of the cost
 }
 
 // grouped puts threats that have the same law together, in the order in which they first come, and leaves out those that cannot happen.
@@ -45,6 +47,15 @@ func grouped(threats []Threat) []group {
 	var out []group
 	at := map[Threat]int{}
 	tables := map[float64]*table{}
+	of := func(df float64) *table {
+		if df > normalDF {
+			df = math.Inf(1)
+		}
+		if tables[df] == nil && len(tables) < 1024 {
+			tables[df] = newTable(df)
+		}
+		return tables[df] // too many are made when they are needed, and not kept
+	}
 	for _, t := range threats {
 		if t.Counts.Mean == 0 {
 			continue
@@ -57,10 +68,18 @@ func grouped(threats []Threat) []group {
 		g := group{Threat: t, times: 1}
 		if t.Severity == nil {
 			g.e = Cost{t.Counts, t.Damage}.expand()
-			if tables[g.e.df] == nil && len(tables) < 1024 {
-				tables[g.e.df] = newTable(g.e.df)
+			g.e.t = of(g.e.df)
+			g.density = g.e.variation()
+		} else {
+			switch s := t.Severity.(type) {
+			case Lognormal:
+				g.t = of(math.Inf(1))
+			case LogStudent:
+				g.t = of(s.Log.DF)
+			case Clipped:
+				g.t = of(s.Of.DF)
 			}
-			g.e.t = tables[g.e.df]
+			g.density, g.atoms = variation(t.Severity)
 		}
 		out = append(out, g)
 	}
@@ -73,6 +92,8 @@ type lattice struct {
 	limit int
 	down  bool
 	trim  float64 // the probability that may be left out at either end of each law
+	doubt float64 // nearest: the probability that what was lost by moving is outside of its interval, on either side
+	logs  []float64
 }
 
 // vector is the masses of a law on the lattice, from the multiple -below on.
@@ -89,6 +110,8 @@ type leaf struct {
 	zero    float64 // the mass that is at 0 exactly, and not moved
 	lost    float64 // the probability that is left out, of all of them
 	drift   float64 // the mean of what one cost or damage lost by being moved, in steps
+	scatter float64 // a bound of the mean square of that
+	blur    float64 // how far the distribution function of the cost of all of them may be off
 	norm    float64 // root of the sum of squares of the masses
 	shorted bool    // no mass was left out at the limit: the vector is the whole law
 }
@@ -100,24 +123,24 @@ func (l lattice) build(g group) leaf {
 	}
 	out := leaf{times: g.times, counts: &Counts{g.Counts.Shape * float64(g.times), g.Counts.Mean * float64(g.times)}}
 	top := l.limit + 1
-	if q := g.Severity.Quantile(1 - 1e-16); q < float64(l.limit)*l.step {
+	if q := g.Severity.Quantile(1 - math.Max(1e-16, math.Min(1e-6, l.trim/(1+out.counts.Mean)))); q < float64(l.limit)*l.step {
 		top = min(top, int(q/l.step)+2)
 	}
-	shift := 0.5
-	if l.down {
-		shift = 1
-	}
 	if t, ok := g.Severity.(*Table); ok {
-		out.f = l.amounts(t, top, shift)
+		out.f = l.amounts(t, top, l.shift())
 	} else {
 		out.f = make([]float64, top)
+		out.blur = out.counts.Mean * l.distribution(g, out.f)
 		last := 0.0
-		for k := range out.f {
-			next := g.Severity.CDF((float64(k) + shift) * l.step)
-			out.f[k] = next - last
-			last = next
+		for k, next := range out.f {
+			out.f[k] = math.Max(0, next-last)
+			last = math.Max(last, next)
+		}
+		if top <= l.limit {
+			out.lost = out.counts.Mean * math.Max(0, 1-last)
 		}
 	}
+	out.scatter = scatter(g.density, g.atoms, l.step)
 	out.zero = g.Severity.CDF(0)
 	if !l.down {
 		out.drift = g.Severity.Below((float64(top)-0.5)*l.step)/l.step - out.mean()
@@ -143,6 +166,11 @@ func (l lattice) amounts(t *Table, top int, shift float64) []float64 {
 
 func (l lattice) cost(g group) leaf {
 	e := g.e
+	if e.t == nil {
+		own := *e
+		own.t = newTable(e.df)
+		e = &own
+	}
 	out := leaf{times: g.times, zero: e.zero}
 	out.below = 1
 	if e.cdf(-l.step) > l.trim {
@@ -153,10 +181,7 @@ func (l lattice) cost(g group) leaf {
 			out.below = l.limit/2 + 1
 		}
 	}
-	shift := -0.5
-	if l.down {
-		shift = 0
-	}
+	shift := l.shift() - 1
 	at := func(k int) float64 { return (float64(k-out.below) + shift) * l.step }
 	top := l.limit + out.below + 1
 	if 1-e.cdf(at(top)) < l.trim {
@@ -173,11 +198,15 @@ func (l lattice) cost(g group) leaf {
 	}
 	edges := e.edges(at(0), l.step, top+1, out.below+1)
 	out.f = make([]float64, top)
+	last := edges[0]
 	for k := range out.f {
-		out.f[k] = math.Max(0, edges[k+1]-edges[k])
+		out.f[k] = math.Max(0, edges[k+1]-last)
+		last = math.Max(last, edges[k+1])
 	}
+	out.scatter = scatter(g.density, 0, l.step)
 	low, high := edges[0], edges[top]
-	out.lost = low + e.left + tableErr
+	out.lost = low + e.left
+	out.blur = float64(g.times) * (tableErr + e.blur)
 	if out.shorted {
 		out.lost += math.Max(0, 1-high)
 	}
@@ -235,10 +264,10 @@ func (e *expansion) add(f []float64, p, z, dz float64) {
 		middle, tail, first = f[split:], f[:split], split
 	}
 	for k := range middle {
-		x := math.Max(0, z+float64(k+first)*dz) * perUnit
+		x := math.Max(0, z+float64(k+first)*dz) * e.t.unit
 		i := int(x)
 		if i >= len(e.t.middle) || e.t.middle[i].slow {
-			middle[k] -= p * e.t.upper(x/perUnit)
+			middle[k] -= p * e.t.upper(x/e.t.unit)
 			continue
 		}
 		c := &e.t.middle[i].c
@@ -328,8 +357,20 @@ func pad(x, f []float64) []float64 {
 
 // transform keeps the tables of the transforms that a computation needs.
 type transform struct {
-	fft map[int]*fourier.FFT
-	x   map[int][]float64
+	fft  map[int]*fourier.FFT
+	x    map[int][]float64
+	tilt []float64
+}
+
+// tilts are exp(-theta k) for k from 0 to size/2; theta does not change with the size.
+func (t *transform) tilts(size int, theta float64) []float64 {
+	if len(t.tilt) != size/2+1 {
+		t.tilt = make([]float64, size/2+1)
+		for k := range t.tilt {
+			t.tilt[k] = math.Exp(-theta * float64(k))
+		}
+	}
+	return t.tilt
 }
 
 func (t *transform) of(m int) (*fourier.FFT, []float64) {

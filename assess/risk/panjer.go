@@ -50,6 +50,15 @@ func Compound(c Counts, f []float64, n int) []float64 {
 	return g
 }
 
+// length is the least power of two, or three times one, that is not below n.
+func length(n int) int {
+	p := power(n)
+	if q := p / 4 * 3; q >= n {
+		return q
+	}
+	return p
+}
+
 // power is the least power of two that is not below n.
 func power(n int) int {
 	p := 1

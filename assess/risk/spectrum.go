@@ -13,15 +13,14 @@ import (
 // Down and up: every cost is moved down to a multiple of the step, and up to one. The sums of these bracket the true sum with certainty, so their distributions bracket its
 // distribution. The bracket is as wide as there are manifestations, in steps: good for few.
 //
-// Nearest: every cost is moved to the nearest multiple. What that takes away or adds is independent from one to the next, at most half a step, and has a mean that is known.
-// By Hoeffding's lemma and Chernoff's bound, over the number of manifestations too, the sum of it is outside of an interval with a probability below `doubt` only. The
-// interval grows with the root of the number of manifestations: good for many.
+// Nearest: every cost is moved to the nearest multiple. What that takes away or adds is independent from one to the next, at most half a step, has a mean that is known, and
+// a mean square that is near 1/12 where the density is even. By the lemmas of Hoeffding and of Bernstein and Chernoff's bound, over the number of manifestations too, the sum
+// of it is outside of an interval with a small probability only (the doubt, which is part of the bracket). The interval grows with the root of the number of manifestations.
 //
 // To both is added: the probability that was left out, what comes around at the end of the transform (bounded by Chernoff's bound on the lattice), and the rounding of the
 // transforms (a constant times the logarithm of the length, in the mean square; after Higham, Accuracy and Stability of Numerical Algorithms, 24.1).
 
 const (
-	doubt    = 1e-10
 	unit     = 0x1p-53
 	blockLen = 64
 )
@@ -34,14 +33,16 @@ const belowAt = 24
 
 // account is what the brackets need to know of a leaf.
 type account struct {
-	times  float64
-	counts *Counts
-	drift  float64
+	times   float64
+	counts  *Counts
+	drift   float64
+	scatter float64
 }
 
 // noise is the logarithm of a bound of the mean of exp(lambda W), W what the group lost by being moved to the nearest multiples, in steps.
 func (a account) noise(lambda float64) float64 {
 	x := lambda*a.drift + lambda*lambda/8
+	x = math.Min(x, math.Log1p(lambda*a.drift+lambda*lambda*a.scatter*exponential(math.Abs(lambda)/2)))
 	if a.counts == nil {
 		return a.times * x
 	}
@@ -65,6 +66,7 @@ func (c Counts) cumulant(x float64) float64 {
 type tally struct {
 	accounts []account
 	lost     float64
+	blur     float64
 	size     float64 // Σ weight * norm, for the error of the transforms
 	factors  float64 // how many factors there are, with the events of each
 	around   [len(aroundAt)]float64
@@ -73,8 +75,9 @@ type tally struct {
 }
 
 func (t *tally) add(l leaf, limit int) {
-	t.accounts = append(t.accounts, account{float64(l.times), l.counts, l.drift})
+	t.accounts = append(t.accounts, account{float64(l.times), l.counts, l.drift, l.scatter})
 	t.lost += l.lost
+	t.blur += l.blur
 	weight := float64(l.times)
 	if l.counts != nil {
 		weight = l.counts.Mean
@@ -83,7 +86,7 @@ func (t *tally) add(l leaf, limit int) {
 	t.factors += 10 + 4*weight
 	for i, at := range aroundAt {
 		lambda := at / float64(limit)
-		mgf := l.mgf(lambda)
+		mgf := l.mgf(lambda, limit)
 		if l.counts == nil {
 			t.around[i] += float64(l.times) * math.Log(mgf)
 		} else {
@@ -111,15 +114,16 @@ func (t *tally) add(l leaf, limit int) {
 	}
 }
 
-// mgf is the mean of exp(lambda x) on the lattice.
-func (v vector) mgf(lambda float64) float64 {
-	sum, e, ratio := 0.0, math.Exp(-lambda*float64(v.below)), math.Exp(lambda)
-	for k, p := range v.f {
-		if k&1023 == 0 {
-			e = math.Exp(lambda * float64(k-v.below))
+// mgf bounds the mean of exp(lambda x) on the lattice: of some neighbours that are a small part of the limit, all count as the last one.
+func (v vector) mgf(lambda float64, limit int) float64 {
+	sum, n := 0.0, max(1, limit/8192)
+	for k := 0; k < len(v.f); k += n {
+		end := min(len(v.f), k+n)
+		part := 0.0
+		for _, p := range v.f[k:end] {
+			part += p
 		}
-		sum += p * e
-		e *= ratio
+		sum += part * math.Exp(lambda*float64(end-1-v.below))
 	}
 	return sum
 }
@@ -128,6 +132,7 @@ func (v vector) mgf(lambda float64) float64 {
 func (t *tally) merge(o *tally) {
 	t.accounts = append(t.accounts, o.accounts...)
 	t.lost += o.lost
+	t.blur += o.blur
 	t.size += o.size
 	t.factors += o.factors
 	t.deepest += o.deepest
@@ -154,7 +159,7 @@ func (t *tally) depth(eps float64) int {
 }
 
 // interval is where the sum of what was lost by moving lies but for a probability of doubt on either side, in steps; mean is its expectation.
-func (t *tally) interval() (lo, mean, hi float64) {
+func (t *tally) interval(doubt float64) (lo, mean, hi float64) {
 	bound := func(sign float64) float64 {
 		best := math.MaxFloat64
 		at := func(exponent float64) float64 {
@@ -192,64 +197,95 @@ func (t *tally) interval() (lo, mean, hi float64) {
 
 // product is the spectra of the sums on the lattice, tilted by exp(-theta k).
 type product struct {
-	low, high []complex128 // of the sum of what was moved down, or to the nearest; and of what was moved up, nil for the nearest
+	low, high   []complex128 // of the sum of what was moved down, or to the nearest; and of what was moved up, nil for the nearest
+	logs, highs []complex128 // logarithms of further factors of each
 }
 
+// dead is where a logarithm stands for nothing: no further factor is greater than 1.
+const dead = -90
+
 func (p *product) times(o product) {
-	if p.low == nil {
-		*p = o
-		return
+	put := func(to *[]complex128, from []complex128, by func(a, b complex128) complex128) {
+		if *to == nil {
+			*to = from
+			return
+		}
+		for i, z := range from {
+			(*to)[i] = by((*to)[i], z)
+		}
 	}
-	for i, z := range o.low {
-		p.low[i] *= z
+	multiply, add := func(a, b complex128) complex128 { return a * b }, func(a, b complex128) complex128 { return a + b }
+	put(&p.low, o.low, multiply)
+	put(&p.high, o.high, multiply)
+	put(&p.logs, o.logs, add)
+	put(&p.highs, o.highs, add)
+}
+
+// settle multiplies what is there as logarithms with the rest.
+func (p *product) settle() {
+	put := func(to *[]complex128, logs []complex128) {
+		for i, z := range logs {
+			if real(z) < dead {
+				logs[i] = 0
+			} else {
+				logs[i] = cexp(z)
+			}
+			if *to != nil {
+				logs[i] *= (*to)[i]
+			}
+		}
+		if logs != nil {
+			*to = logs
+		}
 	}
-	for i, z := range o.high {
-		p.high[i] *= z
-	}
+	put(&p.low, p.logs)
+	put(&p.high, p.highs)
+	p.logs, p.highs = nil, nil
 }
 
 // spectrum multiplies the spectrum of a leaf into a product.
 func (p *product) leaf(l leaf, size int, theta float64, down bool, t *transform, work []complex128) {
 	fft, x := t.of(size)
 	clear(x)
-	for k, m := range l.f {
-		i := k - l.below
-		if i < 0 {
-			i += size
+	tilt := t.tilts(size, theta)
+	for k, m := range l.f[:min(l.below, len(l.f))] {
+		x[size+k-l.below] = m * math.Exp(theta*float64(l.below-k))
+	}
+	if l.below < len(l.f) {
+		for k, m := range l.f[l.below:] {
+			x[k] = m * tilt[k]
 		}
-		x[i] = m * math.Exp(-theta*float64(k-l.below))
 	}
 	fft.Coefficients(work, x)
-	first := p.low == nil
-	if first {
-		p.low = make([]complex128, len(work))
-		if down {
-			p.high = make([]complex128, len(work))
-		}
-	}
-	raise := func(z complex128) complex128 {
+	put := func(of *[]complex128, logs *[]complex128) {
 		if l.counts != nil {
-			return l.counts.generate(z)
+			if *logs == nil {
+				*logs = make([]complex128, len(work))
+			}
+			for i, z := range work {
+				if real((*logs)[i]) >= dead {
+					(*logs)[i] += l.counts.logarithm(z)
+				}
+			}
+			return
 		}
-		return integer(z, l.times)
+		if *of == nil {
+			*of = make([]complex128, len(work))
+			for i := range *of {
+				(*of)[i] = 1
+			}
+		}
+		for i, z := range work {
+			(*of)[i] *= integer(z, l.times)
+		}
 	}
+	put(&p.low, &p.logs)
 	if down {
 		zero, turn := complex(l.zero, 0), 2*math.Pi/float64(size)
 		for i, z := range work {
-			up := zero + cmplx.Rect(math.Exp(-theta), -turn*float64(i))*(z-zero)
-			if first {
-				p.high[i] = raise(up)
-			} else {
-				p.high[i] *= raise(up)
-			}
+			work[i] = zero + cmplx.Rect(tilt[1], -turn*float64(i))*(z-zero)
 		}
-	}
-	for i, z := range work {
-		if first {
-			p.low[i] = raise(z)
-		} else {
-			p.low[i] *= raise(z)
-		}
+		put(&p.high, &p.highs)
 	}
 }
 
@@ -270,19 +306,21 @@ func integer(z complex128, n int) complex128 {
 
 // pass computes the distribution of the sum of the groups on a lattice. Pad is how many times as long as the lattice the transform is, a power of two.
 func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*grid, error) {
-	size := power(l.limit) * pad
+	size := length(l.limit) * pad
 	theta := 10.0 / float64(size)
 	if pad > 2 {
 		theta = 4.0 / float64(size)
 	}
+	l = l.ready(groups)
 	blocks := (len(groups) + blockLen - 1) / blockLen
 	type part struct {
 		tally tally
 		short []vector
 		long  []leaf
 		lost  float64
+		blend blend
 	}
-	total, all := tally{}, product{}
+	total, all, mixed := tally{}, product{}, blend{}
 	var vectors []vector
 	merging := !l.down && len(groups) > 32
 	wave := max(1, min(8, (1<<22)/size))
@@ -300,6 +338,10 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 				for _, g := range groups[(first+b)*blockLen : min(len(groups), (first+b+1)*blockLen)] {
 					if err := context.Cause(c); err != nil {
 						return err
+					}
+					if g.Severity != nil && g.Counts.poisson() {
+						p.blend.add(l, g)
+						continue
 					}
 					x := l.build(g)
 					p.tally.add(x, l.limit)
@@ -320,6 +362,7 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 		var long []leaf
 		for b := range parts {
 			total.merge(&parts[b].tally)
+			mixed.merge(&parts[b].blend)
 			total.lost += parts[b].lost
 			vectors = append(vectors, parts[b].short...)
 			long = append(long, parts[b].long...)
@@ -337,9 +380,15 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 	for _, v := range vectors {
 		rest = append(rest, leaf{vector: v, times: 1, norm: norm(v.f)})
 	}
+	if mixed.rate > 0 {
+		x := mixed.leaf(l)
+		total.add(x, l.limit)
+		rest = append(rest, x)
+	}
 	if err := all.leaves(ctx, rest, size, theta, l.down, workers); err != nil {
 		return nil, err
 	}
+	all.settle()
 	return finish(l, &total, all, size, theta), nil
 }
 
@@ -370,7 +419,7 @@ func (x leaf) whole(l lattice, t *transform) (vector, float64, bool) {
 		around := math.MaxFloat64
 		for _, at := range aroundAt {
 			lambda := at / float64(n)
-			around = math.Min(around, x.counts.cumulant(math.Log(x.mgf(lambda)))-lambda*float64(fold*n))
+			around = math.Min(around, x.counts.cumulant(math.Log(x.mgf(lambda, n)))-lambda*float64(fold*n))
 		}
 		if lost := math.Max(0, 1-sum) + math.Exp(math.Min(0, around)); lost <= math.Max(l.trim, 1e-13) {
 			return v, lost, true
@@ -411,11 +460,12 @@ func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float6
 	}
 	n := min(len(all), max(2, min(8, (1<<22)/size)))
 	parts := make([]product, n)
+	tilt := (&transform{}).tilts(size, theta)
 	eg, c := errgroup.WithContext(ctx)
 	eg.SetLimit(workers)
 	for i := range parts {
 		eg.Go(func() error {
-			t, work := &transform{}, make([]complex128, size/2+1)
+			t, work := &transform{tilt: tilt}, make([]complex128, size/2+1)
 			for _, x := range all[i*len(all)/n : (i+1)*len(all)/n] {
 				if err := context.Cause(c); err != nil {
 					return err
@@ -428,8 +478,8 @@ func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float6
 	if err := eg.Wait(); err != nil {
 		return err
 	}
-	for _, o := range parts {
-		p.times(o)
+	for i := range parts {
+		p.times(parts[i])
 	}
 	return nil
 }

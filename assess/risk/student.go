@@ -9,6 +9,9 @@ import (
 // Student is the law of a damage whose mean and variance are not known for certain (3.12).
 type Student struct{ DF, Location, Scale float64 }
 
+// normalDF is the number of degrees of freedom from which on the law counts as normal.
+const normalDF = 1e10
+
 // logStudent is the logarithm of the constant of the standard density.
 func logStudent(df float64) float64 {
 	if df > 1e6 {
@@ -21,12 +24,15 @@ func logStudent(df float64) float64 {
 
 // standardPDF is the density of the standard law at z.
 func standardPDF(df, z float64) float64 {
+	if df > normalDF {
+		return math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
+	}
 	return math.Exp(logStudent(df) - (df+1)/2*math.Log1p(z*z/df))
 }
 
 // upper is the probability that the standard law exceeds z >= 0.
 func upper(df, z float64) float64 {
-	if df > 1e10 {
+	if df > normalDF {
 		return 0.5 * math.Erfc(z/math.Sqrt2)
 	}
 	v := z * z / df

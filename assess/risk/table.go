@@ -1,6 +1,9 @@
 package risk
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // table is the distribution function of the standard Student law for one number of degrees of freedom, as polynomials of degree five that agree with value, density and its
 // derivative at the ends of each cell. It is some fifty times as fast as the incomplete beta function. In the middle the argument is z, in the tail 1/z; a cell whose
@@ -9,6 +12,9 @@ type table struct {
 	df     float64
 	middle []cell
 	tail   []cell
+	unit   float64   // cells of the middle for each unit of z
+	power  float64   // the tail where it is heavy: power times y^(df/2) times the series in y, y = df/(df+z^2)
+	series []float64 //
 }
 
 type cell struct {
@@ -17,7 +23,6 @@ type cell struct {
 }
 
 const (
-	perUnit   = 64    // cells for each unit of z
 	reach     = 8.0   // of the middle
 	perTail   = 64    // cells of the tail
 	tableFair = 2e-14 // how far a cell may be from what it stands for
@@ -25,24 +30,58 @@ const (
 )
 
 func newTable(df float64) *table {
-	t := &table{df: df, middle: make([]cell, int(reach)*perUnit), tail: make([]cell, perTail)}
-	lc := logStudent(df)
-	pdf := func(z float64) float64 { return math.Exp(lc - (df+1)/2*math.Log1p(z*z/df)) }
+	t := &table{df: df, unit: 64, tail: make([]cell, perTail)}
+	if df < 4 { // then the density is the less smooth the fewer they are
+		t.unit = 256
+	}
+	t.middle = make([]cell, int(reach*t.unit))
+	pdf := func(z float64) float64 { return standardPDF(df, z) }
+	fall := func(z float64) float64 { // of the logarithm of the density
+		if df > normalDF {
+			return z
+		}
+		return (df + 1) * z / (df + z*z)
+	}
 	node := func(z float64) [3]float64 {
 		f := pdf(z)
-		return [3]float64{upper(df, z), -f, f * (df + 1) * z / (df + z*z)}
+		return [3]float64{upper(df, z), -f, f * fall(z)}
 	}
-	fill(t.middle, 1.0/perUnit, node, func(x float64) float64 { return upper(df, x) })
+	fill(t.middle, 1/t.unit, node, func(x float64) float64 { return upper(df, x) })
 	fill(t.tail, 1/reach/perTail, func(y float64) [3]float64 {
 		if y == 0 {
 			return [3]float64{}
 		}
 		z := 1 / y
 		f := pdf(z)
-		slope := -f * (df + 1) * z / (df + z*z)
+		slope := -f * fall(z)
 		return [3]float64{upper(df, z), f * z * z, -z * z * (slope*z*z + 2*z*f)}
 	}, func(y float64) float64 { return upper(df, 1/y) })
+	if df < 600 && slices.ContainsFunc(t.tail, func(c cell) bool { return c.slow }) {
+		t.expand()
+	}
 	return t
+}
+
+// expand makes the series of the tail: the incomplete beta function over y^(df/2) is analytic in y, with terms that fall at least like the powers of y.
+func (t *table) expand() {
+	a, y := t.df/2, t.df/(t.df+reach*reach)
+	t.power = math.Exp(logStudent(t.df)) * math.Sqrt(t.df) / t.df
+	term, size := 1.0, 1.0
+	for k := 0; size > 1e-17 && k < 400; k++ {
+		t.series = append(t.series, term/(1+float64(k)/a))
+		term *= (float64(k) + 0.5) / float64(k+1)
+		size *= y
+	}
+}
+
+// far is the probability of more than z by the series.
+func (t *table) far(z float64) float64 {
+	y := t.df / (t.df + z*z)
+	sum := 0.0
+	for k := len(t.series) - 1; k >= 0; k-- {
+		sum = sum*y + t.series[k]
+	}
+	return t.power * math.Pow(y, t.df/2) * sum
 }
 
 // fill makes the cells of width w from 0 on; node gives value and two derivatives.
@@ -50,14 +89,7 @@ func fill(cells []cell, w float64, node func(float64) [3]float64, exact func(flo
 	left := node(0)
 	for i := range cells {
 		right := node(float64(i+1) * w)
-		v0, d0, s0 := left[0], left[1]*w, left[2]*w*w
-		v1, d1, s1 := right[0], right[1]*w, right[2]*w*w
-		c := [6]float64{v0, d0, s0 / 2}
-		dv, dd, ds := v1-v0-d0-s0/2, d1-d0-s0, s1-s0
-		c[3] = 10*dv - 4*dd + ds/2
-		c[4] = -15*dv + 7*dd - ds
-		c[5] = 6*dv - 3*dd + ds/2
-		cells[i].c = c
+		cells[i].between([3]float64{left[0], left[1] * w, left[2] * w * w}, [3]float64{right[0], right[1] * w, right[2] * w * w})
 		for _, at := range [...]float64{0.25, 0.5, 0.75} {
 			if got := cells[i].at(at); !(math.Abs(got-exact((float64(i)+at)*w)) <= tableFair) {
 				cells[i].slow = true
@@ -65,6 +97,12 @@ func fill(cells []cell, w float64, node func(float64) [3]float64, exact func(flo
 		}
 		left = right
 	}
+}
+
+// between makes the polynomial that has the value and the two derivatives given at 0 and at 1.
+func (c *cell) between(l, r [3]float64) {
+	dv, dd, ds := r[0]-l[0]-l[1]-l[2]/2, r[1]-l[1]-l[2], r[2]-l[2]
+	c.c = [6]float64{l[0], l[1], l[2] / 2, 10*dv - 4*dd + ds/2, -15*dv + 7*dd - ds, 6*dv - 3*dd + ds/2}
 }
 
 func (c *cell) at(x float64) float64 {
@@ -76,7 +114,7 @@ func (t *table) upper(z float64) float64 {
 	var c *cell
 	var x float64
 	if z < reach {
-		x = z * perUnit
+		x = z * t.unit
 		i := int(x)
 		c, x = &t.middle[i], x-float64(i)
 	} else {
@@ -85,6 +123,9 @@ func (t *table) upper(z float64) float64 {
 		c, x = &t.tail[i], x-float64(i)
 	}
 	if c.slow {
+		if z >= reach && t.series != nil {
+			return t.far(z)
+		}
 		return upper(t.df, z)
 	}
 	return c.at(x)

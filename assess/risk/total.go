@@ -35,6 +35,7 @@ type Total struct {
 	Met       []bool    // whether the bracket of that quantile is as narrow as was asked for
 	grids     []*grid   // from the longest to the shortest
 	zero      bool      // nothing can happen
+	moments   moments
 }
 
 // ErrReach is returned when the law reaches beyond what numbers hold.
@@ -84,18 +85,29 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 				continue
 			}
 		}
+		met := false
 		guess, err := s.coarse(p, reach)
-		if err != nil {
+		if err == nil {
+			best, met, err = s.refine(p, guess)
+		}
+		if err != nil && !errors.Is(err, ErrReach) {
 			return nil, err
 		}
-		best, met, err := s.refine(p, guess)
-		if err != nil {
+		bound, ok := s.moments.quantile(p)
+		switch {
+		case err != nil && !ok:
 			return nil, err
+		case err != nil:
+			best, met = bound, s.fair(bound)
+		case ok && (bound.High < best.High || bound.Low > best.Low):
+			best.Low, best.High = math.Max(best.Low, bound.Low), math.Min(best.High, bound.High)
+			best.Point = math.Max(best.Low, math.Min(best.High, best.Point))
+			met = met || s.fair(best)
 		}
 		out.Quantiles[i], out.Met[i] = best, met
 		reach = math.Max(best.High, best.Point)*1.01 + s.scale*1e-9
 	}
-	out.grids = s.grids
+	out.grids, out.moments = s.grids, s.moments
 	slices.SortStableFunc(out.grids, func(a, b *grid) int {
 		switch {
 		case a.top() > b.top():
@@ -108,21 +120,24 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 	return out, nil
 }
 
-// affordable is the longest lattice on which the dearest law can be put in about half a second: a law with many terms, or with tails so heavy that their table does not hold, is
-// put on a shorter one, and its bracket is wider.
+// affordable is the longest lattice on which the dearest law can be put in about half a second, and all that need a transform of their own in some seconds: a law with many terms
+// is put on a shorter one, and its bracket is wider.
 func affordable(groups []group) int {
-	dearest := 1
+	dearest, transforms := 1, 0
 	for _, g := range groups {
 		if g.e == nil {
+			if !g.Counts.poisson() {
+				transforms++
+			}
 			continue
 		}
 		work := len(g.e.weights)
-		if g.e.df < 3 || g.e.t == nil {
-			work *= 40
+		if g.e.df < 1 {
+			work *= 8
 		}
 		dearest = max(dearest, work)
 	}
-	return max(1<<12, power(1+int(4e7)/dearest)/2)
+	return max(1<<12, power(1+min(int(8e7)/dearest, int(2e8)/(1+transforms)))/2)
 }
 
 // search is the computation of a total.
@@ -132,6 +147,8 @@ type search struct {
 	request Request
 	scale   float64 // an amount of the order of the sum
 	events  float64 // what is moved to the lattice: expected number of damages, and threats whose cost is moved as a whole
+	moments moments
+	left    float64 // probability of numbers of manifestations that are not looked at
 	zero    float64 // probability that nothing happens
 	grids   []*grid
 }
@@ -139,15 +156,22 @@ type search struct {
 func (s *search) prepare() {
 	zero := 0.0
 	var spread, single float64
+	s.moments = moments{mean: true, variance: true, positive: true}
 	for _, g := range s.groups {
 		n := float64(g.times)
-		if m, ok := g.Mean(); ok {
+		m, ok := g.Mean()
+		if ok {
 			s.scale += n * math.Abs(m)
 		}
-		if v, ok := g.Variance(); ok {
+		s.moments.mean, s.moments.m = s.moments.mean && ok, s.moments.m+n*m
+		v, ok := g.Variance()
+		if ok {
 			spread += n * v
 		}
+		s.moments.variance, s.moments.v = s.moments.variance && ok, s.moments.v+n*v
+		s.moments.positive = s.moments.positive && g.Severity != nil
 		if g.Severity == nil {
+			s.left += n * g.e.left
 			s.events += n
 			single = math.Max(single, g.Damage.M+2*g.Damage.Predict().Scale)
 		} else {
@@ -169,7 +193,7 @@ func (s *search) trim(p float64) float64 {
 	for _, g := range s.groups {
 		n += g.times
 	}
-	return math.Max(1e-15, 0.25*s.request.Error*math.Min(p, 1-p)/float64(2*n))
+	return math.Max(1e-15, 0.1*s.request.Error*math.Min(p, 1-p)/float64(2*n))
 }
 
 func (s *search) run(l lattice, pad int) (*grid, error) {
@@ -183,7 +207,7 @@ func (s *search) run(l lattice, pad int) (*grid, error) {
 
 // coarse finds about where the quantile is, from a guess.
 func (s *search) coarse(p, reach float64) (float64, error) {
-	const cells = 1 << 11
+	const cells = 1 << 10
 	guess := 0.0
 	for range 600 {
 		if math.IsInf(reach, 0) || reach > 1e300 {
@@ -192,6 +216,9 @@ func (s *search) coarse(p, reach float64) (float64, error) {
 		g, err := s.run(lattice{step: reach / cells, limit: cells, trim: math.Max(1e-12, (1-p)*1e-3/float64(len(s.groups)))}, 2)
 		if err != nil {
 			return 0, err
+		}
+		if s.left > 0.5*(1-p) {
+			return 0, fmt.Errorf("too many numbers of manifestations are possible to look at all of them: %w", ErrReach)
 		}
 		if g.low[len(g.low)-1] < p || g.top() <= 0 {
 			reach *= 4
@@ -246,20 +273,14 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 	aim := s.aim(guess)
 	// Widths in steps: down and up, as many as there are damages; nearest, by the bound of the noise.
 	pair := 2 * (1 + s.events)
-	near := tally{}
-	for _, g := range s.groups {
-		a := account{times: float64(g.times)}
-		if g.Severity != nil {
-			a.counts = &Counts{g.Counts.Shape * a.times, g.Counts.Mean * a.times}
+	doubt := s.doubt(p)
+	width, down, step, pad := pair, true, 1.6*aim/pair, 2
+	for range 3 { // the finer the step, the more even are the laws over it
+		if w := s.near(step, doubt); w < pair {
+			width, down = w, false
 		}
-		near.accounts = append(near.accounts, a)
+		step = 1.6 * aim / width
 	}
-	lo, _, hi := near.interval()
-	width, down := hi-lo, false
-	if pair < width {
-		width, down = pair, true
-	}
-	step, pad := 1.6*aim/width, 2
 	trim := s.trim(p)
 	deep := s.depth(trim)
 	for n := 0; n < 7; n++ {
@@ -268,14 +289,14 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 			cells := math.Max(2.1*deep, (math.Max(guess, 0)+3*aim+below)*1.02)/step + 2*width + 64
 			limit := s.request.Cells
 			if cells < float64(limit) {
-				limit = max(256, power(int(cells)))
+				limit = min(limit, max(256, length(int(cells))))
 			}
 			if cells > float64(limit) {
 				step *= cells / float64(limit)
 			} else {
 				step *= math.Max(cells/float64(limit), 0.25)
 			}
-			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: trim}, pad)
+			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: trim, doubt: doubt}, pad)
 			if err != nil {
 				return best, false, err
 			}
@@ -310,6 +331,31 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 	return best, false, nil
 }
 
+// doubt is what may be left to chance in the bracket of a quantile, on either side.
+func (s *search) doubt(p float64) float64 {
+	return math.Max(1e-13, math.Min(1e-7, 0.02*s.request.Error*math.Min(p, 1-p)))
+}
+
+// near is how wide the bracket would be, in steps, if all were moved to the nearest multiple.
+func (s *search) near(step, doubt float64) float64 {
+	t := tally{}
+	whole, sure := true, 0.0
+	for _, g := range s.groups {
+		a := account{times: float64(g.times), scatter: scatter(g.density, g.atoms, step)}
+		if g.Severity != nil {
+			a.counts = &Counts{g.Counts.Shape * a.times, g.Counts.Mean * a.times}
+			whole = false
+		}
+		sure += a.times
+		t.accounts = append(t.accounts, a)
+	}
+	lo, _, hi := t.interval(doubt)
+	if whole {
+		return math.Min(hi-lo, sure)
+	}
+	return hi - lo
+}
+
 // keep keeps a lattice, instead of one that is not better anywhere.
 func (s *search) keep(g *grid, p float64) {
 	for i, o := range s.grids {
@@ -339,9 +385,13 @@ func (t *Total) Exceed(x float64) Bracket {
 			best = g
 		}
 	}
+	bound := t.moments.exceed(x)
+	if best == nil && len(t.grids) == 0 {
+		return bound
+	}
 	if best == nil {
 		b := t.Exceed(t.Top())
-		return Bracket{0, 0, b.High}
+		return Bracket{0, 0, math.Min(b.High, bound.High)}
 	}
 	lo, p, hi := best.cdf(x)
 	return Bracket{1 - hi, 1 - p, 1 - lo}
@@ -371,6 +421,9 @@ func (t *Total) Shortfall(x float64) Bracket {
 		return Bracket{x, x, x}
 	}
 	done := math.Inf(-1)
+	if len(t.grids) == 0 {
+		return t.moments.shortfall(x)
+	}
 	for i := len(t.grids) - 1; i >= 0; i-- { // the finest lattice first
 		g := t.grids[i]
 		to := math.Min(x, g.top())

@@ -49,13 +49,18 @@ func BenchmarkTotal(b *testing.B) {
 		{"mark/1/3.5e-5", marks(1), 3.5e-5},
 		{"mark/100/1e-3", marks(100), 1e-3},
 		{"mark/100/1e-4", marks(100), 1e-4},
+		{"mark/100/1e-5", marks(100), 1e-5},
 		{"mark/10000/1e-3", marks(10000), 1e-3},
 		{"normal-gamma/1/1e-3", portfolio(1, 1), 1e-3},
 		{"normal-gamma/100/1e-3", portfolio(100, 1), 1e-3},
 		{"normal-gamma/1000/1e-3", portfolio(1000, 1), 1e-3},
 		{"normal-gamma/10000/1e-3", portfolio(10000, 1), 1e-3},
 		{"lognormal/100/1e-3", different(100, 1), 1e-3},
+		{"lognormal/100/1e-4", different(100, 1), 1e-4},
 		{"lognormal/10000/1e-3", different(10000, 1), 1e-3},
+		{"negative-binomial/100/1e-3", learnt(100, 1), 1e-3},
+		{"negative-binomial/1000/1e-3", learnt(1000, 1), 1e-3},
+		{"negative-binomial/10000/1e-3", learnt(10000, 1), 1e-3},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
@@ -87,4 +92,14 @@ func BenchmarkSimulate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// learnt is n different threats with negative binomial numbers and independent lognormal damages.
+func learnt(n int, seed uint64) []Threat {
+	ts := different(n, seed)
+	r := rand.New(rand.NewPCG(seed, 2))
+	for i := range ts {
+		ts[i].Counts.Shape = 0.5 + 20*r.Float64()
+	}
+	return ts
 }
