@@ -11,6 +11,8 @@ type grid struct {
 	lo        int       // the first multiple is -lo
 	low, high []float64 // sums of the masses of what was moved down (or to the nearest), and of what was moved up (nil for the nearest)
 	lost      float64   // probability that was left out
+	take      int       // how much of what is above the limit the others may take back, in steps
+	under     float64   // what was moved up at the lower ends of the laws: it matters only with what is above the place asked for, so F is at most F + under (1-F)
 	blur      float64   // how far the laws themselves may be off
 	doubt     float64   // nearest: the probability that the interval does not hold, on either side
 	rounding  float64   // of the distribution function at the first multiple; it grows by exp(theta) with each
@@ -27,10 +29,15 @@ func finish(l lattice, t *tally, all product, size int, theta float64) *grid {
 	if g.doubt == 0 {
 		g.doubt = 1e-10
 	}
-	g.lo = min(t.depth(l.trim), size-l.limit-2)
-	if g.lo > 0 {
-		g.lost += 2 * l.trim
+	slack := math.Max(l.trim, l.slack)
+	g.lo = min(t.depth(slack), size-l.limit-2)
+	g.lost += t.beneath(g.lo)
+	g.take = g.lo
+	if t.above < 1 { // one is above the limit, and the others take it back: two independent events
+		g.take = min(g.lo, t.depth(math.Min(1, slack/math.Max(t.above, slack))))
 	}
+	g.lost += math.Min(1, t.above) * t.beneath(g.take)
+	g.under = math.Min(0.999, t.under)
 	var squares float64
 	g.low, squares = g.cumulate(all.low, size, l.limit)
 	if l.down {
@@ -78,7 +85,7 @@ func (g *grid) cumulate(spectrum []complex128, size, limit int) ([]float64, floa
 
 // top is up to where the distribution is right, in money. A cost above the lattice was left out, because then the sum is above too, unless others take it back: so it ends
 // that much earlier as others go below 0.
-func (g *grid) top() float64 { return float64(len(g.low)-1-2*g.lo) * g.step }
+func (g *grid) top() float64 { return float64(len(g.low)-1-g.lo-g.take) * g.step }
 
 // numeric is the error of rounding of the distribution function at index i.
 func (g *grid) numeric(i int) float64 { return g.rounding * math.Exp(g.theta*float64(i-g.lo)) }
@@ -115,6 +122,7 @@ func (g *grid) cdf(x float64) (lo, point, hi float64) {
 		lo = math.Max(lo, g.zero)
 	}
 	lo, hi = math.Max(0, lo), math.Min(1, hi)
+	hi += g.under * (1 - hi)
 	return lo, math.Max(lo, math.Min(hi, point)), hi
 }
 
@@ -135,9 +143,13 @@ func (g *grid) smooth(sums []float64, x float64) float64 {
 
 // quantile brackets the least x whose distribution function is not below p. It is not there when p is not reached on the lattice.
 func (g *grid) quantile(p float64) (lo, point, hi float64, ok bool) {
-	n := len(g.low)
+	n, least := len(g.low), (p-g.under)/(1-g.under)
 	first := func(sums []float64, slack, sign float64) int {
-		return sort.Search(n, func(i int) bool { return sums[i]+slack+sign*g.numeric(i) >= p })
+		to := p
+		if sign > 0 {
+			to = least
+		}
+		return sort.Search(n, func(i int) bool { return sums[i]+slack+sign*g.numeric(i) >= to })
 	}
 	place := func(i int) float64 { return float64(i-g.lo) * g.step }
 	if g.high != nil {
@@ -155,6 +167,7 @@ func (g *grid) quantile(p float64) (lo, point, hi float64, ok bool) {
 		lo, hi = place(a)+g.nlo*g.step, place(b)+g.nhi*g.step
 		if g.sure < math.MaxFloat64 {
 			c, d := first(g.low, g.lost+g.blur, 1), first(g.low, -g.blur, -1)
+			d = min(d, n-1)
 			lo, hi = math.Max(lo, place(c)-g.sure*g.step), math.Min(hi, place(d)+g.sure*g.step)
 		}
 		point = g.unsmooth(g.low, p) + g.mean*g.step

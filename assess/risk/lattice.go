@@ -93,6 +93,8 @@ type lattice struct {
 	down  bool
 	trim  float64 // the probability that may be left out at either end of each law
 	doubt float64 // nearest: the probability that what was lost by moving is outside of its interval, on either side
+	lower float64 // the probability that may be moved up at the lower end of each law; at least trim
+	slack float64 // the probability that the sum may be below the lattice; at least trim
 	logs  []float64
 }
 
@@ -109,6 +111,8 @@ type leaf struct {
 	counts  *Counts // of all of them; nil where the vector is of the cost itself
 	zero    float64 // the mass that is at 0 exactly, and not moved
 	lost    float64 // the probability that is left out, of all of them
+	under   float64 // the probability that was moved up to the lower end, over that of not being below 0, of all of them
+	above   float64 // the probability above the limit, of all of them
 	drift   float64 // the mean of what one cost or damage lost by being moved, in steps
 	scatter float64 // a bound of the mean square of that
 	blur    float64 // how far the distribution function of the cost of all of them may be off
@@ -173,9 +177,10 @@ func (l lattice) cost(g group) leaf {
 	}
 	out := leaf{times: g.times, zero: e.zero}
 	out.below = 1
-	if e.cdf(-l.step) > l.trim {
-		if deep := -float64(l.limit) / 2 * l.step; e.cdf(deep) < l.trim {
-			x := solve(func(x float64) float64 { return e.cdf(x) - l.trim }, deep, -l.step, math.Inf(-1))
+	lower := math.Max(l.lower, l.trim)
+	if e.cdf(-l.step) > lower {
+		if deep := -float64(l.limit) / 2 * l.step; e.cdf(deep) < lower {
+			x := solve(func(x float64) float64 { return e.cdf(x) - lower }, deep, -l.step, math.Inf(-1))
 			out.below = min(int(math.Ceil(-x/l.step))+1, l.limit/2)
 		} else {
 			out.below = l.limit/2 + 1
@@ -205,16 +210,21 @@ func (l lattice) cost(g group) leaf {
 	}
 	out.scatter = scatter(g.density, 0, l.step)
 	low, high := edges[0], edges[top]
-	out.lost = low + e.left
+	out.lost = e.left
+	if low > 0 {
+		out.under = float64(g.times) * low / math.Max(1e-300, 1-e.cdf(math.Nextafter(0, -1)))
+	}
 	out.blur = float64(g.times) * (tableErr + e.blur)
 	if out.shorted {
 		out.lost += math.Max(0, 1-high)
+	} else {
+		out.above = float64(g.times) * math.Max(0, 1-high)
 	}
 	out.lost *= float64(g.times)
 	if !l.down {
 		out.drift = (e.below(at(top))-e.below(at(0)))/l.step - out.mean()
 	}
-	// What is below the lattice is moved up to its first multiple: the sum is then greater at most with the probability that counts as left out.
+	// What is below the lattice is moved up to its first multiple. It matters only where the others are above the place asked for: see grid.
 	out.f[0] += low
 	out.norm = norm(out.f)
 	return out

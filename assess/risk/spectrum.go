@@ -67,6 +67,8 @@ type tally struct {
 	accounts []account
 	lost     float64
 	blur     float64
+	under    float64
+	above    float64
 	size     float64 // Σ weight * norm, for the error of the transforms
 	factors  float64 // how many factors there are, with the events of each
 	around   [len(aroundAt)]float64
@@ -78,6 +80,8 @@ func (t *tally) add(l leaf, limit int) {
 	t.accounts = append(t.accounts, account{float64(l.times), l.counts, l.drift, l.scatter})
 	t.lost += l.lost
 	t.blur += l.blur
+	t.under += l.under
+	t.above += l.above
 	weight := float64(l.times)
 	if l.counts != nil {
 		weight = l.counts.Mean
@@ -133,6 +137,8 @@ func (t *tally) merge(o *tally) {
 	t.accounts = append(t.accounts, o.accounts...)
 	t.lost += o.lost
 	t.blur += o.blur
+	t.under += o.under
+	t.above += o.above
 	t.size += o.size
 	t.factors += o.factors
 	t.deepest += o.deepest
@@ -156,6 +162,20 @@ func (t *tally) depth(eps float64) int {
 		}
 	}
 	return int(math.Min(float64(t.deepest), math.Ceil(best)))
+}
+
+// beneath bounds the probability that the sum is more than k steps below 0.
+func (t *tally) beneath(k int) float64 {
+	if k >= t.deepest {
+		return 0
+	}
+	best := 0.0
+	for j, c := range t.below {
+		if c < 700 {
+			best = math.Min(best, c-math.Pow(2, -float64(j))*float64(k))
+		}
+	}
+	return math.Exp(best)
 }
 
 // interval is where the sum of what was lost by moving lies but for a probability of doubt on either side, in steps; mean is its expectation.
@@ -202,7 +222,7 @@ type product struct {
 }
 
 // dead is where a logarithm stands for nothing: no further factor is greater than 1.
-const dead = -90
+const dead = -45
 
 func (p *product) times(o product) {
 	put := func(to *[]complex128, from []complex128, by func(a, b complex128) complex128) {
@@ -458,7 +478,7 @@ func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float6
 	if len(all) == 0 {
 		return nil
 	}
-	n := min(len(all), max(2, min(8, (1<<22)/size)))
+	n := min(len(all), max(2, min(4, (1<<22)/size)))
 	parts := make([]product, n)
 	tilt := (&transform{}).tilts(size, theta)
 	eg, c := errgroup.WithContext(ctx)

@@ -148,6 +148,7 @@ type search struct {
 	scale   float64 // an amount of the order of the sum
 	events  float64 // what is moved to the lattice: expected number of damages, and threats whose cost is moved as a whole
 	moments moments
+	whole   float64 // threats whose cost is moved as a whole
 	left    float64 // probability of numbers of manifestations that are not looked at
 	zero    float64 // probability that nothing happens
 	grids   []*grid
@@ -172,6 +173,7 @@ func (s *search) prepare() {
 		s.moments.positive = s.moments.positive && g.Severity != nil
 		if g.Severity == nil {
 			s.left += n * g.e.left
+			s.whole += n
 			s.events += n
 			single = math.Max(single, g.Damage.M+2*g.Damage.Predict().Scale)
 		} else {
@@ -187,13 +189,16 @@ func (s *search) prepare() {
 	s.zero = math.Exp(zero)
 }
 
+// lower is what each law may have moved up at its lower end.
+func (s *search) lower() float64 { return 0.02 * s.request.Error / (1 + s.whole) }
+
 // trim is what each law may leave out, so that all of them together do not matter at the level.
 func (s *search) trim(p float64) float64 {
 	n := 0
 	for _, g := range s.groups {
 		n += g.times
 	}
-	return math.Max(1e-15, 0.1*s.request.Error*math.Min(p, 1-p)/float64(2*n))
+	return math.Max(1e-15, 0.25*s.request.Error*math.Min(p, 1-p)/float64(2*n))
 }
 
 func (s *search) run(l lattice, pad int) (*grid, error) {
@@ -213,7 +218,7 @@ func (s *search) coarse(p, reach float64) (float64, error) {
 		if math.IsInf(reach, 0) || reach > 1e300 {
 			return 0, ErrReach
 		}
-		g, err := s.run(lattice{step: reach / cells, limit: cells, trim: math.Max(1e-12, (1-p)*1e-3/float64(len(s.groups)))}, 2)
+		g, err := s.run(lattice{step: reach / cells, limit: cells, trim: math.Max(1e-12, (1-p)*1e-3/float64(len(s.groups))), lower: s.lower()}, 2)
 		if err != nil {
 			return 0, err
 		}
@@ -282,9 +287,9 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 		step = 1.6 * aim / width
 	}
 	trim := s.trim(p)
-	deep := s.depth(trim)
+	deep := s.depth(math.Max(trim, s.lower()))
 	for n := 0; n < 7; n++ {
-		below := deep
+		below := deep / 4
 		for range 4 { // the lattice has to hold what is below 0 too
 			cells := math.Max(2.1*deep, (math.Max(guess, 0)+3*aim+below)*1.02)/step + 2*width + 64
 			limit := s.request.Cells
@@ -296,7 +301,7 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 			} else {
 				step *= math.Max(cells/float64(limit), 0.25)
 			}
-			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: trim, doubt: doubt}, pad)
+			g, err := s.run(lattice{step: step, limit: limit, down: down, trim: trim, doubt: doubt, lower: s.lower(), slack: 0.01 * s.request.Error * math.Min(p, 1-p)}, pad)
 			if err != nil {
 				return best, false, err
 			}
@@ -318,7 +323,7 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 				step *= math.Min(0.8, math.Max(1.0/32, 1.7*aim/(hi-lo)))
 				break
 			}
-			if more := 2.2 * float64(g.lo) * g.step; more > below {
+			if more := 1.1 * float64(g.take) * g.step; more > below {
 				below = more
 			} else {
 				guess = guess*1.3 + aim + width*step
