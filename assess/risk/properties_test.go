@@ -26,7 +26,7 @@ func TestCountsProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, time := drawGamma(t), rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.001, 20)).Draw(t, "time")
 		c := g.Counts(time)
-		first, p, left := c.Table(terms)
+		first, p, left := c.Table(numbers)
 		sum, mean, square := left, 0.0, 0.0
 		for i, x := range p {
 			r := float64(first + i)

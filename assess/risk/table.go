@@ -81,7 +81,7 @@ func (t *table) far(z float64) float64 {
 	for k := len(t.series) - 1; k >= 0; k-- {
 		sum = sum*y + t.series[k]
 	}
-	return t.power * math.Pow(y, t.df/2) * sum
+	return t.power * math.Exp(t.df/2*math.Log(y)) * sum
 }
 
 // fill makes the cells of width w from 0 on; node gives value and two derivatives.
