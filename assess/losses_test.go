@@ -240,3 +240,35 @@ func TestLossesAreTheSameForAnyNumberOfWorkers(t *testing.T) {
 		}
 	}
 }
+
+// TestVastInputs: what no lattice holds gets a bracket all the same, in short time.
+func TestVastInputs(t *testing.T) {
+	for i := range 3 {
+		m := twoThreats()
+		switch i {
+		case 0:
+			m.Frequency.Threats[0].Prior.A = 1e12
+		case 1:
+			m.Frequency.Threats[0].Prior.A = 1e12
+			m.Damage.Threats[0] = model.ThreatDamage{Threat: "first", Law: "fixed-lognormal", Mu: 5, Sigma: 1}
+		case 2:
+			m.Damage.Threats[1].Prior.M = 1e12
+			m.Damage.Threats[0] = model.ThreatDamage{Threat: "first", Law: "fixed-lognormal", Mu: 1, Sigma: 1}
+		}
+		l := section(t, m, assess.SectionLosses).Losses
+		last := -1.0
+		for _, q := range []string{"0.5", "0.9", "0.95", "0.99", "0.999"} {
+			b, x := l.Total.Brackets[q], l.Total.Quantiles[q]
+			if x < last || b[0] > x || b[1] < x {
+				t.Errorf("%d, %s: %v in %v after %v", i, q, x, b, last)
+			}
+			last = x
+		}
+		if i < 2 { // the law is that of a known number, nearly
+			low, high := *l.Total.Mean-4**l.Total.SD, *l.Total.Mean+4**l.Total.SD
+			if last < low || last > high || l.Total.ErrorBound > 0.01 {
+				t.Errorf("%d: %v, mean %v, sd %v", i, last, *l.Total.Mean, *l.Total.SD)
+			}
+		}
+	}
+}

@@ -86,6 +86,11 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 			}
 		}
 		met := false
+		bound, ok := s.moments.quantile(p)
+		if ok && math.Sqrt(s.events)*64 > float64(q.Cells) { // so many that a lattice would say less
+			out.Quantiles[i], out.Met[i] = bound, s.fair(bound)
+			continue
+		}
 		guess, err := s.coarse(p, reach)
 		if err == nil {
 			best, met, err = s.refine(p, guess)
@@ -93,7 +98,6 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		if err != nil && !errors.Is(err, ErrReach) {
 			return nil, err
 		}
-		bound, ok := s.moments.quantile(p)
 		switch {
 		case err != nil && !ok:
 			return nil, err
@@ -405,6 +409,9 @@ func (t *Total) Exceed(x float64) Bracket {
 // Top is up to where the distribution is known.
 func (t *Total) Top() float64 {
 	if len(t.grids) == 0 {
+		if t.moments.mean && t.moments.variance {
+			return math.Max(0, math.Min(math.MaxFloat64, t.moments.m+6*math.Sqrt(t.moments.v)))
+		}
 		return 0
 	}
 	return t.grids[0].top()
