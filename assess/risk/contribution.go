@@ -33,7 +33,7 @@ func Contributions(ctx context.Context, threats []Threat, q float64, workers int
 	if err := eg.Wait(); err != nil {
 		return nil, err
 	}
-	if err := all.leaves(ctx, leaves, size, theta, false, workers); err != nil {
+	if err := all.leaves(ctx, leaves, size, theta, false, workers, nil); err != nil {
 		return nil, err
 	}
 	all.settle()

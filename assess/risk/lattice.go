@@ -370,14 +370,23 @@ type transform struct {
 	fft  map[int]*fourier.FFT
 	x    map[int][]float64
 	tilt []float64
+
+	small        *fourier.FFT // of the lowest frequencies
+	folded       [][]float64
+	coefficients []complex128
 }
 
-// tilts are exp(-theta k) for k from 0 to size/2; theta does not change with the size.
+// tilts are exp(-theta k) for k from 0 to size-1; theta does not change with the size.
 func (t *transform) tilts(size int, theta float64) []float64 {
-	if len(t.tilt) != size/2+1 {
-		t.tilt = make([]float64, size/2+1)
+	if len(t.tilt) != size {
+		t.tilt = make([]float64, size)
+		ratio := math.Exp(-theta)
 		for k := range t.tilt {
-			t.tilt[k] = math.Exp(-theta * float64(k))
+			if k%16 == 0 {
+				t.tilt[k] = math.Exp(-theta * float64(k))
+			} else {
+				t.tilt[k] = t.tilt[k-1] * ratio
+			}
 		}
 	}
 	return t.tilt

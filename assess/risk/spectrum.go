@@ -68,6 +68,7 @@ type tally struct {
 	lost     float64
 	blur     float64
 	under    float64
+	events   float64
 	above    float64
 	size     float64 // Σ weight * norm, for the error of the transforms
 	factors  float64 // how many factors there are, with the events of each
@@ -88,6 +89,9 @@ func (t *tally) add(l leaf, limit int) {
 	}
 	t.size += weight * l.norm
 	t.factors += 10 + 4*weight
+	if l.counts != nil {
+		t.events += weight
+	}
 	for i, at := range aroundAt {
 		lambda := at / float64(limit)
 		mgf := l.mgf(lambda, limit)
@@ -141,6 +145,7 @@ func (t *tally) merge(o *tally) {
 	t.above += o.above
 	t.size += o.size
 	t.factors += o.factors
+	t.events += o.events
 	t.deepest += o.deepest
 	for i := range t.around {
 		t.around[i] += o.around[i]
@@ -219,6 +224,7 @@ func (t *tally) interval(doubt float64) (lo, mean, hi float64) {
 type product struct {
 	low, high   []complex128 // of the sum of what was moved down, or to the nearest; and of what was moved up, nil for the nearest
 	logs, highs []complex128 // logarithms of further factors of each
+	off         []float64    // sums of 1/|z| of the factors of low that polynomials stand for
 }
 
 // dead is where a logarithm stands for nothing: no further factor is greater than 1.
@@ -237,6 +243,13 @@ func (p *product) times(o product) {
 	multiply, add := func(a, b complex128) complex128 { return a * b }, func(a, b complex128) complex128 { return a + b }
 	put(&p.low, o.low, multiply)
 	put(&p.high, o.high, multiply)
+	if p.off == nil {
+		p.off = o.off
+	} else {
+		for i, x := range o.off {
+			p.off[i] += x
+		}
+	}
 	put(&p.logs, o.logs, add)
 	put(&p.highs, o.highs, add)
 }
@@ -264,10 +277,39 @@ func (p *product) settle() {
 }
 
 // spectrum multiplies the spectrum of a leaf into a product.
-func (p *product) leaf(l leaf, size int, theta float64, down bool, t *transform, work []complex128) {
+func (p *product) leaf(l leaf, size int, theta float64, down bool, t *transform, work []complex128, part *low) {
+	tilt := t.tilts(size, theta)
+	if part != nil && l.counts == nil {
+		part.spectrum(work, l.vector, tilt, t)
+		if p.low == nil {
+			p.low = make([]complex128, len(work))
+			for i := range p.low[:part.bins] {
+				p.low[i] = 1
+			}
+		}
+		if p.off == nil {
+			p.off = make([]float64, part.bins)
+		}
+		for i, z := range work[:part.bins] {
+			p.low[i] *= integer(z, l.times)
+			p.off[i] += float64(l.times) / math.Max(1e-200, cmplx.Abs(z))
+		}
+		return
+	}
+	if part != nil {
+		part.spectrum(work, l.vector, tilt, t)
+		if p.logs == nil {
+			p.logs = make([]complex128, len(work))
+		}
+		for i, z := range work[:part.bins] {
+			if real(p.logs[i]) >= dead {
+				p.logs[i] += l.counts.logarithm(z)
+			}
+		}
+		return
+	}
 	fft, x := t.of(size)
 	clear(x)
-	tilt := t.tilts(size, theta)
 	for k, m := range l.f[:min(l.below, len(l.f))] {
 		x[size+k-l.below] = m * math.Exp(theta*float64(l.below-k))
 	}
@@ -341,6 +383,7 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 		blend blend
 	}
 	total, all, mixed := tally{}, product{}, blend{}
+	var lowest *low
 	var vectors []vector
 	merging := !l.down && len(groups) > 32
 	wave := max(1, min(8, (1<<22)/size))
@@ -387,7 +430,16 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 			vectors = append(vectors, parts[b].short...)
 			long = append(long, parts[b].long...)
 		}
-		if err := all.leaves(ctx, long, size, theta, l.down, workers); err != nil {
+		if first == 0 && !l.down && len(long) >= 16 {
+			lowest = lowestOf(long, size, theta)
+		}
+		if first == 0 && !l.down && lowest == nil && len(long) >= 2*probe {
+			if err := all.leaves(ctx, long[:probe], size, theta, l.down, workers, nil); err != nil {
+				return nil, err
+			}
+			lowest, long = all.left(size), long[probe:]
+		}
+		if err := all.leaves(ctx, long, size, theta, l.down, workers, lowest); err != nil {
 			return nil, err
 		}
 	}
@@ -405,10 +457,13 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 		total.add(x, l.limit)
 		rest = append(rest, x)
 	}
-	if err := all.leaves(ctx, rest, size, theta, l.down, workers); err != nil {
+	if err := all.leaves(ctx, rest, size, theta, l.down, workers, nil); err != nil {
 		return nil, err
 	}
 	all.settle()
+	if lowest != nil {
+		total.blur += lowest.cut(&all, total.events, theta*float64(l.limit))
+	}
 	return finish(l, &total, all, size, theta), nil
 }
 
@@ -474,7 +529,7 @@ func together(all []vector, l lattice, lost float64, t *transform) ([]vector, fl
 }
 
 // leaves multiplies the spectra of leaves into the product: a fixed number of parts side by side, so that the order of the factors does not depend on the workers.
-func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float64, down bool, workers int) error {
+func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float64, down bool, workers int, part *low) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -490,7 +545,7 @@ func (p *product) leaves(ctx context.Context, all []leaf, size int, theta float6
 				if err := context.Cause(c); err != nil {
 					return err
 				}
-				parts[i].leaf(x, size, theta, down, t, work)
+				parts[i].leaf(x, size, theta, down, t, work, part)
 			}
 			return nil
 		})
