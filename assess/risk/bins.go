@@ -66,10 +66,13 @@ func lowestOf(all []leaf, size int, theta float64) *low {
 	return newLow(bins, size)
 }
 
-// left finds the frequencies at which a product is not nothing: no further factor is greater than 1.
-func (p *product) left(size int) *low {
-	bins := 0
-	for i := range size/2 + 1 {
+// left finds the frequencies at which a product is not nothing, among those that were left before: no further factor is greater than 1.
+func (p *product) left(size int, before *low) *low {
+	bins, n := 0, size/2+1
+	if before != nil {
+		n = before.bins
+	}
+	for i := range n {
 		sum := 0.0
 		if p.low != nil {
 			sum += math.Log(cmplx.Abs(p.low[i]))

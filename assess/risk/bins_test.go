@@ -22,7 +22,7 @@ func TestLowestFrequencies(t *testing.T) {
 		if err := whole.leaves(context.Background(), all, size, theta, false, 2, nil); err != nil {
 			t.Fatal(err)
 		}
-		o := whole.left(size)
+		o := whole.left(size, nil)
 		if name == "numbers" {
 			o = lowestOf(all, size, theta)
 		}

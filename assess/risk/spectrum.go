@@ -386,13 +386,14 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 	var lowest *low
 	var vectors []vector
 	merging := !l.down && len(groups) > 32
-	wave := max(1, min(8, (1<<22)/size))
-	if blocks == 1 {
-		wave = 1
-	}
+	wave := max(1, min(8, (1<<20)/size))
 	// The leaves of a wave of blocks are made side by side, and put together in the order of the groups.
-	for first := 0; first < blocks; first += wave {
-		parts := make([]part, min(wave, blocks-first))
+	for first, n := 0, 0; first < blocks; first += n {
+		n = min(wave, blocks-first)
+		if first == 0 && n > 2 && blocks > 4 { // what the first ones prove saves work with the others
+			n = 2
+		}
+		parts := make([]part, n)
 		eg, c := errgroup.WithContext(ctx)
 		eg.SetLimit(workers)
 		for b := range parts {
@@ -437,10 +438,15 @@ func pass(ctx context.Context, groups []group, l lattice, pad, workers int) (*gr
 			if err := all.leaves(ctx, long[:probe], size, theta, l.down, workers, nil); err != nil {
 				return nil, err
 			}
-			lowest, long = all.left(size), long[probe:]
+			lowest, long = all.left(size, nil), long[probe:]
 		}
 		if err := all.leaves(ctx, long, size, theta, l.down, workers, lowest); err != nil {
 			return nil, err
+		}
+		if !l.down && first+n < blocks {
+			if o := all.left(size, lowest); o != nil && (lowest == nil || 2*o.bins <= lowest.bins) {
+				lowest = o
+			}
 		}
 	}
 	t := &transform{}

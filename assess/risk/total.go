@@ -80,8 +80,11 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		p := q.Levels[i]
 		var best Bracket
 		if n > 0 { // what the lattice of the greater quantile says may do
-			if b, ok := s.read(p); ok && s.fair(b) {
-				out.Quantiles[i], out.Met[i] = b, true
+			b, ok := s.read(p)
+			before := order[n-1]
+			full := !out.Met[before] && b.Point > 0.5*out.Quantiles[before].Point // a lattice of its own would hardly be finer
+			if ok && (s.fair(b) || full) {
+				out.Quantiles[i], out.Met[i] = b, s.fair(b)
 				continue
 			}
 		}
