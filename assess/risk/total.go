@@ -140,7 +140,7 @@ func affordable(groups []group) int {
 		}
 		work := len(g.e.weights)
 		if g.e.df < 1 {
-			work *= 8
+			work *= 40
 		}
 		dearest = max(dearest, work)
 	}
