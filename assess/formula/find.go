@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"redoubt/internal/words"
 )
 
 const nearMost = 5 // suggestions for an unknown id
@@ -17,7 +19,7 @@ func near(key string) []string {
 	var all []candidate
 	for _, f := range load().all[English] {
 		id := strings.ToLower(f.ID)
-		cost := 2 * distance(key, id)
+		cost := 2 * words.Distance(key, id)
 		switch {
 		case key != "" && strings.HasPrefix(id, key):
 			cost = 0
@@ -34,28 +36,6 @@ func near(key string) []string {
 		out = append(out, c.id)
 	}
 	return out
-}
-
-// distance is the number of insertions, deletions and changes from one text to another (Levenshtein).
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range y {
-			change := diagonal
-			if x[i] != y[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(y)]
 }
 
 // Search finds the formulas in which every word of a text occurs: in id, title, meaning, symbols or source. Those with a word in id or title come first.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"redoubt/internal/words"
 )
 
 // decoder puts a tree of nodes into Go values, and goes on after each fault.
@@ -382,30 +384,9 @@ func Nearest(name string, names []string) string {
 		if len(n) > 100 {
 			continue
 		}
-		if d := distance(fold(name), fold(n)); d < at {
+		if d := words.Distance(fold(name), fold(n)); d < at {
 			best, at = n, d
 		}
 	}
 	return best
-}
-
-// distance is how many letters have to be put in, taken out or changed.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -63,7 +63,7 @@ var (
 		"Barrier.probability": share, "Barrier.resistance": share, "Codes.degree": share, "Gamma.a": positive, "Gamma.b": positive,
 		"Codes.n": {{"minimum", 0}, {"maximum", 64}}, "Integrity.exposure": notBelow, "RouteFactor.rate": notBelow,
 	}
-	words = map[string][]string{
+	choices = map[string][]string{
 		"Frequency.choose_by": {"given", "held-back"}, "ThreatDamage.law": {"normal", "lognormal", "fixed-lognormal", "pareto", "table"},
 		"Dependence.kind": {"shock", "gaussian", "t"}, "IBM.scale": {"ibm", "courtney"}, "Costs.losses": {"ibm", "losses"},
 		"Curve.kind": {"exponential", "hyperbola", "expression"}, "Integrity.variant": {"thinned", "one-shot"}, "Adept.mode": {"strict", "request"},
@@ -167,8 +167,8 @@ func describe(t *testing.T, typ reflect.Type, about map[string]string, defs *ent
 		if slices.Contains(numbersToo, key) {
 			p = entries{{"type", []string{"string", "number"}}}
 		}
-		if words[key] != nil {
-			p = append(p, entry{"enum", words[key]})
+		if choices[key] != nil {
+			p = append(p, entry{"enum", choices[key]})
 		}
 		p = append(p, bounds[key]...)
 		if text := about[typ.Name()+"."+f.Name]; text != "" {
@@ -201,7 +201,7 @@ func generate(t *testing.T) []byte {
 			known[d.name+"."+p.name] = true
 		}
 	}
-	for _, key := range slices.Concat(slices.Collect(maps.Keys(bounds)), slices.Collect(maps.Keys(words)), numbersToo) {
+	for _, key := range slices.Concat(slices.Collect(maps.Keys(bounds)), slices.Collect(maps.Keys(choices)), numbersToo) {
 		if !known[key] {
 			t.Errorf("the tables of this test speak of %s, which there is not", key)
 		}

@@ -22,6 +22,7 @@ const (
 var layers = map[string]int{
 	"internal/cluster":    layerVocabulary,
 	"internal/fault":      layerVocabulary,
+	"internal/words":      layerVocabulary,
 	"api/v1":              layerVocabulary,
 	"internal/version":    layerVocabulary,
 	"internal/quorum":     layerPure,

@@ -43,7 +43,11 @@ func assessLiveCommand(e Env, finish func(c *cobra.Command, m *live.Model, lang 
 		Example: "redoubt assess live -o html --output report.html\nredoubt assess live --freeze cluster.json\nredoubt assess live --from cluster.json --model model.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			f.lang, _ = c.Flags().GetString("lang") // of assess as a whole
+			l, err := langOf(c)
+			if err != nil {
+				return err
+			}
+			f.lang = string(l)
 			return assessLive(c, e, f, finish)
 		},
 	}
@@ -65,8 +69,6 @@ func assessLive(c *cobra.Command, e Env, f liveFlags, finish func(*cobra.Command
 		return usageError{fmt.Errorf("--freeze asks the cluster and --from asks nobody; give one"), ""}
 	case f.freeze != "" && f.model != "":
 		return usageError{fmt.Errorf("--freeze makes no model; use --from with the file that it writes"), ""}
-	case f.lang != "" && f.lang != "en" && f.lang != "ru":
-		return usageError{fmt.Errorf("--lang %q: want en or ru", f.lang), ""}
 	}
 	known, err := liveCatalogue(f.catalogue)
 	if err != nil {

@@ -6,15 +6,13 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rbac"
 )
 
-// maxUserCerts bounds the certificates of one user that count, maxUserDays how long each may; the authority signs nothing longer.
-const (
-	maxUserCerts = 20
-	maxUserDays  = 825
-)
+// maxUserCerts bounds the certificates of one user that count.
+const maxUserCerts = 20
 
 // UserCertificate signs a certificate for a user. It counts only while the repository remembers that it was given.
 func (c *Control) UserCertificate(ctx context.Context, who Caller, in v1.UserCertificate) (v1.UserCertified, error) {
@@ -26,8 +24,8 @@ func (c *Control) UserCertificate(ctx context.Context, who Caller, in v1.UserCer
 	if err != nil {
 		return v1.UserCertified{}, err
 	}
-	if in.Days < 0 || in.Days > maxUserDays {
-		return v1.UserCertified{}, fault.Errorf(fault.Invalid, "user certificate: a certificate for %d days; give 1 to %d", in.Days, maxUserDays)
+	if in.Days < 0 || in.Days > cluster.UserCertificateDays {
+		return v1.UserCertified{}, fault.Errorf(fault.Invalid, "user certificate: a certificate for %d days; give 1 to %d", in.Days, cluster.UserCertificateDays)
 	}
 	// Whoever may not is not given a certificate that is then not written down.
 	allowed := func(d *draft) error {

@@ -19,6 +19,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/words"
 )
 
 // describeTime is how long an agent may take to describe itself. The slowest of Debian's takes 0.15 s.
@@ -128,7 +129,7 @@ func (d *Driver) notFound(name cluster.TypeName, path string) error {
 	found, _ := filepath.Glob(filepath.Join(d.cfg.Root, "resource.d", "*", "*")) // the pattern is well-formed
 	for _, f := range found {
 		have := strings.ToLower(filepath.Base(f))
-		dist := distance(want, have)
+		dist := words.Distance(want, have)
 		if strings.HasPrefix(have, want) || strings.HasPrefix(want, have) && len(have) > 2 {
 			dist = min(dist, 2)
 		}
@@ -149,30 +150,6 @@ func (d *Driver) notFound(name cluster.TypeName, path string) error {
 		hint = "did you mean " + strings.Join(names, ", ") + "?"
 	}
 	return fault.Errorf(fault.NotFound, "resource type %s: there is no agent %s on this node; %s", name, path, hint)
-}
-
-// distance counts the letters to change, add or take away to make b of a; at most 3, more is not looked at.
-func distance(a, b string) int {
-	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // metaData runs the agent's meta-data action: no resource exists yet, so not in a resource's cgroup, but in a process group of its own that

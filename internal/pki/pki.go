@@ -30,6 +30,7 @@ import (
 	"net/url"
 	"time"
 
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 )
 
@@ -37,8 +38,8 @@ import (
 const (
 	AuthorityLife = 20 * 365 * 24 * time.Hour
 	NodeLife      = 365 * 24 * time.Hour
-	UserLife      = 90 * 24 * time.Hour  // what SignUser and SignPartner take for 0
-	MaxUserLife   = 825 * 24 * time.Hour // more is refused
+	UserLife      = 90 * 24 * time.Hour                          // what SignUser and SignPartner take for 0
+	MaxUserLife   = cluster.UserCertificateDays * 24 * time.Hour // more is refused
 	early         = time.Hour
 )
 
