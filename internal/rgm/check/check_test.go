@@ -349,7 +349,7 @@ func TestGroups(t *testing.T) {
 		says(t, ps, c.want...)
 	}
 	g, ps := check.NewGroup(s, "new", nil)
-	want := model.Group{Name: "new", Nodelist: []cluster.NodeName{"n1", "n2", "n3"}, MaximumPrimaries: 1, DesiredPrimaries: 1, PingpongInterval: 3600, AutoStartOnNewCluster: true, ImplicitNetworkDependencies: true}
+	want := model.Group{Name: "new", Nodelist: []cluster.NodeName{"n1", "n2", "n3"}, MaximumPrimaries: 1, DesiredPrimaries: 1, PingpongInterval: 3600, AutoStartOnNewCluster: true, ImplicitNetworkDependencies: true, Priority: model.DefaultPriority}
 	if d := cmp.Diff(want, g); d != "" || len(ps) > 0 {
 		t.Error(d, ps)
 	}

@@ -58,6 +58,7 @@ func clusterFields() []clusterField {
 		millis("heartbeat_quantum", "milliseconds between two heartbeats", cluster.MinQuantum, cluster.MaxQuantum, func(t *cluster.Timing) *time.Duration { return &t.Quantum }),
 		millis("heartbeat_timeout", "milliseconds of silence after which a node counts as lost", cluster.MinQuantum, cluster.MaxTimeout, func(t *cluster.Timing) *time.Duration { return &t.Timeout }),
 		resourceSecurity(),
+		concentrateLoad(),
 		kept("description", "what the cluster is for", func(c *ClusterSettings) *[]model.Property { return &c.Properties }),
 	}
 }
@@ -65,16 +66,29 @@ func clusterFields() []clusterField {
 // resourceSecurity is kept with the properties; the default is not written down.
 func resourceSecurity() clusterField {
 	f := kept(execsec.PropertyName, "what is done about programs that others than root may have written: SECURE does not run them, the others warn", func(c *ClusterSettings) *[]model.Property { return &c.Properties })
-	f.spec.Type, f.spec.Enum, f.spec.Default, f.spec.Max = model.TypeEnum, execsec.Levels(), []string{string(execsec.Secure)}, nil
+	f.spec.Type, f.spec.Enum = model.TypeEnum, execsec.Levels()
+	return withDefault(f, string(execsec.Secure))
+}
+
+// concentrateLoad says which way the planner takes when there is a choice.
+func concentrateLoad() clusterField {
+	f := kept(model.ConcentrateLoad, "put groups with load factors on as few nodes as possible instead of spreading them", func(c *ClusterSettings) *[]model.Property { return &c.Properties })
+	f.spec.Type = model.TypeBool
+	return withDefault(f, "false")
+}
+
+// withDefault is a kept field whose default is not written down.
+func withDefault(f clusterField, def string) clusterField {
+	f.spec.Default, f.spec.Max = []string{def}, nil
 	get, set := f.get, f.set
 	f.get = func(c ClusterSettings) []string {
 		if v := get(c); v[0] != "" {
 			return v
 		}
-		return []string{string(execsec.Secure)}
+		return []string{def}
 	}
 	f.set = func(c *ClusterSettings, v []string) error {
-		if v[0] == string(execsec.Secure) {
+		if v[0] == def {
 			v = []string{""}
 		}
 		return set(c, v)
@@ -132,6 +146,7 @@ func nodeFields() []field[model.Node] {
 	properties := func(n *model.Node) *[]model.Property { return &n.Properties }
 	return []field[model.Node]{
 		textField("host", "how administrators reach the node", func(n *model.Node) *string { return &n.Host }),
+		loadLimits(),
 		kept("privatehostname", "the node's name in the private network", properties),
 		kept("description", "what the node is", properties),
 	}

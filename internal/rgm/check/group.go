@@ -42,6 +42,7 @@ func groupFields() []groupField {
 		boolField("RG_system", "protected: it can not be deleted, taken offline or changed before this is false again", false, func(g *model.Group) *bool { return &g.System }),
 		boolField("Suspend_automatic_recovery", "neither restarted nor moved by the cluster itself", false, func(g *model.Group) *bool { return &g.Suspended }),
 	}
+	fs = append(fs, placementFields()...)
 	return append(fs,
 		readOnly("RG_name", "the group's name", func(g model.Group) []string { return []string{string(g.Name)} }),
 		readOnly("RG_mode", "Failover or Scalable, as Maximum_primaries says", func(g model.Group) []string {
@@ -153,6 +154,7 @@ func CheckGroup(s model.State, g model.Group) Problems {
 	if g.Pathprefix != "" && (!path.IsAbs(g.Pathprefix) || path.Clean(g.Pathprefix) != g.Pathprefix) {
 		ps.add(fault.Invalid, at+": property Pathprefix", "%q is not the full name of a directory, beginning with /", g.Pathprefix)
 	}
+	ps = append(ps, placement(s, g)...)
 	for _, r := range ResourcesOf(s, g.Name) {
 		if t, ok := Type(s, r.Type); ok {
 			ps = append(ps, fits(s, g, t, r)...)

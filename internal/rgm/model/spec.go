@@ -4,6 +4,7 @@
 package model
 
 import (
+	"encoding/json"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -17,6 +18,19 @@ type Cluster struct {
 	PrivateNet    string         `json:"privateNet"`         // CIDR: node k has its private address number k in it
 	LastNode      int            `json:"lastNode,omitempty"` // the highest number that a node ever had, if none has it now
 	Properties    []Property     `json:"properties,omitempty"`
+}
+
+// ConcentrateLoad is the cluster's property that packs groups instead of spreading them.
+const ConcentrateLoad = "concentrate_load"
+
+// Concentrates reports whether load goes to as few nodes as possible.
+func (c Cluster) Concentrates() bool {
+	for _, p := range c.Properties {
+		if p.Name == ConcentrateLoad {
+			return len(p.Values) == 1 && p.Values[0] == "true"
+		}
+	}
+	return false
 }
 
 // Interconnect is one private network that joins the nodes. Its index is its place among the paths, from 0.
@@ -41,7 +55,19 @@ type Node struct {
 	Fence          *Fence            `json:"fence,omitempty"`
 	EvacuatedUntil time.Time         `json:"evacuatedUntil,omitzero"` // no group is brought online here before, unless told so
 	Properties     []Property        `json:"properties,omitempty"`
+	LoadLimits     []LoadLimit       `json:"loadLimits,omitempty"` // sorted by name
 }
+
+// LoadLimit is how much of one kind of load a node carries: Soft may be exceeded for a while, Hard never. Unlimited stands for no limit, and a
+// node without a limit of that name has none of either.
+type LoadLimit struct {
+	Name string `json:"name"`
+	Soft int64  `json:"soft"`
+	Hard int64  `json:"hard"`
+}
+
+// Unlimited is a load limit that is none.
+const Unlimited int64 = -1
 
 // Fence configures a fence agent for a node. Secret options are kept in a file on the nodes, not here.
 type Fence struct {
@@ -73,7 +99,64 @@ type Group struct {
 	Managed                     bool               `json:"managed"`
 	Suspended                   bool               `json:"suspended,omitempty"` // Suspend_automatic_recovery
 	Deleting                    bool               `json:"deleting,omitempty"`
+
+	Affinities     []Affinity          `json:"affinities,omitempty"`     // RG_affinities
+	Dependencies   []cluster.GroupName `json:"dependencies,omitempty"`   // RG_dependencies: online somewhere before this group comes online
+	LoadFactors    []LoadFactor        `json:"loadFactors,omitempty"`    // sorted by name
+	Priority       int                 `json:"priority"`                 // 0 to 1000
+	PreemptionMode PreemptionMode      `json:"preemptionMode,omitempty"` // "": Has_cost
 }
+
+// UnmarshalJSON gives what a record does not say its default.
+func (g *Group) UnmarshalJSON(data []byte) error {
+	type plain Group
+	p := plain{Priority: DefaultPriority}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return err
+	}
+	*g = Group(p)
+	return nil
+}
+
+// DefaultPriority is the priority of a group that was given none.
+const DefaultPriority = 500
+
+// AffinityKind is the operator of an affinity.
+type AffinityKind string
+
+// The kinds of affinities of a source group to its target.
+const (
+	AffinityPrefer   AffinityKind = "+"   // rather where the target is
+	AffinityRequire  AffinityKind = "++"  // only where the target is
+	AffinityDelegate AffinityKind = "+++" // likewise, and a failover of the source moves the target
+	AffinityAvoid    AffinityKind = "-"   // rather where the target is not
+	AffinityForbid   AffinityKind = "--"  // never where the target is
+)
+
+// Strong reports whether the affinity makes the source follow its target.
+func (k AffinityKind) Strong() bool { return k == AffinityRequire || k == AffinityDelegate }
+
+// Affinity binds the group that has it to a target.
+type Affinity struct {
+	Kind   AffinityKind      `json:"kind"`
+	Target cluster.GroupName `json:"target"`
+}
+
+// LoadFactor is how much of one kind of load a group puts on a node.
+type LoadFactor struct {
+	Name string `json:"name"`
+	Load int64  `json:"load"`
+}
+
+// PreemptionMode says how readily a group gives way to one of higher priority.
+type PreemptionMode string
+
+// The modes of preemption.
+const (
+	PreemptionHasCost PreemptionMode = "Has_cost"
+	PreemptionNoCost  PreemptionMode = "No_cost"
+	PreemptionNever   PreemptionMode = "Never"
+)
 
 // Multi reports whether the group may have more than one primary at once.
 func (g Group) Multi() bool { return g.MaximumPrimaries > 1 }

@@ -143,6 +143,8 @@ type Assignment struct {
 	// It holds while Desired_primaries is PrimariesOf.
 	Primaries   int `json:"primaries,omitempty"`
 	PrimariesOf int `json:"primariesOf,omitempty"`
+	// Held is true while the group runs where an administrator put it: this stands as his request until it has to leave.
+	Held bool `json:"held,omitempty"`
 	// Formation is that of the record in which the group was last considered.
 	Formation cluster.Epoch `json:"formation,omitempty"`
 	// Failures are the starts that failed and the giveovers within Pingpong_interval, oldest first.
