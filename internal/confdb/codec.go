@@ -35,6 +35,7 @@ const (
 	KindSecret      Kind = "secret"
 	KindForward     Kind = "forward"
 	KindSerial      Kind = "serial"
+	KindNetwork     Kind = "network"
 	KindUser        Kind = "user"
 	KindUnixGroup   Kind = "unix-group"
 	KindRole        Kind = "role"

@@ -34,6 +34,7 @@ const (
 	KeyAuthorities    = Root + "authorities"   // model.Authorities: which roots are trusted
 	PrefixTrust       = Root + "trust/"        // model.Trust, by node: what is in effect there
 	KeyForward        = Root + "forward"       // model.Forward: where the command logs are sent
+	PrefixNetwork     = Root + "network/"      // model.Network, by node: where it is reached
 	KeySerial         = Root + "serial"        // written with every change of the configuration: of two that were decided on one reading only one holds
 )
 

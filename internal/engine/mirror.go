@@ -126,6 +126,8 @@ func decode(e confdb.Entry) (any, error) {
 		return confdb.Decode[model.Certificate](confdb.KindCertificate, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixRevoked):
 		return confdb.Decode[model.Revoked](confdb.KindRevoked, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixNetwork):
+		return confdb.Decode[model.Network](confdb.KindNetwork, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixAsk):
 		return confdb.Decode[Ask](confdb.KindAsk, k, e.Value)
 	}
@@ -186,6 +188,8 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		}
 	case model.Farewell:
 		s.State.Farewells = append(s.State.Farewells, v)
+	case model.Network:
+		s.State.Networks = append(s.State.Networks, v)
 	case model.Authorities:
 		s.Authorities = v
 	case model.Trust:

@@ -143,8 +143,8 @@ type Assignment struct {
 	// It holds while Desired_primaries is PrimariesOf.
 	Primaries   int `json:"primaries,omitempty"`
 	PrimariesOf int `json:"primariesOf,omitempty"`
-	// Held is true while the group runs where an administrator put it: this stands as his request until it has to leave.
-	Held bool `json:"held,omitempty"`
+	// HeldAt is the epoch at which an administrator put the group where it runs: until the membership changes, this stands as his request.
+	HeldAt cluster.Epoch `json:"heldAt,omitempty"`
 	// Formation is that of the record in which the group was last considered.
 	Formation cluster.Epoch `json:"formation,omitempty"`
 	// Failures are the starts that failed and the giveovers within Pingpong_interval, oldest first.
@@ -213,6 +213,7 @@ type State struct {
 	Assignments []Assignment
 	Instances   []Instance
 	Farewells   []Farewell
+	Networks    []Network // by node
 	// Held are removed incarnations that a majority has not released yet: whatever their instances say may still run there.
 	Held []Target
 }
