@@ -1,0 +1,272 @@
+package scenario_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"redoubt/internal/cluster"
+)
+
+// file is a story as it is written; the package's comment explains it.
+type file struct {
+	Title   string                `yaml:"title"`
+	About   string                `yaml:"about"`
+	Nodes   map[string]words      `yaml:"nodes"`
+	Cluster map[string]words      `yaml:"cluster"`
+	Groups  map[string]properties `yaml:"groups"`
+	Running map[string]words      `yaml:"running"`
+	Events  []happening           `yaml:"events"`
+}
+
+type properties map[string]words
+
+// words is one word or several.
+type words []string
+
+func (w *words) UnmarshalYAML(n *yaml.Node) error {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Tag == "!!null" {
+			return nil
+		}
+		*w = words{n.Value}
+	case yaml.SequenceNode:
+		for _, x := range n.Content {
+			if x.Kind != yaml.ScalarNode {
+				return fmt.Errorf("line %d: want a word", x.Line)
+			}
+			*w = append(*w, x.Value)
+		}
+	default:
+		return fmt.Errorf("line %d: want a word or a list of words", n.Line)
+	}
+	return nil
+}
+
+// settings are properties as the command line has them.
+func (p properties) settings() (out []string) {
+	for name, value := range p {
+		out = append(out, name+"="+strings.Join(value, ","))
+	}
+	slices.Sort(out)
+	return out
+}
+
+type happening struct {
+	Event  words                       `yaml:"event"`
+	Expect map[string]words            `yaml:"expect"`
+	Why    map[string]map[string]words `yaml:"why"`
+}
+
+func read(path string) (file, error) {
+	var f file
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return f, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&f); err != nil {
+		return f, err
+	}
+	if f.Title == "" || len(f.Nodes) == 0 || len(f.Groups) == 0 || len(f.Events) == 0 {
+		return f, fmt.Errorf("a story has a title, nodes, groups and events")
+	}
+	return f, nil
+}
+
+// setUp is the world as the story begins.
+func (f file) setUp() (*world, error) {
+	var nodes []cluster.NodeName
+	for n := range f.Nodes {
+		nodes = append(nodes, cluster.NodeName(n))
+	}
+	slices.Sort(nodes)
+	w := newWorld(nodes...)
+	for n, limits := range f.Nodes {
+		if len(limits) > 0 {
+			if err := w.nodeCommand("set", []string{n, "Load_limits=" + strings.Join(limits, ",")}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(f.Cluster) > 0 {
+		if err := w.clusterCommand("set", properties(f.Cluster).settings()); err != nil {
+			return nil, err
+		}
+	}
+	// A group has to exist before another can name it.
+	var bound []cluster.GroupName
+	for g := range f.Groups {
+		bound = append(bound, cluster.GroupName(g))
+	}
+	slices.Sort(bound)
+	for _, g := range bound {
+		if err := w.create(g, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range bound {
+		if s := f.Groups[string(g)].settings(); len(s) > 0 {
+			if err := w.command("set", g, nil, s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for g, on := range f.Running {
+		if _, err := w.group(cluster.GroupName(g)); err != nil {
+			return nil, err
+		}
+		var at []cluster.NodeName
+		for _, n := range on {
+			at = append(at, cluster.NodeName(n))
+		}
+		if err := w.starts(cluster.GroupName(g), at); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// expectation is where a group has to be, and the reasons that its notes have to name.
+type expectation struct {
+	nodes   []cluster.NodeName
+	reasons []string
+}
+
+func expected(of words) (e expectation) {
+	for _, word := range of {
+		place, reasons, has := strings.Cut(word, " (")
+		if has {
+			e.reasons = append(e.reasons, strings.Split(strings.TrimSuffix(reasons, ")"), ", ")...)
+		}
+		if place != "offline" {
+			e.nodes = append(e.nodes, cluster.NodeName(place))
+		}
+	}
+	slices.Sort(e.nodes)
+	return e
+}
+
+func (e expectation) String() string { return place(e.nodes, e.reasons) }
+
+func place(nodes []cluster.NodeName, reasons []string) string {
+	text := "offline"
+	if len(nodes) > 0 {
+		parts := make([]string, len(nodes))
+		for i, n := range nodes {
+			parts[i] = string(n)
+		}
+		text = strings.Join(parts, ", ")
+	}
+	if len(reasons) > 0 {
+		text += " (" + strings.Join(reasons, ", ") + ")"
+	}
+	return text
+}
+
+// tell runs a story to its end, or to the first difference, and says it as a person wants to read it.
+func (f file) tell() error {
+	w, err := f.setUp()
+	if err != nil {
+		return err
+	}
+	placed := map[cluster.GroupName]expectation{}
+	for _, g := range w.s.Groups {
+		placed[g.Name] = expectation{nodes: w.on(g.Name)}
+	}
+	if err := w.settle(); err != nil {
+		return fmt.Errorf("before anything happened: %w", err)
+	}
+	if diff := w.compare(placed, nil); diff != "" {
+		return fmt.Errorf("before anything happened the groups are not at rest where they run:\n%s", diff)
+	}
+	for i, h := range f.Events {
+		w.told = nil
+		fail := func(format string, args ...any) error {
+			return fmt.Errorf("event %d, %q: %w", i+1, strings.Join(h.Event, "; "), fmt.Errorf(format, args...))
+		}
+		for _, event := range h.Event {
+			if err := w.happen(event); err != nil {
+				return fail("%s: %w", event, err)
+			}
+		}
+		if err := w.settle(); err != nil {
+			return fail("%w", err)
+		}
+		now := map[cluster.GroupName]expectation{}
+		for _, g := range w.s.Groups {
+			now[g.Name] = expectation{nodes: placed[g.Name].nodes}
+		}
+		for g, e := range h.Expect {
+			if _, err := w.group(cluster.GroupName(g)); err != nil {
+				return fail("%w", err)
+			}
+			now[cluster.GroupName(g)] = expected(e)
+		}
+		if diff := w.compare(now, h.Why); diff != "" {
+			return fail("not as expected:\n%s", diff)
+		}
+		placed = now
+	}
+	return nil
+}
+
+// compare shows what differs from the expected, with the reasons of the groups that do.
+func (w *world) compare(want map[cluster.GroupName]expectation, why map[string]map[string]words) string {
+	var b strings.Builder
+	for _, g := range w.s.Groups {
+		e, at := want[g.Name], w.on(g.Name)
+		var named []string
+		for _, n := range w.assignment(g.Name).Notes {
+			named = append(named, n.Name)
+		}
+		lacks := slices.ContainsFunc(e.reasons, func(r string) bool { return !slices.Contains(named, r) })
+		if !slices.Equal(e.nodes, at) || lacks {
+			fmt.Fprintf(&b, "  %s: expected %s, came %s\n", g.Name, e, place(at, named))
+			b.WriteString(w.because(g.Name))
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteString("  what was ordered on the way:\n")
+		for _, t := range w.told {
+			fmt.Fprintf(&b, "    %s\n", t)
+		}
+	}
+	return b.String()
+}
+
+// because are the reasons of a group, indented.
+func (w *world) because(g cluster.GroupName) string {
+	var b strings.Builder
+	for _, n := range w.assignment(g).Notes {
+		fmt.Fprintf(&b, "    %s %s: %s\n", n.Node, n.Name, n.Text)
+	}
+	return b.String()
+}
+
+// Every story comes to the end that it tells.
+func TestStories(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	for _, p := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(p), ".yaml"), func(t *testing.T) {
+			f, err := read(p)
+			if err == nil {
+				err = f.tell()
+			}
+			if err != nil {
+				t.Errorf("%s\n%v", f.Title, err)
+			}
+		})
+	}
+}
