@@ -8,7 +8,7 @@ import (
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
-	"redoubt/internal/rgm/place"
+	"redoubt/internal/rgm/order"
 )
 
 // wish writes what is asked of a group's place, one Seq further.
@@ -103,11 +103,7 @@ func (v view) onlineWant(g model.Group, nodes []cluster.NodeName, add bool) (mod
 
 // choose is where the planner would put a group, leaving out some nodes.
 func (v view) choose(g model.Group, current, without []cluster.NodeName) []cluster.NodeName {
-	g.Suspended = false
-	a := v.assignment(g.Name)
-	return place.Choose(v.state, place.Request{
-		Group: g, Current: current, OffNodes: slices.Concat(a.OffNodes, without), Failures: a.Failures, Decided: a.Epoch,
-	}).Nodes
+	return order.Choose(v.state, g.Name, current, without, g.DesiredPrimaries)
 }
 
 // offlineWant is what to ask for when a group shall go offline, from nodes if any are named.

@@ -11,7 +11,7 @@ import (
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
-	"redoubt/internal/rgm/place"
+	"redoubt/internal/rgm/order"
 )
 
 // request is one call of scha_control.
@@ -156,12 +156,8 @@ func (q *request) successor(ctx context.Context) (cluster.NodeName, error) {
 func (q *request) next(refused []cluster.NodeName) cluster.NodeName {
 	a := q.v.assignment(q.g.Name)
 	current := without(targetNodes(a), refused)
-	g := q.g
-	g.DesiredPrimaries = min(len(current)+1, g.MaximumPrimaries)
-	c := place.Choose(q.v.state, place.Request{
-		Group: g, Current: current, OffNodes: slices.Concat(a.OffNodes, refused), Failures: a.Failures, Decided: a.Epoch,
-	})
-	if left := without(without(c.Nodes, current), refused); len(left) > 0 {
+	nodes := order.Choose(q.v.state, q.g.Name, current, refused, min(len(current)+1, q.g.MaximumPrimaries))
+	if left := without(without(nodes, current), refused); len(left) > 0 {
 		return left[0]
 	}
 	return ""

@@ -27,7 +27,8 @@ type President struct {
 	store  confdb.Store
 	fencer Fencer
 
-	fenced map[membership.NodeIncarnation]fenceState
+	fenced  map[membership.NodeIncarnation]fenceState
+	planner order.Planner
 }
 
 type fenceState struct {
@@ -79,7 +80,7 @@ func (p *President) plan(ctx context.Context) bool {
 	}
 	state := BuildState(snap, view, p.cfg.Clock.Wall())
 	state.Held = append(state.Held, p.unfenced(ctx, snap, view)...)
-	steps := order.Plan(state)
+	steps := p.planner.Plan(state)
 	for len(steps) > 0 {
 		n := min(len(steps), maxTxnOps)
 		if err := p.write(ctx, snap, steps[:n]); err != nil {

@@ -13,17 +13,24 @@ import (
 type Outline struct {
 	Node   cluster.NodeName
 	Shares []Share
-	// Local are the shared addresses that instances on this node answer from, and that nobody may hear of: the node does not hold them. Silent are all those
-	// that are not to be answered for, which may still be on an interface: one that is about to be given up.
-	Local, Silent []netip.Addr
+	Local  []netip.Addr // the shared addresses that instances on this node answer from
+	Silent []Silent     // those of Local that nobody may hear of: this node does not hold them, or is about to give them up
+}
+
+// Silent is an address that a node has and must not be found by; Own is what it says of itself instead in the same network, invalid when it has no address there.
+type Silent struct{ Address, Own netip.Addr }
+
+// Held is an address that a node holds. Device is the interface where it is about to be put; "" when it is there already.
+type Held struct {
+	Address netip.Addr
+	Device  string
 }
 
 // Share is one service with what is known of its instances now.
 type Share struct {
 	Service
-	Held      []netip.Addr // of its addresses those that this node holds, or is about to
+	Held      []Held       // of its addresses those that this node holds, or is about to
 	Everybody []netip.Addr // all of its addresses
-	Netif     []string     // how the shared addresses name their interfaces
 	Except    []Port       // policy Wild: ports that other services have on the same addresses
 	Instances []Instance   // by node
 }
@@ -40,7 +47,7 @@ type Instance struct {
 
 // Overrides are what a node knows of its own shared addresses before the repository does.
 type Overrides struct {
-	Taking  map[cluster.ResourceName]bool // about to be taken
+	Taking  map[cluster.ResourceName][]Held // about to be taken
 	Leaving map[cluster.ResourceName]bool // about to be given up: not to be answered for any more
 }
 
@@ -56,20 +63,23 @@ func Look(s model.State, self cluster.NodeName, o Overrides) Outline {
 		}
 		service, _ := Read(r)
 		share := Share{Service: service}
-		var held, kept []netip.Addr
+		var kept []netip.Addr
 		for _, a := range Uses(s, r) {
 			addrs := AddressesOf(a)
 			share.Everybody = append(share.Everybody, addrs...)
-			share.Netif = append(share.Netif, list(a, "Netif")...)
 			holds, answers := holds(s, a, self)
-			if holds || o.Taking[a.Name] {
-				held = append(held, addrs...)
+			taking, takes := o.Taking[a.Name]
+			if takes {
+				share.Held = append(share.Held, taking...)
+			} else if holds {
+				for _, x := range addrs {
+					share.Held = append(share.Held, Held{Address: x})
+				}
 			}
-			if answers && !o.Leaving[a.Name] || o.Taking[a.Name] {
+			if answers && !o.Leaving[a.Name] || takes {
 				kept = append(kept, addrs...)
 			}
 		}
-		share.Held = held
 		if service.Policy == Wild {
 			share.Except = except(s, services, r, share.Everybody)
 		}
@@ -78,16 +88,19 @@ func Look(s model.State, self cluster.NodeName, o Overrides) Outline {
 		}
 		if slices.Contains(g.Nodelist, self) {
 			for _, a := range share.Everybody {
-				out.Local = add(out.Local, a)
+				if slices.Contains(out.Local, a) {
+					continue
+				}
+				out.Local = append(out.Local, a)
 				if !slices.Contains(kept, a) {
-					out.Silent = add(out.Silent, a)
+					out.Silent = append(out.Silent, Silent{a, reach(own[self], a)})
 				}
 			}
 		}
 		out.Shares = append(out.Shares, share)
 	}
 	slices.SortFunc(out.Local, netip.Addr.Compare)
-	slices.SortFunc(out.Silent, netip.Addr.Compare)
+	slices.SortFunc(out.Silent, func(a, b Silent) int { return a.Address.Compare(b.Address) })
 	return out
 }
 
@@ -98,13 +111,6 @@ func (s Share) Dealt() [Slots]int {
 		seats[i] = n.Seat
 	}
 	return Deal(seats)
-}
-
-func add(list []netip.Addr, a netip.Addr) []netip.Addr {
-	if slices.Contains(list, a) {
-		return list
-	}
-	return append(list, a)
 }
 
 // services are the scalable resources, by name.
@@ -264,5 +270,31 @@ func except(s model.State, all []model.Resource, r model.Resource, addrs []netip
 	slices.SortFunc(out, func(a, b Port) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.String(), b.String()))
 	})
+	return slices.Compact(out)
+}
+
+// Reached picks from all addresses of a node what it has to tell the others: its own in the networks of shared addresses, sorted.
+func Reached(s model.State, self cluster.NodeName, all []netip.Prefix) []string {
+	var shared []netip.Addr
+	for _, r := range s.Resources {
+		if r.Type == SharedAddress {
+			shared = append(shared, AddressesOf(r)...)
+		}
+	}
+	if len(shared) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, p := range all {
+		if slices.ContainsFunc(shared, p.Contains) {
+			texts = append(texts, p.String())
+		}
+	}
+	own := ownAddresses(model.State{Resources: s.Resources, Networks: []model.Network{{Node: self, Addresses: texts}}})
+	var out []string
+	for _, p := range own[self] {
+		out = append(out, p.String())
+	}
+	slices.Sort(out)
 	return slices.Compact(out)
 }

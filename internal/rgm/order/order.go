@@ -26,17 +26,31 @@ type Step struct {
 }
 
 // Plan returns the assignments that have to change now, sorted by group.
-func Plan(s model.State) []Step {
-	in := index(s)
+func Plan(s model.State) []Step { return new(Planner).Plan(s) }
+
+// Planner is Plan with a memory: what was solved last is not solved again while nothing that the places depend on has changed. It is not safe for use by
+// several goroutines; the zero value is ready.
+type Planner struct{ last *solved }
+
+// Plan is Plan of the package.
+func (p *Planner) Plan(s model.State) []Step {
+	v := look(s, p.last)
+	p.last = &v.solved
+	return v.steps()
+}
+
+// steps carries the placement out as far as it is safe now.
+func (v *View) steps() []Step {
+	for _, p := range v.planners {
+		p.depart()
+	}
+	v.admit()
 	var steps []Step
-	for _, g := range s.Groups {
-		old, exists := in.assignments[g.Name]
-		if !exists && !g.Managed {
+	for _, p := range v.planners {
+		if !p.exists && !p.g.Managed {
 			continue
 		}
-		p := planner{in: in, s: s, g: g, old: old, next: clone(old)}
-		p.next.Group = g.Name
-		if next, why := p.plan(); !exists || !reflect.DeepEqual(next, old) {
+		if next, why := p.done(); !p.exists || !reflect.DeepEqual(next, p.old) {
 			steps = append(steps, Step{Assignment: next, Why: why})
 		}
 	}
@@ -53,8 +67,8 @@ type facts struct {
 	incarnation map[cluster.NodeName]cluster.Incarnation
 }
 
-func index(s model.State) facts {
-	in := facts{
+func index(s *model.State) *facts {
+	in := &facts{
 		assignments: map[cluster.GroupName]model.Assignment{}, wants: map[cluster.GroupName]model.Want{}, instances: map[cluster.GroupName][]model.Instance{},
 		live: map[model.Target]bool{}, held: map[model.Target]bool{}, incarnation: map[cluster.NodeName]cluster.Incarnation{},
 	}
@@ -91,22 +105,33 @@ func clone(a model.Assignment) model.Assignment {
 
 // planner plans one group.
 type planner struct {
-	in       facts
-	s        model.State
-	g        model.Group
+	in       *facts
+	s        *model.State
+	g        *model.Group
 	old      model.Assignment
 	next     model.Assignment
+	exists   bool // the assignment
 	explicit []cluster.NodeName
 	remaster bool
 	reason   string
+	ignored  string // why what was asked for is not done
+	refusals []model.Note
+	wanted   []cluster.NodeName // where the group shall run in the end, in the order of its nodelist
+	keep     []model.Target
+	waiting  []model.Note // what an admission waits for
 }
 
-func (p *planner) plan() (model.Assignment, string) {
+// prepare applies what was asked and what was reported to the assignment, but for the nodes.
+func (p *planner) prepare() {
+	p.next, p.explicit, p.remaster, p.reason = clone(p.old), nil, false, ""
+	p.next.Group = p.g.Name
 	p.newFormation()
 	p.heedWant()
 	p.heedPleas()
-	wanted := p.wanted()
-	p.move(wanted)
+}
+
+// done gives the assignment its version and the log its line.
+func (p *planner) done() (model.Assignment, string) {
 	if p.old.Version == 0 || p.next.Restart != p.old.Restart || !slices.Equal(p.next.Targets, p.old.Targets) {
 		p.next.Version = p.old.Version + 1
 		p.next.Epoch = p.s.Basis.Epoch
@@ -143,15 +168,13 @@ func (p *planner) fewer(nodes []cluster.NodeName) {
 	}
 }
 
-// desiring is the group with the number of primaries that it shall have now.
-func (p *planner) desiring() model.Group {
-	g := p.g
-	if p.next.Primaries > 0 && p.next.PrimariesOf == g.DesiredPrimaries {
-		g.DesiredPrimaries = min(g.DesiredPrimaries, p.next.Primaries)
-	} else {
-		p.next.Primaries, p.next.PrimariesOf = 0, 0
+// desiring is the number of primaries that the group shall have now.
+func (p *planner) desiring() int {
+	if p.next.Primaries > 0 && p.next.PrimariesOf == p.g.DesiredPrimaries {
+		return min(p.g.DesiredPrimaries, p.next.Primaries)
 	}
-	return g
+	p.next.Primaries, p.next.PrimariesOf = 0, 0
+	return p.g.DesiredPrimaries
 }
 
 // heedWant carries out, once, what an administrator asked for.
@@ -162,11 +185,13 @@ func (p *planner) heedWant() {
 	}
 	p.next.WantSeq = w.Seq
 	switch {
+	case p.ignored != "":
+		// What runs is not stopped for a place that does not exist.
+		p.note("", place.Ignored, p.ignored)
 	case w.Restart:
 		p.next.Restart++
 		p.reason = "restart asked for"
 	case w.Online && len(w.Nodes) > 0 && !slices.ContainsFunc(w.Nodes, p.able):
-		// What runs is not stopped for a place that does not exist.
 		p.note("", place.Ignored, fmt.Sprintf("none of the nodes asked for (%v) is in the cluster now and in the nodelist; nothing was changed", w.Nodes))
 	case w.Online && len(w.Nodes) > 0:
 		p.next.Off = false
@@ -178,7 +203,7 @@ func (p *planner) heedWant() {
 		p.reason = "asked for"
 	case w.Online:
 		p.next.Off, p.next.OffNodes = false, nil
-		p.next.Primaries, p.next.PrimariesOf = 0, 0
+		p.next.Primaries, p.next.PrimariesOf, p.next.HeldAt = 0, 0, 0
 		p.remaster = w.Remaster
 		if w.Force {
 			p.next.Failures = nil
@@ -217,7 +242,7 @@ func (p *planner) heedPleas() {
 			p.reason = fmt.Sprintf("resource %s on %s: %s", f.Resource, f.Node, f.Why)
 		}
 	}
-	p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return !place.Fresh(p.s, p.g, f) })
+	p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return !place.Fresh(p.s.Now, p.g, f) })
 	if len(p.next.Failures) == 0 {
 		p.next.Failures = nil
 	}
@@ -227,37 +252,19 @@ func target(i model.Instance) model.Target {
 	return model.Target{Node: i.Node, Incarnation: i.Incarnation}
 }
 
-// wanted says where the group shall run in the end.
-func (p *planner) wanted() []cluster.NodeName {
+// off reports whether the group is not to run at all, and notes why.
+func (p *planner) off() bool {
 	switch {
 	case !p.g.Managed:
 		p.note("", place.Unmanaged, "not managed; manage it with `redoubt group manage "+string(p.g.Name)+"`")
-		return nil
 	case p.next.Off && p.old.WantSeq == 0 && p.next.WantSeq == 0:
 		p.note("", place.Off, "never brought online; `redoubt group online "+string(p.g.Name)+"` does")
-		return nil
 	case p.next.Off:
 		p.note("", place.Off, "taken offline, or not started with a new cluster; `redoubt group online "+string(p.g.Name)+"` brings it back")
-		return nil
+	default:
+		return false
 	}
-	var current []cluster.NodeName
-	for _, t := range p.next.Targets {
-		if p.in.live[t] {
-			current = append(current, t.Node)
-		}
-	}
-	c := place.Choose(p.s, place.Request{
-		Group: p.desiring(), Current: current, Explicit: p.explicit, Remaster: p.remaster,
-		OffNodes: p.next.OffNodes, Failures: p.next.Failures, Decided: p.old.Epoch,
-	})
-	p.next.Notes = append(p.next.Notes, c.Notes...)
-	if p.explicit == nil && !p.remaster && len(p.pending()) > 0 {
-		// A move that an administrator ordered is still under way: its goal holds while its nodes can take it.
-		if goal := p.goal(c); goal != nil {
-			return goal
-		}
-	}
-	return c.Nodes
+	return true
 }
 
 // pending are the nodes that were chosen but could not be made targets yet.
@@ -271,29 +278,13 @@ func (p *planner) pending() []cluster.NodeName {
 	return nodes
 }
 
-// goal is the earlier choice, if every node of it may still run the group.
-func (p *planner) goal(c place.Choice) []cluster.NodeName {
-	if p.g.Suspended && p.in.wants[p.g.Name].Seq == 0 {
-		return nil
-	}
-	for _, n := range p.next.Wanted {
-		if _, member := p.in.incarnation[n]; !member {
-			return nil
-		}
-		refused := slices.ContainsFunc(c.Notes, func(t model.Note) bool {
-			return t.Node == n && t.Name != place.Evacuated
-		})
-		if refused || !slices.Contains(p.g.Nodelist, n) {
-			return nil
-		}
-	}
-	return p.next.Wanted
-}
-
-// move computes targets and leavers on the way to wanted.
-func (p *planner) move(wanted []cluster.NodeName) {
+// depart computes who leaves and who stays on the way to the nodes that are wanted.
+func (p *planner) depart() {
 	// Wanted is kept in node order so that equal choices compare equal.
-	p.next.Wanted = slices.Sorted(slices.Values(wanted))
+	p.next.Wanted = slices.Sorted(slices.Values(p.wanted))
+	if len(p.next.Wanted) == 0 {
+		p.next.Wanted = nil
+	}
 	var stopFailed []cluster.NodeName
 	for _, i := range p.in.instances[p.g.Name] {
 		if i.State == model.GroupErrorStopFailed && p.in.live[target(i)] {
@@ -301,22 +292,21 @@ func (p *planner) move(wanted []cluster.NodeName) {
 			p.note(i.Node, place.StopFailed, "a stop failed ("+i.BlockedOn+"); see what is wrong, then `redoubt resource clear`")
 		}
 	}
-	var keep []model.Target
 	for _, t := range p.next.Targets {
 		switch {
-		case p.in.live[t] && (slices.Contains(wanted, t.Node) || slices.Contains(stopFailed, t.Node)):
-			keep = append(keep, t)
+		case p.in.live[t] && (slices.Contains(p.wanted, t.Node) || slices.Contains(stopFailed, t.Node)):
+			p.keep = append(p.keep, t)
 		case p.in.live[t] || p.in.held[t]:
 			p.leave(t)
 		}
 	}
 	p.next.Leaving = slices.DeleteFunc(p.next.Leaving, func(t model.Target) bool { return p.left(t) })
-	p.strays(keep)
+	p.strays(p.keep)
 	if len(p.next.Leaving) == 0 {
 		p.next.Leaving = nil
 	}
 	slices.SortFunc(p.next.Leaving, byNode)
-	p.next.Targets = p.admit(keep, wanted)
+	p.next.Targets = p.keep
 }
 
 // leave makes a target leave, once.
@@ -351,39 +341,6 @@ func (p *planner) strays(keep []model.Target) {
 		t := target(i)
 		if i.MayRun() && (p.in.live[t] || p.in.held[t]) && !slices.Contains(keep, t) && !slices.Contains(p.next.Leaving, t) {
 			p.next.Leaving = append(p.next.Leaving, t)
-		}
-	}
-}
-
-// admit adds to keep those wanted nodes for which there is room now.
-func (p *planner) admit(keep []model.Target, wanted []cluster.NodeName) []model.Target {
-	targets := slices.Clone(keep)
-	for _, n := range wanted {
-		inc, member := p.in.incarnation[n]
-		t := model.Target{Node: n, Incarnation: inc}
-		if !member || slices.Contains(targets, t) {
-			continue
-		}
-		if len(targets)+len(p.next.Leaving) >= p.g.MaximumPrimaries || slices.ContainsFunc(p.next.Leaving, func(l model.Target) bool { return l.Node == n }) {
-			p.waits(n)
-			continue
-		}
-		targets = append(targets, t)
-	}
-	slices.SortFunc(targets, byNode)
-	if len(targets) == 0 {
-		return nil
-	}
-	return targets
-}
-
-// waits says for whom a chosen node has to wait.
-func (p *planner) waits(n cluster.NodeName) {
-	for _, l := range p.next.Leaving {
-		if p.in.held[l] {
-			p.note(n, place.Unreleased, fmt.Sprintf("waits until it is certain that %s, which was lost, runs nothing any more", l.Node))
-		} else {
-			p.note(n, place.Stopping, fmt.Sprintf("waits until %s has stopped the group", l.Node))
 		}
 	}
 }

@@ -1,0 +1,311 @@
+package order
+
+import (
+	"reflect"
+	"slices"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/place"
+	"redoubt/internal/rgm/plan"
+)
+
+// View is the placement of all groups of one snapshot, with what spoke for and against each node.
+type View struct {
+	solved
+	planners []*planner // in the order of the state's groups, as the groups of the problem
+	in       *facts
+}
+
+// solved is a problem with its result.
+type solved struct {
+	Problem plan.Problem
+	Result  plan.Result
+	Err     error // the planner can not work with the configuration: everything stays where it is
+}
+
+// Look places the groups of a snapshot.
+func Look(s model.State) *View { return look(s, nil) }
+
+func look(s model.State, last *solved) *View {
+	v := &View{in: index(&s)}
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		old, exists := v.in.assignments[g.Name]
+		v.planners = append(v.planners, &planner{in: v.in, s: &s, g: g, old: old, exists: exists})
+	}
+	for {
+		for _, p := range v.planners {
+			p.prepare()
+		}
+		v.Problem = v.problem(&s)
+		if last != nil && reflect.DeepEqual(v.Problem, last.Problem) {
+			v.solved = *last
+		} else {
+			v.Result, v.Err = plan.Solve(v.Problem, plan.Effort{})
+		}
+		if !v.refuse() {
+			break
+		}
+	}
+	v.choose(&s)
+	return v
+}
+
+// refuse takes back the requests that the planner refuses, and reports whether there were any.
+func (v *View) refuse() bool {
+	again := false
+	for i, p := range v.planners {
+		if v.Err != nil || p.ignored != "" {
+			continue
+		}
+		if note, refused := v.Result.Refused(i); refused {
+			p.ignored, again = "what was asked for was not done: "+note.Text, true
+		}
+	}
+	return again
+}
+
+// problem is the snapshot as the planner of places sees it.
+func (v *View) problem(s *model.State) plan.Problem {
+	p := plan.Problem{Concentrate: s.Cluster.Concentrates(), Kinds: kinds(s)}
+	kind := map[string]int{}
+	for i, k := range p.Kinds {
+		kind[k] = i
+	}
+	number := map[cluster.NodeName]int{}
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		number[n.Name] = i
+		p.Nodes = append(p.Nodes, plan.Node{Name: string(n.Name), Down: !n.Member || n.QuorumServer, Limits: limits(n, p.Kinds, kind)})
+	}
+	groups := make(map[cluster.GroupName]int, len(s.Groups))
+	for i := range s.Groups {
+		groups[s.Groups[i].Name] = i
+	}
+	p.Groups = make([]plan.Group, len(s.Groups))
+	for i, x := range v.planners {
+		x.describe(&p.Groups[i], number, kind, len(p.Kinds))
+		for _, a := range x.g.Affinities {
+			if t, ok := groups[a.Target]; ok && t != i {
+				p.Groups[i].Affinities = append(p.Groups[i].Affinities, plan.Affinity{Kind: affinityKinds[a.Kind], Target: t})
+			}
+		}
+	}
+	return p
+}
+
+var affinityKinds = map[model.AffinityKind]plan.Kind{
+	model.AffinityPrefer: plan.Prefer, model.AffinityRequire: plan.Require, model.AffinityDelegate: plan.Delegate, model.AffinityAvoid: plan.Avoid, model.AffinityForbid: plan.Forbid,
+}
+
+var preemptions = map[model.PreemptionMode]plan.Preemption{model.PreemptionNoCost: plan.NoCost, model.PreemptionNever: plan.Never}
+
+// kinds are the names of the loads that are limited somewhere, sorted; others can not matter.
+func kinds(s *model.State) []string {
+	var out []string
+	for i := range s.Nodes {
+		for _, l := range s.Nodes[i].LoadLimits {
+			out = append(out, l.Name)
+		}
+	}
+	for i := range s.Groups {
+		for _, f := range s.Groups[i].LoadFactors {
+			out = append(out, f.Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func limits(n *model.NodeState, kinds []string, kind map[string]int) []plan.Limit {
+	if len(n.LoadLimits) == 0 {
+		return nil
+	}
+	out := make([]plan.Limit, len(kinds))
+	for i := range out {
+		out[i] = plan.Limit{Soft: plan.Unlimited, Hard: plan.Unlimited}
+	}
+	bound := func(n int64) int64 {
+		if n == model.Unlimited {
+			return plan.Unlimited
+		}
+		return n
+	}
+	for _, l := range n.LoadLimits {
+		out[kind[l.Name]] = plan.Limit{Soft: bound(l.Soft), Hard: bound(l.Hard)}
+	}
+	return out
+}
+
+// describe gives the planner's view of one group, but for its affinities.
+func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind map[string]int, kinds int) {
+	*g = plan.Group{
+		Name: string(p.g.Name), Suspended: p.g.Suspended, Failback: p.g.Failback, Remaster: p.remaster, Priority: p.g.Priority, Preemption: preemptions[p.g.PreemptionMode],
+		Desired: p.desiring(), Maximum: p.g.MaximumPrimaries,
+	}
+	numbers := func(names []cluster.NodeName) (out []int) {
+		for _, n := range names {
+			if i, ok := number[n]; ok {
+				out = append(out, i)
+			}
+		}
+		return out
+	}
+	g.Nodelist = numbers(p.g.Nodelist)
+	if len(p.g.LoadFactors) > 0 {
+		g.Loads = make([]int64, kinds)
+		for _, f := range p.g.LoadFactors {
+			g.Loads[kind[f.Name]] = f.Load
+		}
+	}
+	if g.Off = p.off(); g.Off {
+		return
+	}
+	under := p.underWay()
+	g.Current, g.Explicit = numbers(p.current(under)), numbers(p.explicit)
+	g.Held = p.next.HeldAt != 0 && p.next.HeldAt == p.s.Basis.Epoch && len(g.Current) >= g.Desired
+	for _, n := range p.g.Nodelist {
+		i, ok := number[n]
+		if !ok {
+			continue
+		}
+		if joined := &p.s.Nodes[i]; joined.Member && p.old.Epoch != 0 && joined.Since > p.old.Epoch {
+			g.Draws = append(g.Draws, i)
+		}
+	}
+	p.refusals = place.Refusals(p.s, p.request(under))
+	for _, note := range p.refusals {
+		if i, ok := number[note.Node]; ok && note.Name != place.NotMember {
+			g.Refused = append(g.Refused, plan.Refusal{Node: i, Reason: plan.Reason(note.Name), Text: note.Text, Stays: note.Name == place.Giveover})
+		}
+	}
+}
+
+// current is where the group counts as running: on its living targets, or, while a move is under way, where it goes.
+func (p *planner) current(underWay []cluster.NodeName) []cluster.NodeName {
+	if len(underWay) > 0 {
+		return underWay
+	}
+	var out []cluster.NodeName
+	for _, t := range p.next.Targets {
+		if p.in.live[t] {
+			out = append(out, t.Node)
+		}
+	}
+	return out
+}
+
+// underWay are the nodes of a move that is not finished, if each of them can still take the group: its goal holds as if it had been reached.
+func (p *planner) underWay() []cluster.NodeName {
+	goal := p.next.Wanted
+	if p.explicit != nil || p.remaster || len(p.pending()) == 0 || slices.ContainsFunc(goal, func(n cluster.NodeName) bool { return !p.able(n) }) {
+		return nil
+	}
+	if slices.ContainsFunc(place.Refusals(p.s, p.request(goal)), func(n model.Note) bool { return slices.Contains(goal, n.Node) }) {
+		return nil
+	}
+	return goal
+}
+
+func (p *planner) request(underWay []cluster.NodeName) place.Request {
+	return place.Request{Group: p.g, Explicit: p.explicit, UnderWay: underWay, OffNodes: p.next.OffNodes, Failures: p.next.Failures}
+}
+
+// choose takes the placement over: where each group shall run, and the notes that say why not elsewhere.
+func (v *View) choose(s *model.State) {
+	for i, p := range v.planners {
+		g := &v.Problem.Groups[i]
+		switch {
+		case g.Off:
+			continue
+		case v.Err != nil:
+			p.wanted = p.current(nil)
+			p.note("", place.Unplanned, v.Err.Error()+"; everything stays where it is")
+			continue
+		}
+		at := v.Result.Nodes(i)
+		for _, n := range g.Nodelist {
+			if slices.Contains(at, n) {
+				p.wanted = append(p.wanted, s.Nodes[n].Name)
+			}
+		}
+		p.holds(g, at)
+		p.explain(v.Result, i)
+	}
+}
+
+// holds notes that the group is where an administrator put it.
+func (p *planner) holds(g *plan.Group, at []int) {
+	switch {
+	case len(g.Explicit) > 0 && len(at) > 0:
+		p.next.HeldAt = p.s.Basis.Epoch
+	case !g.Held || !slices.Equal(slices.Sorted(slices.Values(g.Current)), at):
+		p.next.HeldAt = 0
+	}
+}
+
+// explain notes what keeps the group from nodes, or from running at all.
+func (p *planner) explain(r plan.Result, i int) {
+	for _, note := range p.refusals {
+		if note.Name == place.Giveover && slices.Contains(p.wanted, note.Node) {
+			note = model.Note{Node: note.Node, Name: place.Surrounded, Text: "was asked to give the group up, but no other node can run it"}
+		}
+		p.next.Notes = append(p.next.Notes, note)
+	}
+	if p.g.Suspended {
+		p.note("", place.Suspended, "automatic recovery is suspended; resume it with `redoubt group resume "+string(p.g.Name)+"`")
+	}
+	if left, ok := r.Left(i); ok && !p.g.Suspended && p.desiring() > 0 {
+		p.note("", string(left.Reason), left.Text)
+	}
+}
+
+// Of gives the number of a group in the problem and its result, and whether there is one.
+func (v *View) Of(name cluster.GroupName) (int, bool) {
+	i := slices.IndexFunc(v.planners, func(p *planner) bool { return p.g.Name == name })
+	return i, i >= 0
+}
+
+// Wanted is where a group shall run in the end, in the order of its nodelist.
+func (v *View) Wanted(i int) []cluster.NodeName { return v.planners[i].wanted }
+
+// Notes are what is to be said of a group's place.
+func (v *View) Notes(i int) []model.Note { return v.planners[i].next.Notes }
+
+// Choose is where a group would be placed beside all others if it ran on the nodes of current, with so many primaries desired, but not on those
+// of without. Suspension does not count: it is asked for an administrator.
+func Choose(s model.State, name cluster.GroupName, current, without []cluster.NodeName, primaries int) []cluster.NodeName {
+	v := Look(s)
+	i, ok := v.Of(name)
+	if !ok || v.Err != nil {
+		return nil
+	}
+	var on []int
+	for n := range s.Nodes {
+		if slices.Contains(current, s.Nodes[n].Name) {
+			on = append(on, n)
+		}
+	}
+	p := plan.With(v.Problem, func(p *plan.Problem) {
+		g := &p.Groups[i]
+		g.Off, g.Suspended, g.Held, g.Explicit, g.Current, g.Desired = false, false, false, nil, on, primaries
+		g.Refused = slices.Clone(g.Refused)
+		for n := range s.Nodes {
+			if slices.Contains(without, s.Nodes[n].Name) {
+				g.Refused = append(g.Refused, plan.Refusal{Node: n, Reason: plan.Reason(place.TakenOff), Text: "is left out"})
+			}
+		}
+	})
+	r, err := plan.Solve(p, plan.Effort{})
+	if err != nil {
+		return nil
+	}
+	var out []cluster.NodeName
+	for _, n := range p.Groups[i].Nodelist {
+		if slices.Contains(r.Nodes(i), n) {
+			out = append(out, s.Nodes[n].Name)
+		}
+	}
+	return out
+}
