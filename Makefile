@@ -9,7 +9,7 @@ VULNVER  = v1.9.0
 
 .PHONY: build test check lint demo e2e sim fuzz vuln bench bench-assess docs deb install-deps clean
 
-build: ## bin/redoubt and bin/redoubtd
+build: ## bin/redoubt, bin/redoubtd and bin/redoubt-guard
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 # Packages whose tests run real daemons, agents and namespaces: one after the other, so that they wait for the machine and not for each other.

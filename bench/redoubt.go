@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"redoubt/internal/guard"
 	"redoubt/internal/lab"
 )
 
@@ -78,8 +79,7 @@ func (s *redoubt) moved(context.Context, string) error { return nil }
 
 func (s *redoubt) daemon(p process) bool { return p.name == "redoubtd" || isGuard(p) }
 
-// isGuard knows the guard by its first argument.
-func isGuard(p process) bool { return len(p.argv) > 1 && p.argv[1] == "guard" }
+func isGuard(p process) bool { return guard.Is(p.argv) }
 
 func isDaemonAlone(p process) bool { return filepath.Base(p.argv[0]) == "redoubtd" && !isGuard(p) }
 

@@ -1,5 +1,5 @@
-// Command redoubtd is the daemon of a node. "redoubtd guard" is the process that ends a node's services when their lease ends; the daemon starts it. "redoubtd descend" gives
-// up root and becomes a program of an application; the daemon starts that too.
+// Command redoubtd is the daemon of a node. "redoubtd guard" is what redoubt-guard is, where that program can not be used: the process that ends a node's services when
+// their lease ends. "redoubtd descend" gives up root and becomes a program of an application. The daemon starts both.
 package main
 
 import (

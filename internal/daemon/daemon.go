@@ -44,6 +44,7 @@ type Daemon struct {
 	meter   *metrics.Metrics
 
 	commands *commandLog
+	guard    *os.File // the program of the guard; nil: this one
 
 	node    atomic.Pointer[node] // nil: in no cluster, or not yet up
 	changed chan struct{}        // an identity was written
@@ -86,6 +87,13 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	d.log.Info("redoubtd begins", "version", version.Version, "node", d.cfg.Node)
 	if err := d.installTools(); err != nil {
 		d.log.Warn("agents will not find the commands that they call", "err", err)
+	}
+	if !d.cfg.QuorumServer {
+		program, err := d.findGuard(ctx)
+		if err != nil {
+			d.log.Warn("the guard's own program can not be used: this program is its own guard until the daemon is started again, safe as ever, but it locks more memory", "err", err)
+		}
+		d.guard = program
 	}
 	if err := leaveNoCore(); err != nil {
 		d.log.Warn("a core file of this daemon would hold its keys", "err", err)
@@ -194,6 +202,7 @@ func (d *Daemon) belong(ctx context.Context, id *identity) error {
 	if err != nil {
 		return err
 	}
+	n.guard = d.guard
 	defer d.node.Store(nil)
 	defer d.control.Exit()
 	g, ctx := errgroup.WithContext(ctx)

@@ -85,10 +85,12 @@ func programs() []program {
 		},
 		{
 			name: "guard", does: "end the services of a node in time",
-			calls: []string{"redoubtd guard"},
+			calls: []string{"redoubt-guard", "redoubtd guard"},
 			text: []string{
 				"The daemon starts the guard; nobody else does. It is told until when the services may run, and needs nothing else: no network, no disk, no daemon. When that time passes, or the daemon dies, it removes the addresses, kills every process of the services " +
 					"and unmounts their file systems, and tells the others that it has.",
+				"It is the program redoubt-guard, beside redoubtd: small, for all of it is locked in memory. The daemon opens it once, at its start. When it is missing, when others than root may have written it, or when it is of another version than the daemon, " +
+					"the daemon says so in its log and is its own guard: redoubtd guard is the same. A daemon that was restarted goes on with the guard that runs.",
 				"It is the first process of the PID namespace in which the services run. So they end with it, whatever ends it. The kernel removes their addresses by itself when the guard has not renewed them.",
 			},
 			lists: []section{{"EXIT STATUS", [][2]string{{"0", "everything has ended"}, {"1", "something survived"}, {"2", "it could not begin"}}}}, example: "redoubtd guard",

@@ -43,6 +43,7 @@ type node struct {
 	routed   privnet.Desired
 	routedAt time.Time
 
+	guard     *os.File // its program; nil: this one
 	transport *beat.Transport
 	private   *privnet.Net
 	store     *etcdstore.Store
@@ -172,7 +173,7 @@ func (n *node) end(err error) error {
 func (n *node) newLives() *lives {
 	return &lives{
 		guard: guardlink.Config{
-			RunDir: n.cfg.Run + "/guard", Cgroup: n.cfg.services(), OnUnkillable: n.cfg.OnUnkillable, ShareMounts: true, Log: n.log,
+			Program: n.guard, RunDir: n.cfg.Run + "/guard", Cgroup: n.cfg.services(), OnUnkillable: n.cfg.OnUnkillable, ShareMounts: true, Log: n.log,
 		},
 		log: n.log, node: n.cfg.Node, store: n.store, member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, leaving: n.leaving.Load, work: n.serve,
 	}

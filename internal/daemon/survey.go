@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/guard"
 	"redoubt/internal/survey"
 )
 
@@ -21,7 +22,7 @@ import (
 func (d *Daemon) Survey(context.Context) v1.NodePosture {
 	c := survey.Config{Data: d.cfg.Data, Etc: d.cfg.Etc, State: []string{d.cfg.path(dirEtcd), filepath.Join(d.cfg.Run, "guard")}}
 	if self, err := os.Executable(); err == nil {
-		c.Programs = []string{self, filepath.Join(filepath.Dir(self), "redoubt")}
+		c.Programs = []string{self, filepath.Join(filepath.Dir(self), "redoubt"), filepath.Join(filepath.Dir(self), guard.Name)}
 	}
 	n := d.node.Load()
 	if n != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"redoubt/internal/guard"
 	"redoubt/internal/lab"
 )
 
@@ -78,7 +79,7 @@ func TestLostCopiesAndRemovedNodes(t *testing.T) {
 	if out := w.do(t, "n3", "status"); !strings.Contains(out, "removed from cluster") {
 		t.Errorf("status on n3:\n%s", out)
 	}
-	if out, err := w.Output(t.Context(), "n3", "pgrep", "-f", "redoubtd guard"); err == nil {
+	if out, err := w.Output(t.Context(), "n3", "pgrep", "-x", guard.Name); err == nil {
 		t.Errorf("a guard still runs on n3: %s", out)
 	}
 }

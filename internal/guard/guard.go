@@ -1,4 +1,4 @@
-// Package guard is the process that ends a node's services when their lease ends. It is started by the daemon as "redoubtd guard", is the first
+// Package guard is the process that ends a node's services when their lease ends. It is started by the daemon as redoubt-guard, is the first
 // process of a PID namespace in which every service runs, and does three things in the moment when the lease passes, the daemon dies
 // unannounced, or it is told to: it kills the node's service cgroup and the rest of its namespace, removes the addresses and mounts that
 // are owed, and sends the datagrams that the daemon sealed beforehand for this case. Then it ends, for ever, and the kernel ends whatever
@@ -21,7 +21,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"redoubt/internal/version"
 )
+
+// Name is the program of the guard, and what its process is called.
+const Name = "redoubt-guard"
 
 // Names of the files in the run directory.
 const (
@@ -67,10 +72,16 @@ type guard struct {
 	owedA []address
 }
 
-// Main runs a guard with the command line arguments after "guard". It ends the process: with status 0 after an orderly or clean end, with 1 when
+// Is reports whether a process with this command line is a guard: the program of its own, or a daemon's with the word guard.
+func Is(argv []string) bool {
+	return len(argv) > 0 && filepath.Base(argv[0]) == Name || len(argv) > 1 && argv[1] == "guard"
+}
+
+// Main runs a guard with its command line arguments. It ends the process: with status 0 after an orderly or clean end, with 1 when
 // something survived. It returns, with status 2, only when it could not begin. Descriptor 3 is the control connection of the daemon that starts it.
 func Main(args []string) int {
 	runtime.LockOSThread()
+	name()
 	ignoreSignals()
 	g := &guard{conn: 3, pending: -1, watchdog: -1, sysrq: -1}
 	err := g.configure(args)
@@ -79,7 +90,7 @@ func Main(args []string) int {
 	}
 	if err != nil {
 		g.reply(Frame{Kind: KindRefused, Text: err.Error()})
-		fmt.Fprintln(os.Stderr, "redoubtd guard:", err)
+		fmt.Fprintln(os.Stderr, Name+":", err)
 		return 2
 	}
 	// At once, past what the runtime and others may have to do at an exit: the end of this process is what ends the namespace.
@@ -177,7 +188,7 @@ func (g *guard) listenOn(path string) error {
 }
 
 func (g *guard) state() Frame {
-	return Frame{Kind: KindState, Text: State{Incarnation: g.cfg.incarnation, Lease: g.lease, Owed: g.target.owed, Warnings: g.warnings}.Encode()}
+	return Frame{Kind: KindState, Text: State{Version: version.Version, Incarnation: g.cfg.incarnation, Lease: g.lease, Owed: g.target.owed, Warnings: g.warnings}.Encode()}
 }
 
 // reply never blocks: a daemon that does not read its answers is a dead daemon to itself, not a danger to the guard.

@@ -10,12 +10,19 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // priority is the real-time priority of the guard's threads: above the daemon's, below the kernel's own.
 const priority = 60
+
+// name calls the process by its name: it was started by a descriptor, whose number the kernel takes for one. It is called on the first thread.
+func name() {
+	b := append([]byte(Name), 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0)
+}
 
 // ownProc gives the PID namespace its own /proc. The mount it covers is made private first, so that the new one is not seen outside;
 // every other mount keeps its propagation, so that file systems mounted by services are seen by the host and the other way round.

@@ -91,6 +91,7 @@ func ParseOwed(s string) (Owed, error) {
 
 // State is what a guard tells a daemon that attaches.
 type State struct {
+	Version     string // of its program; "": older than guards that say so
 	Incarnation string
 	Lease       int64 // CLOCK_BOOTTIME nanoseconds; 0: none was given yet
 	Owed        []Owed
@@ -100,6 +101,7 @@ type State struct {
 // Encode gives the form that ParseState reads: lines of KEY VALUE.
 func (s State) Encode() string {
 	var b strings.Builder
+	b.WriteString("version " + s.Version + "\n")
 	b.WriteString("incarnation " + s.Incarnation + "\n")
 	b.WriteString("lease " + itoa(s.Lease) + "\n")
 	for _, o := range s.Owed {
@@ -117,6 +119,8 @@ func ParseState(text string) (State, error) {
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch key {
+		case "version":
+			s.Version = value
 		case "incarnation":
 			s.Incarnation = value
 		case "lease":

@@ -23,9 +23,9 @@ import (
 
 // Config says which guard to start or to find.
 type Config struct {
-	// Exe and Args are the program that runs guard.Main: Exe with Args, "guard" and the guard's options. Exe "" is this program.
-	Exe  string
-	Args []string
+	// Program is the guard's own program, held open, with a descriptor that is not among the first ones (see execcheck.Hold). nil: this program is started, with the
+	// word guard.
+	Program *os.File
 	// RunDir is where the control socket and the records of the guard lie; on a memory file system.
 	RunDir string
 	// Cgroup is the absolute path of the node's service cgroup; it is made when it is missing.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,10 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/agent"
+	"redoubt/internal/execcheck"
 	"redoubt/internal/fault"
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
 	"redoubt/internal/membership"
+	"redoubt/internal/version"
 )
 
 // TestEveryServiceDies is the promise of the guard: whatever ends it, nothing of the node's services is left, and the address is gone.
@@ -401,4 +404,55 @@ func TestAddressStaysUnderShortLeases(t *testing.T) {
 		t.Error("the address went though the lease was prolonged")
 	}
 	within(t, 5*time.Second, "the address is gone with the lease", func() bool { return !hasAddress(t, vip) })
+}
+
+// TestProgramOfItsOwn: the guard is the program that the daemon holds open, also when its name is gone, with all that a guard has to be.
+func TestProgramOfItsOwn(t *testing.T) {
+	dir, err := os.MkdirTemp("/var/lib", "rdt-guard-") // root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, guard.Name)
+	if out, err := exec.Command("go", "build", "-o", path, "redoubt/cmd/redoubt-guard").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cfg := testConfig(t)
+	if cfg.Program, err = execcheck.Hold(path); err != nil {
+		t.Fatal(err)
+	}
+	defer cfg.Program.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	n, err := startNode(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.link.Kill(); <-n.link.Done(); n.proc.Close() })
+	proc := func(name string) string {
+		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(n.link.PID()), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if got := strings.TrimSpace(proc("comm")); got != guard.Name {
+		t.Errorf("the process is called %q", got)
+	}
+	if !guard.Is(strings.Split(proc("cmdline"), "\x00")) {
+		t.Errorf("its command line %q is no guard's", proc("cmdline"))
+	}
+	if got := n.link.State().Version; got != version.Version {
+		t.Errorf("it says that it is of version %q", got)
+	}
+	if err := n.serve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	namespace := namespaceOf(t, n.link.PID())
+	complete(t, n, namespace)
+	r, err := n.link.Fence(t.Context())
+	if err != nil || !r.Clean || hasAddress(t, vip) || len(members(t, namespace, n.link.PID())) > 0 {
+		t.Errorf("%+v, %v; address %v, processes %v", r, err, hasAddress(t, vip), members(t, namespace, n.link.PID()))
+	}
 }

@@ -60,10 +60,6 @@ func (cfg Config) spawn(ctx context.Context) (*Link, error) {
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "daemon")
 	defer ours.Close()
-	exe := cfg.Exe
-	if exe == "" {
-		exe = "/proc/self/exe"
-	}
 	how := cfg.OnUnkillable
 	if how == "" {
 		how = guard.OnUnkillableReport
@@ -73,8 +69,12 @@ func (cfg Config) spawn(ctx context.Context) (*Link, error) {
 		life = guard.AddressLife
 	}
 	// Not bound to ctx: the guard outlives the call, and the daemon too if that is planned.
-	cmd := exec.Command(exe, append(append([]string{}, cfg.Args...), "guard",
-		"-cgroup", cfg.Cgroup, "-run", cfg.RunDir, "-incarnation", cfg.Incarnation, "-on-unkillable", how, "-address-life", life.String())...)
+	exe, argv := "/proc/self/exe", []string{os.Args[0], "guard"}
+	if cfg.Program != nil {
+		exe, argv = fmt.Sprintf("/proc/self/fd/%d", cfg.Program.Fd()), []string{guard.Name}
+	}
+	cmd := exec.Command(exe)
+	cmd.Args = append(argv, "-cgroup", cfg.Cgroup, "-run", cfg.RunDir, "-incarnation", cfg.Incarnation, "-on-unkillable", how, "-address-life", life.String())
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOTRACEBACK=single"}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs}
@@ -239,7 +239,7 @@ func (l *Link) greet(ctx context.Context, ask bool) error {
 	for _, w := range s.Warnings {
 		l.cfg.Log.Warn("guard is weaker than it should be", "cause", w)
 	}
-	l.cfg.Log.Info("guard is ready", "incarnation", s.Incarnation, "pid", l.pid)
+	l.cfg.Log.Info("guard is ready", "incarnation", s.Incarnation, "pid", l.pid, "version", s.Version)
 	go l.watchLease()
 	return nil
 }

@@ -117,6 +117,7 @@ const auditRules = `# Written by redoubt harden (HD-AUD-001); redoubt harden rev
 -w /var/lib/redoubt/node.pem -p wa -k redoubt-keys
 -w /usr/bin/redoubt -p wa -k redoubt-programs
 -w /usr/bin/redoubtd -p wa -k redoubt-programs
+-w /usr/bin/redoubt-guard -p wa -k redoubt-programs
 -w /usr/lib/redoubt/ -p wa -k redoubt-programs
 `
 

@@ -20,7 +20,7 @@ import (
 
 // Places on a machine.
 const (
-	toolDir    = "/run/lab/bin" // redoubt, redoubtd and the old command names
+	toolDir    = "/run/lab/bin" // redoubt, redoubtd, redoubt-guard and the old command names
 	etcDir     = "/etc/redoubt"
 	libDir     = "/var/lib/redoubt"
 	configFile = etcDir + "/redoubtd.yaml"

@@ -18,6 +18,7 @@ import (
 
 	"redoubt/internal/cli"
 	"redoubt/internal/fault"
+	"redoubt/internal/guard"
 )
 
 // PrivateDirs are the state directories of common services. A machine gets one of its own of each that the host has: the same directories
@@ -93,6 +94,11 @@ func (b boot) mount() error {
 	names := []string{"redoubt"}
 	if b.Kind == kindNode || b.Kind == kindQuorum {
 		tools, names = append(tools, v.hold(b.Daemon)), append(names, "redoubtd")
+		// Without it the daemon is its own guard.
+		beside := filepath.Join(filepath.Dir(b.Daemon), guard.Name)
+		if _, err := os.Stat(beside); err == nil {
+			tools, names = append(tools, v.hold(beside)), append(names, guard.Name)
+		}
 	}
 	runtime := runtimeDirs()
 	v.mount("proc", "/proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +10,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"redoubt/internal/guard"
 )
 
 // Times of the supervisor.
@@ -224,11 +226,11 @@ func (s *supervisor) stop(by unix.Signal) error {
 }
 
 // kill ends the daemon, the guard, or both, as a crash would.
-func (s *supervisor) kill(daemon, guard bool) error {
+func (s *supervisor) kill(daemon, itsGuard bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var pids []int
-	if guard {
+	if itsGuard {
 		if pids = guards(); len(pids) == 0 {
 			return errors.New("no guard runs there")
 		}
@@ -249,12 +251,12 @@ func (s *supervisor) kill(daemon, guard bool) error {
 	return nil
 }
 
-// guards finds the guard of this machine: the program that was started with the word guard as its first argument.
+// guards finds the guard of this machine.
 func guards() (pids []int) {
 	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, e := range entries {
 		b, err := os.ReadFile(e)
-		if args := bytes.Split(b, []byte{0}); err != nil || len(args) < 2 || string(args[1]) != "guard" {
+		if err != nil || !guard.Is(strings.Split(string(b), "\x00")) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(e))); err == nil {

@@ -43,8 +43,8 @@ func TestPackage(t *testing.T) {
 		t.Errorf("clrg -V: %q", got)
 	}
 	for _, path := range []string{
-		"usr/bin/redoubtd", "lib/systemd/system/redoubtd.service", "lib/systemd/system/redoubt-leave.service", "lib/systemd/system/redoubt-quorum-server.service",
-		"usr/share/man/man8/redoubt.8.gz", "usr/share/man/man8/redoubt-harden-apply.8.gz", "usr/share/bash-completion/completions/redoubt", "usr/share/zsh/vendor-completions/_redoubt",
+		"usr/bin/redoubtd", "usr/bin/redoubt-guard", "lib/systemd/system/redoubtd.service", "lib/systemd/system/redoubt-leave.service", "lib/systemd/system/redoubt-quorum-server.service",
+		"usr/share/man/man8/redoubt.8.gz", "usr/share/man/man8/redoubt-guard.8.gz", "usr/share/man/man8/redoubt-harden-apply.8.gz", "usr/share/bash-completion/completions/redoubt", "usr/share/zsh/vendor-completions/_redoubt",
 		"usr/share/doc/redoubt/quickstart.md", "usr/share/doc/redoubt/reference/checks.md", "usr/share/doc/redoubt/copyright", "usr/share/doc/redoubt/changelog.Debian.gz", "usr/lib/redoubt/types", "etc/redoubt/types",
 	} {
 		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
