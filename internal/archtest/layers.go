@@ -50,6 +50,7 @@ var layers = map[string]int{
 	"internal/privnet":    layerAdapter,
 	"internal/realtime":   layerAdapter,
 	"internal/native":     layerAdapter,
+	"internal/nft":        layerAdapter,
 	"internal/exectype":   layerAdapter,
 	"internal/execcheck":  layerAdapter,
 	"internal/descend":    layerAdapter,

@@ -48,7 +48,7 @@ type Instance struct {
 // Overrides are what a node knows of its own shared addresses before the repository does.
 type Overrides struct {
 	Taking  map[cluster.ResourceName][]Held // about to be taken
-	Leaving map[cluster.ResourceName]bool // about to be given up: not to be answered for any more
+	Leaving map[cluster.ResourceName]bool   // about to be given up: not to be answered for any more
 }
 
 // Look makes the outline of a node.

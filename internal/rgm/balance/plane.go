@@ -7,7 +7,7 @@ import (
 
 // Plane is what the kernel of one node has to look like.
 type Plane struct {
-	Tables []Table // of the services whose addresses this node holds, by name
+	Tables []Table      // of the services whose addresses this node holds, by name
 	Local  []netip.Addr // addresses that programs on this node may use although it does not hold them
 	Silent []Silent
 }

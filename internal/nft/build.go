@@ -1,0 +1,252 @@
+package nft
+
+import (
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"redoubt/internal/rgm/balance"
+)
+
+// rebuild makes a table with all it has, in the place of the one that may be there.
+func rebuild(name string, t balance.Table, devices []device, shape string, replace bool) error {
+	return commit(func(c *nftables.Conn) ([]netlink.Message, error) {
+		b := builder{c: c, t: t, table: &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}}
+		if replace {
+			c.DelTable(b.table)
+		}
+		c.AddTable(b.table)
+		b.chain(shape)
+		for _, s := range sets(b.table, t) {
+			var elements []nftables.SetElement
+			if s.elements != nil {
+				elements = s.elements()
+			}
+			if err := c.AddSet(s.set, elements); err != nil {
+				return nil, err
+			}
+		}
+		for _, v6 := range families(t.Shape) {
+			if err := b.send(v6); err != nil {
+				return nil, err
+			}
+			b.variant(variant{v6: v6})
+			b.variant(variant{v6: v6, udp: true})
+		}
+		b.entries(devices)
+		return b.late, nil
+	})
+}
+
+// builder writes the chains of a table. A rule reads only registers that it has filled itself; from rule to rule the mark of the packet carries the node.
+type builder struct {
+	c     *nftables.Conn
+	t     balance.Table
+	table *nftables.Table
+	late  []netlink.Message
+}
+
+func (b *builder) chain(name string) *nftables.Chain {
+	return b.c.AddChain(&nftables.Chain{Name: name, Table: b.table})
+}
+
+func (b *builder) rule(chain *nftables.Chain, parts ...[]expr.Any) {
+	b.c.AddRule(&nftables.Rule{Table: b.table, Chain: chain, Exprs: join(parts...)})
+}
+
+func join(parts ...[]expr.Any) []expr.Any {
+	var out []expr.Any
+	for _, p := range parts {
+		out = append(out, p...)
+	}
+	return out
+}
+
+// entries hangs the table into the devices: packets to the ports of the service go to the chain of their family and protocol.
+func (b *builder) entries(devices []device) {
+	for _, d := range devices {
+		accept := nftables.ChainPolicyAccept
+		in := b.c.AddChain(&nftables.Chain{
+			Name: "in-" + d.name, Table: b.table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookIngress, Priority: nftables.ChainPriorityFilter, Policy: &accept, Device: d.name,
+		})
+		for _, a := range d.addresses {
+			to := variant{v6: a.Is6()}
+			protocol := be16(unix.ETH_P_IP)
+			if to.v6 {
+				protocol = be16(unix.ETH_P_IPV6)
+			}
+			address := join(meta(expr.MetaKeyPROTOCOL, rKey), equal(rKey, protocol), network(offsetTo(to.v6), to.width(), rKey), equal(rKey, a.AsSlice()))
+			for _, p := range b.t.Except {
+				b.rule(in, address, port(p), verdict(expr.VerdictAccept, ""))
+			}
+			for _, p := range b.t.Ports {
+				to.udp = p.UDP
+				b.rule(in, address, port(p), verdict(expr.VerdictGoto, "flow"+to.name()))
+			}
+			if len(b.t.Ports) == 0 {
+				for _, udp := range []bool{false, true} {
+					to.udp = udp
+					b.rule(in, address, protocolIs(udp), verdict(expr.VerdictGoto, "flow"+to.name()))
+				}
+			}
+		}
+	}
+}
+
+// variant writes how a packet of a family and protocol finds its node.
+func (b *builder) variant(v variant) {
+	bySource, life := b.t.BySource, tcpLife
+	begin := beginLife
+	if v.udp {
+		bySource, life, begin = b.t.BySourceUDP, udpLife, udpLife
+	}
+	remember, flows := b.t.Remember && bySource, !v.udp || !bySource
+	flow, fresh, bind := b.chain("flow"+v.name()), b.chain("new"+v.name()), b.chain("bind"+v.name())
+	client := network(offsetFrom(v.v6), v.width(), rKey)
+	connection := join(client, transport(0, 2, rKey+v.width()/4))
+	part, length := connection, v.width()+4
+	if bySource {
+		part, length = client, v.width()
+	}
+	clientsName, flowsName := "clients"+v.family(), "flows"+v.family()
+
+	if !v.udp {
+		b.rule(flow, transport(13, 1, rKey), mask(rKey, 0x17), equal(rKey, []byte{0x02}), verdict(expr.VerdictGoto, fresh.Name)) // SYN alone
+	}
+	if remember {
+		b.rule(flow, client, find(clientsName, rKey, rMark), note(opUpdate, clientsName, rMark, b.affinity()))
+	}
+	if flows {
+		b.rule(flow, connection, find(flowsName, rKey, rMark), among("live", rMark), mark(rMark), note(opUpdate, flowsName, rMark, life), verdict(expr.VerdictGoto, "send"+v.family()))
+	}
+	b.rule(flow, verdict(expr.VerdictGoto, fresh.Name))
+
+	b.rule(fresh, immediate(rMark, host32(0)), mark(rMark))
+	if flows {
+		b.rule(fresh, connection, immediate(rMark, host32(0)), note(opDelete, flowsName, rMark, 0))
+	}
+	if remember {
+		b.rule(fresh, client, find(clientsName, rKey, rMark), among("open", rMark), mark(rMark), note(opUpdate, clientsName, rMark, b.affinity()), verdict(expr.VerdictGoto, bind.Name))
+	}
+	b.rule(fresh, part, hash(rKey, rMark, length), find("slots", rMark, rMark), mark(rMark))
+	b.rule(fresh, meta(expr.MetaKeyMARK, rMark), equal(rMark, host32(0)), verdict(expr.VerdictAccept, "")) // nobody serves: this node refuses
+	if remember {
+		b.rule(fresh, client, immediate(rMark, host32(0)), note(opDelete, clientsName, rMark, 0))
+		b.rule(fresh, client, meta(expr.MetaKeyMARK, rMark), note(opAdd, clientsName, rMark, b.affinity()))
+	}
+	b.rule(fresh, verdict(expr.VerdictGoto, bind.Name))
+
+	if flows {
+		b.rule(bind, connection, meta(expr.MetaKeyMARK, rMark), note(opAdd, flowsName, rMark, begin))
+	}
+	b.rule(bind, verdict(expr.VerdictGoto, "send"+v.family()))
+}
+
+// affinity is for how long a client is remembered after its last packet.
+func (b *builder) affinity() time.Duration {
+	switch {
+	case b.t.Affinity < 0:
+		return forGood
+	case b.t.Affinity == 0:
+		return clientLife
+	}
+	return time.Duration(b.t.Affinity) * time.Second
+}
+
+// send writes what brings a packet to the node of its mark: up, if that is this one, else out again where it came in, to that node.
+func (b *builder) send(v6 bool) error {
+	v := variant{v6: v6}
+	send := b.chain("send" + v.family())
+	b.rule(send, meta(expr.MetaKeyMARK, rMark), equal(rMark, host32(b.t.Self)), immediate(rMark, host32(0)), mark(rMark), verdict(expr.VerdictAccept, ""))
+	hop := join(meta(expr.MetaKeyMARK, rKey), network(offsetTo(v6), v.width(), rKey+1), find("hops"+v.family(), rKey, rVia), meta(expr.MetaKeyIIF, rDev))
+	family := byte(unix.NFPROTO_IPV4)
+	if v6 {
+		family = unix.NFPROTO_IPV6
+	}
+	message, err := forwardRule(b.table.Name, send.Name, hop, rDev, rVia, family)
+	b.late = append(b.late, message)
+	return err
+}
+
+// Where the addresses are in the header of their family.
+func offsetFrom(v6 bool) uint32 {
+	if v6 {
+		return 8
+	}
+	return 12
+}
+
+func offsetTo(v6 bool) uint32 {
+	if v6 {
+		return 24
+	}
+	return 16
+}
+
+// The words of rules.
+
+func be16(n uint16) []byte { return []byte{byte(n >> 8), byte(n)} }
+
+func meta(key expr.MetaKey, to uint32) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: key, Register: to}}
+}
+
+func mark(from uint32) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: from}}
+}
+
+func equal(register uint32, to []byte) []expr.Any {
+	return []expr.Any{&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: to}}
+}
+
+func mask(register uint32, bits byte) []expr.Any {
+	return []expr.Any{&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{bits}, Xor: []byte{0}}}
+}
+
+func network(offset, length, to uint32) []expr.Any {
+	return []expr.Any{&expr.Payload{Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length, DestRegister: to}}
+}
+
+func transport(offset, length, to uint32) []expr.Any {
+	return []expr.Any{&expr.Payload{Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: length, DestRegister: to}}
+}
+
+func immediate(to uint32, value []byte) []expr.Any {
+	return []expr.Any{&expr.Immediate{Register: to, Data: value}}
+}
+
+func find(mapName string, key, to uint32) []expr.Any {
+	return []expr.Any{&expr.Lookup{SetName: mapName, SourceRegister: key, DestRegister: to, IsDestRegSet: true}}
+}
+
+func among(setName string, key uint32) []expr.Any {
+	return []expr.Any{&expr.Lookup{SetName: setName, SourceRegister: key}}
+}
+
+// note changes what a map knows of the key in the first register.
+func note(op uint32, mapName string, value uint32, life time.Duration) []expr.Any {
+	return []expr.Any{&expr.Dynset{Operation: op, SetName: mapName, SrcRegKey: rKey, SrcRegData: value, Timeout: life}}
+}
+
+func hash(from, to, length uint32) []expr.Any {
+	return []expr.Any{&expr.Hash{SourceRegister: from, DestRegister: to, Length: length, Modulus: balance.Slots, Seed: seed, Type: expr.HashTypeJenkins}}
+}
+
+func verdict(kind expr.VerdictKind, chain string) []expr.Any {
+	return []expr.Any{&expr.Verdict{Kind: kind, Chain: chain}}
+}
+
+func protocolIs(udp bool) []expr.Any {
+	protocol := byte(unix.IPPROTO_TCP)
+	if udp {
+		protocol = unix.IPPROTO_UDP
+	}
+	return join(meta(expr.MetaKeyL4PROTO, rKey), equal(rKey, []byte{protocol}))
+}
+
+func port(p balance.Port) []expr.Any {
+	return join(protocolIs(p.UDP), transport(2, 2, rKey), equal(rKey, be16(p.Number)))
+}

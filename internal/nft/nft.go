@@ -1,0 +1,248 @@
+// Package nft makes the kernel of a node share the load of scalable services, with nftables. What comes in at a shared address is looked at before the network layer
+// and handed on, as it is, to the node of its instance; that answers the client directly. See docs/adr/0018-scalable-services.md for why.
+//
+// Each service has a table of its own, whose connections are forgotten only when its shape changes (its ports, addresses, policy). Who takes new connections,
+// who is alive and how a node is reached are elements of maps, and change in one transaction. A chain without rules, whose name is a hash of the
+// shape, says which shape a table has.
+package nft
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+
+	"redoubt/internal/agent"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
+)
+
+// Config is what the adapter needs.
+type Config struct {
+	// Obligations is the guard: addresses that this node answers from are taken away when it fences.
+	Obligations agent.Obligations
+	Log         *slog.Logger
+	// AddressLife is how long the kernel keeps an address until the guard renews it; 0 is the guard's default.
+	AddressLife time.Duration
+}
+
+// defaultLife is the guard's own span.
+const defaultLife = 2 * time.Second
+
+// The names of our tables: one for each service, and one that keeps the node silent.
+const (
+	prefix     = "redoubt-"
+	arpTable   = "redoubt"
+	shapeChain = "shape-"
+)
+
+// Kernel is the load balancing of this host.
+type Kernel struct {
+	cfg Config
+
+	mu      sync.Mutex
+	applied *balance.Plane
+}
+
+// New returns the adapter; the kernel is not touched.
+func New(cfg Config) *Kernel {
+	if cfg.AddressLife <= 0 {
+		cfg.AddressLife = defaultLife
+	}
+	return &Kernel{cfg: cfg}
+}
+
+// Apply makes the kernel look like the plane: first the node falls silent where it has to, then addresses come and go, then the tables. It goes by what the
+// kernel has, so that it can be called at any time, and repairs what somebody else took away.
+func (k *Kernel) Apply(ctx context.Context, p balance.Plane) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var errs []error
+	if err := k.silence(p.Silent); err != nil {
+		errs = append(errs, err) // then no address may appear that would be answered for
+	} else if err := k.local(ctx, p.Local); err != nil {
+		errs = append(errs, err)
+	}
+	if err := k.tables(p.Tables); err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		k.applied = nil
+		return err
+	}
+	k.applied = &p
+	return nil
+}
+
+// Clear takes everything away: the tables, also those of an earlier life. Addresses end with their life.
+func (k *Kernel) Clear() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.applied = nil
+	return errors.Join(k.tables(nil), k.silence(nil))
+}
+
+// tables brings the tables of the services up to date, each in a transaction of its own.
+func (k *Kernel) tables(want []balance.Table) error {
+	have, err := ours()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range want {
+		name := prefix + t.Name
+		devices, err := devicesOf(t.Addresses)
+		if err == nil && len(devices) > 0 {
+			err = k.table(name, t, devices, have[name])
+		}
+		if err != nil {
+			errs = append(errs, fault.Errorf(fault.Internal, "balance the load of %s: %w", t.Name, err))
+		}
+		if err != nil || len(devices) > 0 {
+			delete(have, name)
+		}
+	}
+	for name := range have {
+		err := commit(func(c *nftables.Conn) ([]netlink.Message, error) {
+			c.DelTable(&nftables.Table{Name: name, Family: nftables.TableFamilyNetdev})
+			return nil, nil
+		})
+		if err != nil {
+			errs = append(errs, fault.Errorf(fault.Internal, "remove table %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// table makes one table new, or changes its elements.
+func (k *Kernel) table(name string, t balance.Table, devices []device, shape string) error {
+	want := shapeOf(t.Shape, devices)
+	if shape == want {
+		return update(name, t)
+	}
+	return rebuild(name, t, devices, want, shape != "")
+}
+
+// shapeOf names a shape.
+func shapeOf(s balance.Shape, devices []device) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "1 %+v %v %d %v %v %v %d", devices, s.Ports, s.Self, s.Except, s.BySource, []bool{s.BySourceUDP, s.Remember}, s.Affinity))
+	return shapeChain + hex.EncodeToString(sum[:8])
+}
+
+// ours lists the tables of services that the kernel has, with the names of their shapes; "?" for one without.
+func ours() (map[string]string, error) {
+	c, err := nftables.New()
+	if err != nil {
+		return nil, err
+	}
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyNetdev)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "list the tables of nftables: %w; scalable services need a kernel with nf_tables and its family netdev", err)
+	}
+	out := map[string]string{}
+	for _, t := range tables {
+		if strings.HasPrefix(t.Name, prefix) {
+			out[t.Name] = "?"
+		}
+	}
+	if len(out) == 0 {
+		return out, nil
+	}
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyNetdev)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "list the chains of nftables: %w", err)
+	}
+	for _, ch := range chains {
+		if _, ok := out[ch.Table.Name]; ok && strings.HasPrefix(ch.Name, shapeChain) {
+			out[ch.Table.Name] = ch.Name
+		}
+	}
+	return out, nil
+}
+
+// update changes the elements of a table to those wanted, in one transaction.
+func update(name string, t balance.Table) error {
+	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	type change struct {
+		set       *nftables.Set
+		gone, new []nftables.SetElement
+	}
+	var changes []change
+	for _, s := range sets(table, t) {
+		if s.elements == nil {
+			continue
+		}
+		have, err := c.GetSetElements(s.set)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.set.Name, err)
+		}
+		ch := change{set: s.set}
+		known := map[string]string{}
+		for _, e := range have {
+			known[string(e.Key)] = string(e.Val)
+		}
+		for _, e := range s.elements() {
+			v, ok := known[string(e.Key)]
+			delete(known, string(e.Key))
+			if ok && v == string(e.Val) {
+				continue
+			}
+			if ok {
+				ch.gone = append(ch.gone, nftables.SetElement{Key: e.Key, Val: []byte(v)})
+			}
+			ch.new = append(ch.new, e)
+		}
+		for key, v := range known {
+			ch.gone = append(ch.gone, nftables.SetElement{Key: []byte(key), Val: []byte(v)})
+		}
+		if len(ch.gone)+len(ch.new) > 0 {
+			changes = append(changes, ch)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return commit(func(c *nftables.Conn) ([]netlink.Message, error) {
+		for _, ch := range changes {
+			if len(ch.gone) > 0 {
+				if err := c.SetDeleteElements(ch.set, ch.gone); err != nil {
+					return nil, err
+				}
+			}
+			if len(ch.new) > 0 {
+				if err := c.SetAddElements(ch.set, ch.new); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return nil, nil
+	})
+}
+
+// Intact reports whether the tables of the last Apply are all there: whoever loads a rule set of its own may have flushed them.
+func (k *Kernel) Intact() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.applied == nil {
+		return false
+	}
+	have, err := ours()
+	if err != nil {
+		return false
+	}
+	silent, err := arpThere()
+	return err == nil && silent == (len(k.applied.Silent) > 0) && !slices.ContainsFunc(k.applied.Tables, func(t balance.Table) bool { return have[prefix+t.Name] == "" })
+}
