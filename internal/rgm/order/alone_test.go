@@ -63,15 +63,15 @@ func alone(s model.State, r asked) choice {
 	return c
 }
 
-// rank orders the usable nodes: with Failback a node that joined since the last decision comes where the nodelist has it; otherwise those
-// that run the group come first.
+// rank orders the usable nodes: with Failback a node that joined since the last decision comes where the nodelist has it while the group runs; otherwise
+// those that run the group come first.
 func rank(s model.State, r asked, usable map[cluster.NodeName]bool) []cluster.NodeName {
 	var first, rest []cluster.NodeName
 	for _, n := range r.Group.Nodelist {
 		if !usable[n] {
 			continue
 		}
-		draws := r.Group.Failback && joinedAfter(s, n, r.Decided)
+		draws := r.Group.Failback && kept(r, usable) > 0 && joinedAfter(s, n, r.Decided)
 		if !r.Remaster && (slices.Contains(r.Current, n) || draws) {
 			first = append(first, n)
 		} else {

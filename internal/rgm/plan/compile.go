@@ -108,7 +108,8 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 	t.off, t.remaster = x.Off, x.Remaster
 	t.desired = min(x.Desired, x.Maximum)
 	t.current = current & usable
-	if x.Failback && !x.Remaster {
+	// What has to start anyway goes where the nodelist says.
+	if x.Failback && !x.Remaster && t.current != 0 {
 		t.draws = set(x.Draws) & usable
 	}
 	for _, n := range x.Nodelist {
@@ -146,7 +147,7 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 		t.near = t.current | t.draws
 		t.home = in.firstOf(x, t.near, t.want)
 		t.pinned = x.Preemption == Never && t.current != 0
-		t.dynamic = x.Failback
+		t.dynamic = x.Failback && t.current != 0
 	}
 	switch x.Preemption {
 	case Never:

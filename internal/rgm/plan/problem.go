@@ -89,7 +89,7 @@ type Group struct {
 	Nodelist   []int // in order of preference
 	Refused    []Refusal
 	Current    []int
-	Draws      []int // nodes that joined since the group was placed: with Failback they draw it
+	Draws      []int // nodes that joined since the group was placed: with Failback they draw it while it runs
 	Explicit   []int // exactly these, by an administrator
 	Loads      []int64
 	Affinities []Affinity

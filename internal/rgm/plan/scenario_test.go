@@ -209,6 +209,20 @@ func TestScenarios(t *testing.T) {
 			w.group("web", 2, 0, "++db")
 			return w.p
 		}, "db:0,1,2 web:2", ""},
+		{"what joined draws a group that runs with Failback", func() plan.Problem {
+			w := free(3)
+			a := w.group("a", 2, 0)
+			a.Failback, a.Draws = true, []int{1}
+			return w.p
+		}, "a:1", ""},
+		{"and not one that has to start anyway", func() plan.Problem {
+			w := free(3)
+			a := w.group("a", -1, 0)
+			a.Failback, a.Draws = true, []int{2}
+			b := w.group("b", 1, 0)
+			b.Failback, b.Draws, b.Refused = true, []int{2}, refuse(1)
+			return w.p
+		}, "a:0 b:0", ""},
 		{"a suspended group stays, others keep clear of it", func() plan.Problem {
 			w := free(2)
 			w.group("still", 0, 0).Suspended = true

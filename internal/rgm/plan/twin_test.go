@@ -88,6 +88,7 @@ func (w *twin) suspended(g int) bool {
 // home is where a group would be if nothing else counted, and the nodes that count as near, in a placement: not away from a ++ target that stays.
 func (w *twin) home(g int, at [][]int) (home, near []int) {
 	x := w.p.Groups[g]
+	runs := w.runs(g)
 	_, static := w.would(g)
 	for _, n := range x.Nodelist {
 		is := has(static, n)
@@ -97,7 +98,7 @@ func (w *twin) home(g int, at [][]int) (home, near []int) {
 			}
 		}
 		for _, a := range x.Affinities {
-			if at != nil && x.Failback && !x.Remaster && w.asked[g] == nil && !w.suspended(g) && w.can[g][n] && (a.Kind == plan.Require || a.Kind == plan.Delegate) &&
+			if at != nil && runs && x.Failback && !x.Remaster && w.asked[g] == nil && !w.suspended(g) && w.can[g][n] && (a.Kind == plan.Require || a.Kind == plan.Delegate) &&
 				has(at[a.Target], n) && !has(w.p.Groups[a.Target].Current, n) {
 				is = true
 			}
@@ -109,6 +110,11 @@ func (w *twin) home(g int, at [][]int) (home, near []int) {
 	return near[:min(len(near), w.most[g])], near
 }
 
+// runs reports whether a group runs anywhere where it may.
+func (w *twin) runs(g int) bool {
+	return slices.ContainsFunc(w.p.Groups[g].Current, func(n int) bool { return w.can[g][n] })
+}
+
 // would is home for a group that thinks of no target.
 func (w *twin) would(g int) (home, near []int) {
 	x := w.p.Groups[g]
@@ -116,7 +122,7 @@ func (w *twin) would(g int) (home, near []int) {
 		if !w.can[g][n] || x.Remaster && w.asked[g] == nil && !w.suspended(g) {
 			continue
 		}
-		drawn := x.Failback && w.asked[g] == nil && has(x.Draws, n)
+		drawn := x.Failback && w.runs(g) && w.asked[g] == nil && has(x.Draws, n)
 		if has(x.Current, n) || drawn || w.asked[g] != nil {
 			near = append(near, n)
 		}
