@@ -128,6 +128,11 @@ func elsewhere(a model.Assignment, nodes []cluster.NodeName) error {
 				return fault.Errorf(fault.Precondition, "group %s is on %s and not on node %s: resource %s there: %s", a.Group, commas(targetNodes(a)), n, f.Resource, f.Why)
 			}
 		}
+		for _, note := range a.Notes {
+			if note.Name == place.Ignored {
+				return fault.Errorf(fault.Precondition, "group %s is on %s and not on node %s: %s", a.Group, commas(targetNodes(a)), n, note.Text)
+			}
+		}
 		return fault.Errorf(fault.Precondition, "group %s is on %s and not on node %s, which was lost or refused; see `redoubt group status %s`", a.Group, commas(targetNodes(a)), n, a.Group)
 	}
 	return nil

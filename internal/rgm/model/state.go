@@ -145,12 +145,20 @@ type Assignment struct {
 	PrimariesOf int `json:"primariesOf,omitempty"`
 	// HeldAt is the epoch at which an administrator put the group where it runs: until the membership changes, this stands as his request.
 	HeldAt cluster.Epoch `json:"heldAt,omitempty"`
+	// Overruled are evacuations in spite of which an administrator put the group on a node, while it is there.
+	Overruled []Evacuation `json:"overruled,omitempty"`
 	// Formation is that of the record in which the group was last considered.
 	Formation cluster.Epoch `json:"formation,omitempty"`
 	// Failures are the starts that failed and the giveovers within Pingpong_interval, oldest first.
 	Failures []Failure `json:"failures,omitempty"`
 	// Notes say why the group is where it is, and why not where it should be.
 	Notes []Note `json:"notes,omitempty"`
+}
+
+// Evacuation is that of a node, which ends at Until.
+type Evacuation struct {
+	Node  cluster.NodeName `json:"node"`
+	Until time.Time        `json:"until"`
 }
 
 // Target is a node in one incarnation.

@@ -209,7 +209,7 @@ func (p *planner) underWay() []cluster.NodeName {
 }
 
 func (p *planner) request(underWay []cluster.NodeName) place.Request {
-	return place.Request{Group: p.g, Explicit: p.explicit, UnderWay: underWay, OffNodes: p.next.OffNodes, Failures: p.next.Failures}
+	return place.Request{Group: p.g, Explicit: p.explicit, UnderWay: underWay, OffNodes: p.next.OffNodes, Failures: p.next.Failures, Overruled: p.next.Overruled}
 }
 
 // choose takes the placement over: where each group shall run, and the notes that say why not elsewhere.

@@ -99,6 +99,7 @@ func clone(a model.Assignment) model.Assignment {
 	a.Wanted = slices.Clone(a.Wanted)
 	a.OffNodes = slices.Clone(a.OffNodes)
 	a.Failures = slices.Clone(a.Failures)
+	a.Overruled = slices.Clone(a.Overruled)
 	a.Notes = nil
 	return a
 }
@@ -135,6 +136,13 @@ func (p *planner) done() (model.Assignment, string) {
 	if p.old.Version == 0 || p.next.Restart != p.old.Restart || !slices.Equal(p.next.Targets, p.old.Targets) {
 		p.next.Version = p.old.Version + 1
 		p.next.Epoch = p.s.Basis.Epoch
+		if p.next.WantSeq == p.old.WantSeq {
+			p.next.Notes = slices.DeleteFunc(p.next.Notes, func(n model.Note) bool { return n.Name == place.Ignored })
+		}
+	}
+	p.next.Overruled = slices.DeleteFunc(p.next.Overruled, func(e model.Evacuation) bool { return !slices.Contains(p.wanted, e.Node) || !e.Until.After(p.s.Now) })
+	if len(p.next.Overruled) == 0 {
+		p.next.Overruled = nil
 	}
 	if len(p.next.Notes) == 0 {
 		p.next.Notes = nil
@@ -181,6 +189,7 @@ func (p *planner) desiring() int {
 func (p *planner) heedWant() {
 	w, ok := p.in.wants[p.g.Name]
 	if !ok || w.Seq <= p.next.WantSeq {
+		p.remind()
 		return
 	}
 	p.next.WantSeq = w.Seq
@@ -192,11 +201,12 @@ func (p *planner) heedWant() {
 		p.next.Restart++
 		p.reason = "restart asked for"
 	case w.Online && len(w.Nodes) > 0 && !slices.ContainsFunc(w.Nodes, p.able):
-		p.note("", place.Ignored, fmt.Sprintf("none of the nodes asked for (%v) is in the cluster now and in the nodelist; nothing was changed", w.Nodes))
+		p.note("", place.Ignored, fmt.Sprintf("none of the nodes asked for last (%v) was in the cluster and in the nodelist; nothing was changed", w.Nodes))
 	case w.Online && len(w.Nodes) > 0:
 		p.next.Off = false
 		p.explicit = w.Nodes
 		p.fewer(w.Nodes)
+		p.overrule(w.Nodes)
 		in := func(n cluster.NodeName) bool { return slices.Contains(w.Nodes, n) }
 		p.next.OffNodes = slices.DeleteFunc(p.next.OffNodes, in)
 		p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return in(f.Node) })
@@ -220,6 +230,25 @@ func (p *planner) heedWant() {
 	default:
 		p.next.Off = true
 		p.reason = "taken offline"
+	}
+}
+
+// remind keeps the note of a request that was not carried out, until something else happens to the group.
+func (p *planner) remind() {
+	for _, n := range p.old.Notes {
+		if n.Name == place.Ignored {
+			p.next.Notes = append(p.next.Notes, n)
+		}
+	}
+}
+
+// overrule notes the evacuations in spite of which the group is put on nodes.
+func (p *planner) overrule(nodes []cluster.NodeName) {
+	p.next.Overruled = nil
+	for i := range p.s.Nodes {
+		if n := &p.s.Nodes[i]; slices.Contains(nodes, n.Name) && n.EvacuatedUntil.After(p.s.Now) {
+			p.next.Overruled = append(p.next.Overruled, model.Evacuation{Node: n.Name, Until: n.EvacuatedUntil})
+		}
 	}
 }
 

@@ -241,11 +241,15 @@ func TestEvacuation(t *testing.T) {
 	r.on("m", "n2", "n3")
 	r.noted("g", "n1", place.Evacuated)
 	r.want(model.Want{Group: "g", Online: true, Nodes: []cluster.NodeName{"n1"}}) // asked for by name
-	r.plan()
-	r.obey()
-	r.plan()
+	r.settle()
 	r.on("g", "n1")
-	r.s.Now = r.s.Now.Add(2 * time.Minute)
+	r.node("n1", func(n *model.NodeState) { n.EvacuatedUntil = r.s.Now.Add(time.Hour) }) // evacuated again
+	r.settle()
+	r.on("g", "n2")
+	r.want(model.Want{Group: "g", Online: true, Nodes: []cluster.NodeName{"n1"}})
+	r.settle()
+	r.on("g", "n1")
+	r.s.Now = r.s.Now.Add(2 * time.Hour)
 	r.settle()
 	r.on("m", "n2", "n3") // nothing comes back by itself
 }

@@ -37,6 +37,8 @@ type Request struct {
 	UnderWay []cluster.NodeName // the goal of a move that is not finished; overrules evacuation
 	OffNodes []cluster.NodeName
 	Failures []model.Failure
+	// Overruled are evacuations that do not count for the group.
+	Overruled []model.Evacuation
 }
 
 // Refusals says which nodes of the nodelist can not run the group, whatever else runs there, and why; in the order of the nodelist.
@@ -62,7 +64,7 @@ func refusal(s *model.State, r Request, n cluster.NodeName) (model.Note, bool) {
 	if slices.Contains(r.OffNodes, n) {
 		return model.Note{Node: n, Name: TakenOff, Text: "an administrator took the group offline here; `redoubt group online -n " + string(n) + " " + string(r.Group.Name) + "` brings it back"}, false
 	}
-	if until := s.Nodes[i].EvacuatedUntil; until.After(s.Now) && !slices.Contains(r.UnderWay, n) {
+	if until := s.Nodes[i].EvacuatedUntil; until.After(s.Now) && !slices.Contains(r.UnderWay, n) && !slices.ContainsFunc(r.Overruled, func(e model.Evacuation) bool { return e.Node == n && e.Until.Equal(until) }) {
 		return model.Note{Node: n, Name: Evacuated, Text: "is evacuated until " + until.UTC().Format(time.TimeOnly) + " UTC"}, false
 	}
 	for _, f := range slices.Backward(r.Failures) {
