@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,7 @@ const (
 	Fuller      Reason = "fuller"           // it is fuller of the group's loads than the nodes chosen
 	LaterInList Reason = "later"            // the chosen come before it in the nodelist
 	Enough      Reason = "enough"           // the group has all the primaries that it shall have
+	Follower    Reason = "source-elsewhere" // a group that has to run with it can not run there
 	Worse       Reason = "worse-on-whole"   // other groups would be worse off
 )
 
@@ -186,6 +188,9 @@ func (r Result) compared(g int32, n int, con func(Reason, int, int, string, ...a
 		con(Move, -1, -1, "the group runs on %s and has no need to move", r.names(at&ran))
 	case count(at) >= t.want && r.fuller(g, n):
 		con(Fuller, -1, -1, "is fuller than %s", r.names(at))
+	case count(at) >= t.want && r.follower(n, g) >= 0:
+		f := r.follower(n, g)
+		con(Follower, int(f), -1, "%s, which has to run with it, can not run here", r.p.Groups[f].Name)
 	default:
 		last := int8(0)
 		for m := at; m != 0; m &= m - 1 {
@@ -194,12 +199,31 @@ func (r Result) compared(g int32, n int, con func(Reason, int, int, string, ...a
 		switch {
 		case count(at) >= max(t.want, 1) && last < t.position[n]:
 			con(LaterInList, -1, -1, "%s comes first in the nodelist", r.names(at))
-		case count(at) >= t.desired && home&(1<<n) == 0:
+		case count(at) >= t.desired && home&(1<<n) == 0 && at&ran != 0:
 			con(Enough, -1, -1, "%s is enough", r.names(at))
 		default:
 			con(Worse, -1, -1, "other groups would be worse off")
 		}
 	}
+}
+
+// follower is a group that has to run where the last of way does, at once or through others not on the way, and can not run on a node; -1 if there is none.
+func (r Result) follower(n int, way ...int32) int32 {
+	g := way[len(way)-1]
+	s, bit := r.state, uint64(1)<<n
+	for _, f := range s.in.items[g].sources {
+		t := &s.in.items[f]
+		if slices.Contains(way, f) || t.off || t.desired == 0 || !slices.ContainsFunc(t.pull, func(p pull) bool { return p.target == g }) {
+			continue
+		}
+		if t.cand&bit == 0 || slices.ContainsFunc(t.apart, func(a int32) bool { return s.at[a]&bit != 0 }) {
+			return f
+		}
+		if f := r.follower(n, append(way, f)...); f >= 0 {
+			return f
+		}
+	}
+	return -1
 }
 
 // fuller reports whether a node with the group would be fuller than each chosen one is.

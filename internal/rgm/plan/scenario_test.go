@@ -260,6 +260,22 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+func TestWhyNotWhereAFollowerCanNotRun(t *testing.T) {
+	w := free(3)
+	w.group("rival", 1, 0).Nodelist = []int{1}
+	w.group("db", -1, 0).Nodelist = []int{1, 0, 2}
+	w.group("web", -1, 0, "++db")
+	w.group("log", -1, 0, "++web", "--rival").Nodelist = []int{1, 2}
+	r := must(t, w.p, plan.Effort{})
+	want := `db: on n2
+  n1  + nodelist: number 1 in the nodelist; - source-elsewhere: log, which has to run with it, can not run here
+  n0  + nodelist: number 2 in the nodelist; - source-elsewhere: log, which has to run with it, can not run here
+* n2  + nodelist: number 3 in the nodelist`
+	if got := strings.Join(r.Why(1), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestWhy(t *testing.T) {
 	w := newWorld(plan.Limit{Soft: 10, Hard: 10}, plan.Limit{Soft: 10, Hard: 10}, plan.Limit{Soft: 10, Hard: 10})
 	w.group("db", 0, 8).Priority = 900

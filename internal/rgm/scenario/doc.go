@@ -16,7 +16,7 @@
 //	    expect: {db: n2, web: n2}             # everywhere else nothing has changed
 //	  - event: [node n1 joins, group switch -n n1 db]  # at once
 //	    expect: {db: n1, web: n1}
-//	    why: {web: {n1: with-target}}         # reasons for and against nodes; "": for being offline
+//	    why: {web: {n1: with-target}}         # reasons for and against nodes, when it was decided or afterwards; "": for being offline
 //
 // A group is expected on a node, on [several, nodes], or offline; reasons that its notes have to name follow in brackets: offline (no-room).
 //

@@ -2,7 +2,9 @@ package scenario_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/order"
 )
 
 // file is a story as it is written; the package's comment explains it.
@@ -173,11 +176,12 @@ func place(nodes []cluster.NodeName, reasons []string) string {
 }
 
 // tell runs a story to its end, or to the first difference, and says it as a person wants to read it.
-func (f file) tell() error {
+func (f file) tell(pace pace) error {
 	w, err := f.setUp()
 	if err != nil {
 		return err
 	}
+	w.pace = pace
 	placed := map[cluster.GroupName]expectation{}
 	for _, g := range w.s.Groups {
 		placed[g.Name] = expectation{nodes: w.on(g.Name)}
@@ -185,11 +189,11 @@ func (f file) tell() error {
 	if err := w.settle(); err != nil {
 		return fmt.Errorf("before anything happened: %w", err)
 	}
-	if diff := w.compare(placed, nil); diff != "" {
+	if diff := w.compare(placed); diff != "" {
 		return fmt.Errorf("before anything happened the groups are not at rest where they run:\n%s", diff)
 	}
 	for i, h := range f.Events {
-		w.told = nil
+		w.told, w.given = nil, given{}
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("event %d, %q: %w", i+1, strings.Join(h.Event, "; "), fmt.Errorf(format, args...))
 		}
@@ -211,8 +215,8 @@ func (f file) tell() error {
 			}
 			now[cluster.GroupName(g)] = expected(e)
 		}
-		if diff := w.compare(now, h.Why); diff != "" {
-			return fail("not as expected:\n%s", diff)
+		if diff := w.compare(now) + w.given.lacking(w, h.Why); diff != "" {
+			return fail("not as expected:\n%s  ordered on the way:\n    %s", diff, strings.Join(w.told, "\n    "))
 		}
 		placed = now
 	}
@@ -220,7 +224,7 @@ func (f file) tell() error {
 }
 
 // compare shows what differs from the expected, with the reasons of the groups that do.
-func (w *world) compare(want map[cluster.GroupName]expectation, why map[string]map[string]words) string {
+func (w *world) compare(want map[cluster.GroupName]expectation) string {
 	var b strings.Builder
 	for _, g := range w.s.Groups {
 		e, at := want[g.Name], w.on(g.Name)
@@ -234,20 +238,65 @@ func (w *world) compare(want map[cluster.GroupName]expectation, why map[string]m
 			b.WriteString(w.because(g.Name))
 		}
 	}
-	if b.Len() > 0 {
-		b.WriteString("  what was ordered on the way:\n")
-		for _, t := range w.told {
-			fmt.Fprintf(&b, "    %s\n", t)
+	return b.String()
+}
+
+// given are the reasons for and against nodes, by group and node; those of "" are for being offline.
+type given map[string]map[string][]string
+
+// collect adds what the planner says now.
+func (r given) collect(w *world) {
+	if r == nil {
+		return
+	}
+	v := order.Look(w.s)
+	for i, g := range v.Problem.Groups {
+		if r[g.Name] == nil {
+			r[g.Name] = map[string][]string{}
+		}
+		if left, ok := v.Result.Left(i); ok {
+			r[g.Name][""] = append(r[g.Name][""], string(left.Reason))
+		}
+		for _, c := range v.Result.Candidates(i) {
+			n := v.Problem.Nodes[c.Node].Name
+			for _, note := range append(c.For, c.Against...) {
+				r[g.Name][n] = append(r[g.Name][n], string(note.Reason))
+			}
+		}
+	}
+}
+
+// lacking shows which of the expected reasons were not given.
+func (r given) lacking(w *world, why map[string]map[string]words) string {
+	var b strings.Builder
+	for _, g := range slices.Sorted(maps.Keys(why)) {
+		missed := false
+		for _, n := range slices.Sorted(maps.Keys(why[g])) {
+			for _, reason := range why[g][n] {
+				if !slices.Contains(r[g][n], reason) {
+					fmt.Fprintf(&b, "  %s: expected the reason %s of %s, given were %v\n", g, reason, cmp.Or(n, "the group"), r[g][n])
+					missed = true
+				}
+			}
+		}
+		if missed {
+			b.WriteString(w.because(cluster.GroupName(g)))
 		}
 	}
 	return b.String()
 }
 
-// because are the reasons of a group, indented.
+// because are the notes of a group and what the planner has to say of it, indented.
 func (w *world) because(g cluster.GroupName) string {
 	var b strings.Builder
 	for _, n := range w.assignment(g).Notes {
 		fmt.Fprintf(&b, "    %s %s: %s\n", n.Node, n.Name, n.Text)
+	}
+	v := order.Look(w.s)
+	if i, ok := v.Of(g); ok && v.Err == nil {
+		for _, line := range v.Result.Why(i) {
+			fmt.Fprintf(&b, "    | %s\n", line)
+		}
 	}
 	return b.String()
 }
@@ -261,12 +310,42 @@ func TestStories(t *testing.T) {
 	for _, p := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(p), ".yaml"), func(t *testing.T) {
 			f, err := read(p)
-			if err == nil {
-				err = f.tell()
-			}
 			if err != nil {
-				t.Errorf("%s\n%v", f.Title, err)
+				t.Fatal(err)
+			}
+			for _, way := range paces() {
+				if err := f.tell(way.pace); err != nil {
+					t.Errorf("%s (%s)\n%v", f.Title, way.name, err)
+					break
+				}
 			}
 		})
+	}
+}
+
+// paces are the ways in which a story is told: its end does not depend on who is fast and who is slow, nor on who is president.
+func paces() []struct {
+	name string
+	pace pace
+} {
+	return []struct {
+		name string
+		pace pace
+	}{
+		{"all do a step at a time", nil},
+		{"one node after the other", func(w *world, beat int) func(spot) bool {
+			turn := w.s.Nodes[beat%len(w.s.Nodes)].Name
+			return func(at spot) bool { return at.node == turn }
+		}},
+		{"one group after the other, the last first", func(w *world, beat int) func(spot) bool {
+			turn := w.s.Groups[len(w.s.Groups)-1-beat%len(w.s.Groups)].Name
+			return func(at spot) bool { return at.group == turn }
+		}},
+		{"another president at every step", func(w *world, beat int) func(spot) bool {
+			if err := w.succeed(); err != nil {
+				panic(err)
+			}
+			return everywhere
+		}},
 	}
 }

@@ -21,7 +21,14 @@ type world struct {
 	broken map[spot]bool // starts that fail
 	jammed map[spot]bool // stops that fail
 	told   []string      // what the planner ordered, for the log
+	given  given         // the reasons at the beginning and at the end of every settling, if they are to be kept
+	pace   pace
 }
+
+// pace says which executors do their step in a beat; nil: all.
+type pace func(w *world, beat int) func(spot) bool
+
+func everywhere(spot) bool { return true }
 
 // spot is a group on a node.
 type spot struct {
@@ -221,6 +228,11 @@ func (w *world) mayRun(g cluster.GroupName) (nodes []cluster.NodeName) {
 	return nodes
 }
 
+// ordered reports whether a group is ordered online on a node.
+func (w *world) ordered(g cluster.GroupName, n cluster.NodeName) bool {
+	return slices.ContainsFunc(w.assignment(g).Targets, func(t model.Target) bool { return t.Node == n })
+}
+
 // lose takes nodes out of the membership; what they ran is held until they are fenced.
 func (w *world) lose(nodes ...cluster.NodeName) error {
 	w.s.Basis.Epoch++
@@ -328,7 +340,8 @@ func (w *world) clear(at spot) error {
 // breach is a law that what runs at one moment breaks.
 type breach struct{ law, text string }
 
-func (w *world) breaches() (out []breach) {
+// breaches are those of this moment; at rest, more is expected.
+func (w *world) breaches(rest bool) (out []breach) {
 	found := func(law, format string, args ...any) { out = append(out, breach{law, fmt.Sprintf(format, args...)}) }
 	on := map[cluster.GroupName][]cluster.NodeName{}
 	for _, g := range w.s.Groups {
@@ -345,7 +358,9 @@ func (w *world) breaches() (out []breach) {
 				law := fmt.Sprint(g.Name, a.Kind, a.Target, n)
 				if there && a.Kind == model.AffinityForbid {
 					found(law, "groups %s and %s both run on %s in spite of --", g.Name, a.Target, n)
-				} else if !there && a.Kind.Strong() {
+				}
+				// While both start or stop, one may be a step ahead; what counts is that the source is not told to run where its target is not.
+				if a.Kind.Strong() && !there && (rest || w.ordered(g.Name, n) && !w.ordered(a.Target, n)) {
 					found(law, "group %s runs on %s without %s in spite of %s", g.Name, n, a.Target, a.Kind)
 				}
 			}
@@ -370,28 +385,40 @@ func (w *world) breaches() (out []breach) {
 // settle goes on until nothing changes any more. It says what broke a law on the way, or that there was no end. What the event itself has broken may be so on the way,
 // but not in the end.
 func (w *world) settle() error {
-	before := w.breaches()
-	all := func(spot) bool { return true }
-	for range 100 {
+	w.given.collect(w)
+	defer func() { w.given.collect(w) }()
+	before := w.breaches(false)
+	idle, turns := 0, 1
+	if w.pace != nil {
+		turns = len(w.s.Nodes) + len(w.s.Groups) // until everybody has had his turn
+	}
+	for beat := range 1000 {
+		may := everywhere
+		if w.pace != nil {
+			may = w.pace(w, beat)
+		}
 		changed := w.plan()
-		if err := w.lawful(before); err != nil {
+		if err := w.lawful(before, false); err != nil {
 			return err
 		}
-		changed = w.beat(all) || changed
-		if err := w.lawful(before); err != nil {
+		changed = w.beat(may) || changed
+		if err := w.lawful(before, false); err != nil {
 			return err
 		}
-		if !changed {
-			return w.lawful(nil)
+		if idle++; changed {
+			idle = 0
+		}
+		if idle >= turns {
+			return w.lawful(nil, true)
 		}
 	}
 	return fmt.Errorf("does not come to rest; the last that was ordered: %v", w.told[max(0, len(w.told)-10):])
 }
 
 // lawful says which laws are broken beside those that were before.
-func (w *world) lawful(before []breach) error {
+func (w *world) lawful(before []breach, rest bool) error {
 	var texts []string
-	for _, b := range w.breaches() {
+	for _, b := range w.breaches(rest) {
 		if !slices.ContainsFunc(before, func(o breach) bool { return o.law == b.law }) {
 			texts = append(texts, b.text)
 		}
