@@ -75,7 +75,7 @@ func refusal(s *model.State, r Request, n cluster.NodeName) (model.Note, bool) {
 		if f.Kind == model.PleaGiveover {
 			name, what = Giveover, "asked to leave this node"
 		}
-		until := f.At.Add(time.Duration(r.Group.PingpongInterval) * time.Second).UTC().Format(time.TimeOnly)
+		until := until(r.Group, f).UTC().Format(time.TimeOnly)
 		return model.Note{Node: n, Name: name, Text: fmt.Sprintf("resource %s %s (%s); not tried again before %s UTC (Pingpong_interval)", f.Resource, what, f.Why, until)}, false
 	}
 	return model.Note{}, true
@@ -83,5 +83,10 @@ func refusal(s *model.State, r Request, n cluster.NodeName) (model.Note, bool) {
 
 // Fresh reports whether a failure still keeps its node out: within Pingpong_interval.
 func Fresh(now time.Time, g *model.Group, f model.Failure) bool {
-	return now.Before(f.At.Add(time.Duration(g.PingpongInterval) * time.Second))
+	return now.Before(until(g, f))
+}
+
+// until is when a failure is forgotten. It has to be noted at all, or the group would wait for ever for the node that failed: an interval of 0 counts as a second.
+func until(g *model.Group, f model.Failure) time.Time {
+	return f.At.Add(time.Duration(max(1, g.PingpongInterval)) * time.Second)
 }
