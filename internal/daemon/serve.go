@@ -82,17 +82,24 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 			return fault.Errorf(fault.Internal, "begin a new life: %w", err)
 		}
 	}
+	balancer, err := n.newBalancer(!adopted)
+	if err != nil {
+		return err
+	}
 	w.drivers = drivers{
 		"native": native.New(native.Config{
 			Launcher: launcher, Obligations: n.slot, Log: n.log, Resolve: resolve, RunDir: records, Socket: n.cfg.Socket(), ToolDir: n.tools(),
-			Users: gate,
+			Users: gate, Sharing: balancer,
 		}),
 		"exec": w.exec,
 		"ocf":  agents,
 	}
 	w.rearm = func() { n.arm(ctx, link, inc) }
 	w.rearm()
-	w.executor = engine.NewExecutor(n.engineConfig(), inc, n.member, n.mirror, n.store, w.drivers, n.slot)
+	defer n.balance(ctx, balancer)()
+	econf := n.engineConfig()
+	econf.Drainer = balancer
+	w.executor = engine.NewExecutor(econf, inc, n.member, n.mirror, n.store, w.drivers, n.slot)
 	n.work.Store(w)
 	defer n.work.CompareAndSwap(w, nil)
 	return w.executor.Run(ctx)

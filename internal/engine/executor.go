@@ -340,7 +340,7 @@ func (x *Executor) log(old, now model.Instance) {
 
 // call collects what a driver needs for one method. The string says what is missing.
 func (x *Executor) call(in life.Input, r model.Resource, t model.Type, method model.Method) (agent.Call, agent.Driver, string) {
-	c := agent.Call{Method: method, Group: in.Group, Node: x.cfg.Node, Peers: in.Resources, Resource: r, Type: t}
+	c := agent.Call{Method: method, Group: in.Group, Node: x.cfg.Node, Peers: peers(x.source.Snapshot().State, in.Resources, r), Resource: r, Type: t}
 	d, ok := x.drivers.Driver(t.Driver)
 	if !ok {
 		return c, nil, "this build has no driver " + t.Driver
@@ -371,8 +371,12 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 	}
 	runCtx, cancel := context.WithCancel(ctx)
 	g.running[a.Resource] = cancel
+	drains := x.drains(g, c.Resource, a.Method)
 	go func() {
 		defer cancel()
+		if drains {
+			x.cfg.Drainer.Drain(runCtx, c.Resource)
+		}
 		began := x.cfg.Clock.Boot()
 		r := driver.Run(runCtx, c)
 		took := time.Duration(x.cfg.Clock.Boot() - began)

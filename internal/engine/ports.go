@@ -50,12 +50,13 @@ type Meter interface {
 	Failover(group, why string)
 }
 
-// Config is what all loops share. Without a Meter nothing is counted.
+// Config is what all loops share. Without a Meter nothing is counted; without a Drainer instances are stopped at once.
 type Config struct {
-	Node  cluster.NodeName
-	Clock Clock
-	Log   *slog.Logger
-	Meter Meter
+	Node    cluster.NodeName
+	Clock   Clock
+	Log     *slog.Logger
+	Meter   Meter
+	Drainer Drainer
 }
 
 type noMeter struct{}

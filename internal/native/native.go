@@ -21,6 +21,7 @@ import (
 	"redoubt/internal/native/logicalhost"
 	"redoubt/internal/native/record"
 	"redoubt/internal/native/storage"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
@@ -41,6 +42,8 @@ type Config struct {
 	Users gds.Users
 	// ToolDir is the directory of the scha_* links, first in the PATH of commands; Socket is the REDOUBT_SOCKET they use.
 	ToolDir, Socket string
+	// Sharing is the load balancing of this node; nil refuses shared addresses.
+	Sharing logicalhost.Sharing
 	// AddressLife is the life of an owed address until the guard renews it, the guard's own setting; 0 is the guard's default.
 	AddressLife time.Duration
 }
@@ -64,10 +67,16 @@ func New(cfg Config) agent.Driver {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
+	if cfg.Sharing == nil {
+		cfg.Sharing = unshared{}
+	}
 	records := &record.Store{Dir: cfg.RunDir}
 	return &driver{log: cfg.Log, types: map[cluster.TypeName]builtin{
 		logicalhost.TypeName: logicalhost.New(logicalhost.Config{
 			Obligations: cfg.Obligations, Log: cfg.Log, Records: records, Resolve: cfg.Resolve, AddressLife: cfg.AddressLife,
+		}),
+		balance.SharedAddress: logicalhost.New(logicalhost.Config{
+			Obligations: cfg.Obligations, Log: cfg.Log, Records: records, Resolve: cfg.Resolve, AddressLife: cfg.AddressLife, Sharing: cfg.Sharing,
 		}),
 		gds.TypeName: gds.New(gds.Config{
 			Launcher: cfg.Launcher, Log: cfg.Log, Records: records, Resolve: cfg.Resolve, ToolDir: cfg.ToolDir, Socket: cfg.Socket,
@@ -76,6 +85,14 @@ func New(cfg Config) agent.Driver {
 		storage.TypeName: storage.New(storage.Config{Launcher: cfg.Launcher, Obligations: cfg.Obligations, Log: cfg.Log}),
 	}}
 }
+
+// unshared refuses.
+type unshared struct{}
+
+func (unshared) Hold(context.Context, cluster.ResourceName, []balance.Held) error {
+	return fault.Errorf(fault.Unavailable, "this node does not balance load, and takes no shared address")
+}
+func (unshared) Release(context.Context, cluster.ResourceName) {}
 
 // Types returns the names of the types that the driver has.
 func Types() []cluster.TypeName {

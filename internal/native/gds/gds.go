@@ -23,6 +23,7 @@ import (
 	"redoubt/internal/fault"
 	"redoubt/internal/native/property"
 	"redoubt/internal/native/record"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
@@ -198,7 +199,7 @@ func (t *Type) addresses(ctx context.Context, call agent.Call) []netip.Addr {
 	for _, peer := range call.Peers {
 		address, hosts := "", ""
 		switch {
-		case peer.Type == "redoubt.logicalhostname":
+		case peer.Type == "redoubt.logicalhostname" || peer.Type == balance.SharedAddress:
 			address, hosts = "Address", "Hostnames"
 		case strings.HasPrefix(string(peer.Type), "ocf:") && strings.Contains(string(peer.Type), ":IPaddr"):
 			address = "ip"

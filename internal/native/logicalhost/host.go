@@ -20,6 +20,8 @@ type host struct {
 	networks []place // every address of the host
 	// permanent are those without an end of their life. A resource's address always has one (the guard renews it), so these are not ours.
 	permanent map[place]bool
+	// shared is true where addresses are on the loopback interface too: those of nodes that answer from one without holding it.
+	shared bool
 }
 
 type link struct{ netlink.Link }
@@ -33,10 +35,11 @@ func (l *link) up() bool {
 }
 
 // look asks the kernel. A listing that was disturbed by a change is made again.
-func look() (*host, error) {
+func (t *Type) look() (*host, error) {
 	for try := 0; ; try++ {
 		h, err := lookOnce()
 		if err == nil {
+			h.shared = t.cfg.Sharing != nil
 			return h, nil
 		}
 		if !errors.Is(err, netlink.ErrDumpInterrupted) || try == 10 {
@@ -84,11 +87,17 @@ func (h *host) has(p place) (bool, error) {
 		}
 	}
 	for _, n := range h.networks {
-		if n.prefix.Addr() == p.prefix.Addr() {
+		if n.prefix.Addr() == p.prefix.Addr() && !h.shares(n) {
 			return false, fault.Errorf(fault.Exists, "address %s is on interface %s of this node already, as %s, and was not put there by the resource; remove it there (`ip address del %s dev %s`) and keep it out of the configuration of the system", p.prefix.Addr(), n.link, n.prefix, n.prefix, n.link)
 		}
 	}
 	return false, nil
+}
+
+// shares reports whether an address is on the loopback interface because this node answers from it without holding it.
+func (h *host) shares(p place) bool {
+	l := h.links[p.link]
+	return h.shared && l != nil && l.loopback()
 }
 
 func (h *host) usable(p place) error {

@@ -1,5 +1,6 @@
-// Package logicalhost runs the type redoubt.logicalhostname: addresses that are where their group is. An address is taken only after the
-// network was asked whether somebody else has it, is owed to the guard before it is there, and is announced at once.
+// Package logicalhost runs the types redoubt.logicalhostname and redoubt.sharedaddress: addresses that are where their group is. An address is taken only after the
+// network was asked whether somebody else has it, is owed to the guard before it is there, and is announced at once. A shared address is on the loopback interface of
+// nodes with instances besides; the load balancing is ready before the address comes, and knows before it goes.
 package logicalhost
 
 import (
@@ -21,14 +22,23 @@ import (
 	"redoubt/internal/native/neighbour"
 	"redoubt/internal/native/property"
 	"redoubt/internal/native/record"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
 // TypeName is the name of the type.
 const TypeName cluster.TypeName = "redoubt.logicalhostname"
 
-// Config is what the type needs. Every field but AddressLife must be set.
+// Sharing is the load balancing of this node.
+type Sharing interface {
+	// Hold is called before a shared address is taken: packets to it are then handed on as they should. Release is called before it is given up.
+	Hold(ctx context.Context, r cluster.ResourceName, at []balance.Held) error
+	Release(ctx context.Context, r cluster.ResourceName)
+}
+
+// Config is what the type needs. Every field but Sharing and AddressLife must be set.
 type Config struct {
+	Sharing     Sharing // of redoubt.sharedaddress; nil is redoubt.logicalhostname
 	Obligations agent.Obligations
 	Log         *slog.Logger
 	Records     *record.Store
@@ -84,7 +94,7 @@ func (t *Type) validate(ctx context.Context, call agent.Call) error {
 	if err != nil {
 		return err
 	}
-	host, err := look()
+	host, err := t.look()
 	if err != nil {
 		return err
 	}
@@ -98,7 +108,7 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 	if err != nil {
 		return err
 	}
-	host, err := look()
+	host, err := t.look()
 	if err != nil {
 		return err
 	}
@@ -121,6 +131,15 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 	}
 	if err := t.checkDuplicates(ctx, call, host, missing); err != nil {
 		return err
+	}
+	if t.cfg.Sharing != nil {
+		var held []balance.Held
+		for _, p := range all {
+			held = append(held, balance.Held{Address: p.prefix.Addr(), Device: p.link})
+		}
+		if err := t.cfg.Sharing.Hold(ctx, call.Resource.Name, held); err != nil {
+			return err
+		}
 	}
 	if err := t.cfg.Records.Save("addresses", call.Resource.Name, lines(all)); err != nil {
 		return err
@@ -232,7 +251,7 @@ func (t *Type) announce(name cluster.ResourceName, host *host, places []place) {
 				return
 			}
 			// The guard may have taken the address away; announcing it then would take it from its new node.
-			now, err := look()
+			now, err := t.look()
 			if err != nil {
 				return
 			}
@@ -257,13 +276,16 @@ func (t *Type) quiet(name cluster.ResourceName) {
 // stop gives up what start noted. Without a note (the daemon's directory was lost) it goes by the properties.
 func (t *Type) stop(ctx context.Context, call agent.Call) error {
 	t.quiet(call.Resource.Name)
-	host, err := look()
+	host, err := t.look()
 	if err != nil {
 		return err
 	}
 	places, err := t.held(ctx, call, host)
 	if err != nil {
 		return err
+	}
+	if t.cfg.Sharing != nil {
+		t.cfg.Sharing.Release(ctx, call.Resource.Name)
 	}
 	var errs []error
 	for _, p := range places {
@@ -304,7 +326,7 @@ func (t *Type) held(ctx context.Context, call agent.Call, host *host) ([]place, 
 	}
 	for _, w := range wanted {
 		for _, n := range host.networks {
-			if n.prefix.Addr() == w.addr && !host.permanent[n] && (w.bits < 0 || w.bits == n.prefix.Bits()) {
+			if n.prefix.Addr() == w.addr && !host.permanent[n] && !host.shares(n) && (w.bits < 0 || w.bits == n.prefix.Bits()) {
 				places = append(places, n)
 			}
 		}

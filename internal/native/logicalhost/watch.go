@@ -21,7 +21,7 @@ func (t *Type) Watch(ctx context.Context, call agent.Call, report func(agent.Obs
 		t.cfg.Log.Error("addresses can not be watched", "resource", call.Resource.Name, "cause", err.Error())
 		return
 	}
-	host, err := look()
+	host, err := t.look()
 	if err != nil {
 		t.cfg.Log.Error("addresses can not be watched", "resource", call.Resource.Name, "cause", err.Error())
 		return
@@ -48,7 +48,7 @@ func (t *Type) Watch(ctx context.Context, call agent.Call, report func(agent.Obs
 		case <-w.patience:
 			w.givenUp, w.patience = true, nil
 		}
-		if host, err = look(); err != nil {
+		if host, err = t.look(); err != nil {
 			t.cfg.Log.Warn("addresses could not be looked at", "resource", call.Resource.Name, "cause", err.Error())
 			continue
 		}

@@ -210,7 +210,7 @@ func instance(s model.State, r model.Resource, name, self cluster.NodeName, serv
 		i.Why = "offline"
 	case !reachable:
 		i.Why = "the node has no address in the network of a shared address"
-	case ri.State == model.ResourceStopping && well:
+	case well && (ri.State == model.ResourceStopping || up(ri) && !ordered(s, r.Group, n)):
 		i.Why, i.Runs = "about to stop: connections may end", true
 	case !up(ri) || !well:
 		i.Why = "not healthy"
@@ -221,6 +221,30 @@ func instance(s model.State, r model.Resource, name, self cluster.NodeName, serv
 		i.Present, i.Runs = true, true
 	}
 	return i
+}
+
+// ordered reports whether a group is to be online on a node.
+func ordered(s model.State, g cluster.GroupName, n model.NodeState) bool {
+	at, found := slices.BinarySearchFunc(s.Assignments, g, func(a model.Assignment, g cluster.GroupName) int { return cmp.Compare(a.Group, g) })
+	return !found || s.Assignments[at].On(n.Name, n.Incarnation)
+}
+
+// Draining is for how many seconds at most instances behind a shared address are about to stop; 0: none is.
+func Draining(s model.State, address cluster.ResourceName) int {
+	longest := 0
+	for _, r := range services(s) {
+		if !slices.ContainsFunc(Uses(s, r), func(a model.Resource) bool { return a.Name == address }) {
+			continue
+		}
+		service, _ := Read(r)
+		g, _ := group(s, r.Group)
+		for _, n := range nodelist(g) {
+			if i := instance(s, r, n, "", service, nil, nil); i.Runs && !i.Present {
+				longest = max(longest, service.Drain)
+			}
+		}
+	}
+	return longest
 }
 
 // ownAddresses are the addresses of the nodes themselves: those that they publish, without what is moved by resources.

@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/rgm/balance"
+	"redoubt/internal/rgm/model"
+)
+
+// Plane is the kernel of this node as far as it shares the load of scalable services.
+type Plane interface {
+	// Apply makes the kernel look like the plane, whatever it looked like before.
+	Apply(ctx context.Context, p balance.Plane) error
+	// Intact reports whether what was last applied is still there.
+	Intact() bool
+	// Networks lists the addresses of this host.
+	Networks() ([]netip.Prefix, error)
+	// Connections counts the TCP connections that this host has at ports (none: all) of addresses.
+	Connections(addresses []netip.Addr, ports []balance.Port) (int, error)
+}
+
+// Drainer lets what an instance serves come to its end before the instance is stopped on purpose.
+type Drainer interface {
+	Drain(ctx context.Context, r model.Resource)
+}
+
+// Balancer is the loop of a node that keeps its kernel in step with the scalable services of the cluster, from the beginning of an incarnation to its end.
+type Balancer struct {
+	cfg    Config
+	member *Member
+	source Source
+	store  confdb.Store
+	plane  Plane
+
+	mu   sync.Mutex
+	over balance.Overrides
+	last *balance.Outline // what the kernel looks like; nil: not known
+	said string           // the last error
+}
+
+// NewBalancer returns the loop; Run starts it.
+func NewBalancer(cfg Config, member *Member, source Source, store confdb.Store, plane Plane) *Balancer {
+	return &Balancer{
+		cfg: cfg, member: member, source: source, store: store, plane: plane,
+		over: balance.Overrides{Taking: map[cluster.ResourceName][]balance.Held{}, Leaving: map[cluster.ResourceName]bool{}},
+	}
+}
+
+// Run follows the cluster until ctx ends. The kernel stays as it is then.
+func (b *Balancer) Run(ctx context.Context) error {
+	views, news := b.member.Subscribe(ctx), b.source.Subscribe(ctx)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		b.mu.Lock()
+		err := b.follow(ctx)
+		b.mu.Unlock()
+		b.say(ctx, err)
+		b.publish(ctx)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-views:
+		case <-news:
+		case <-tick.C:
+			b.mu.Lock()
+			if b.last != nil && len(b.last.Shares) > 0 && !b.plane.Intact() {
+				b.cfg.Log.Warn("the rules that balance the load of scalable services were changed by somebody; they are made again")
+				b.last = nil
+			}
+			b.mu.Unlock()
+		}
+	}
+}
+
+// look is what the cluster is like for this node now.
+func (b *Balancer) look() balance.Outline {
+	return balance.Look(BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall()), b.cfg.Node, b.over)
+}
+
+// follow applies what is different. The caller holds mu.
+func (b *Balancer) follow(ctx context.Context) error {
+	now := b.look()
+	if b.last != nil && reflect.DeepEqual(*b.last, now) {
+		return nil
+	}
+	b.last = nil
+	if err := b.plane.Apply(ctx, now.Plane()); err != nil {
+		return err
+	}
+	b.last = &now
+	return nil
+}
+
+// say logs an error when it is another than before.
+func (b *Balancer) say(ctx context.Context, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	text := ""
+	if err != nil && !ended(ctx) {
+		text = err.Error()
+	}
+	if text != "" && text != b.said {
+		b.cfg.Log.Error("the load of scalable services is not balanced as it should be; trying again", "err", text)
+	}
+	b.said = text
+}
+
+// Hold prepares this node for a shared address that it is about to take: packets to it go where they belong from the first on.
+func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balance.Held) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over.Taking[r] = at
+	delete(b.over.Leaving, r)
+	return b.follow(ctx)
+}
+
+// Release prepares this node for giving a shared address up. Connections of instances that are about to stop are known only here: they may end first. Then the node
+// falls silent about the address, which its instances go on to use.
+func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName) {
+	b.awaitDrained(ctx, r)
+	b.mu.Lock()
+	delete(b.over.Taking, r)
+	b.over.Leaving[r] = true
+	err := b.follow(ctx)
+	b.mu.Unlock()
+	b.say(ctx, err)
+}
+
+// settle is how long the other nodes may take to hear of a change and to act on it.
+const settle = 250 * time.Millisecond
+
+// awaitDrained waits while instances behind a shared address drain, as long as they may.
+func (b *Balancer) awaitDrained(ctx context.Context, r cluster.ResourceName) {
+	news := b.source.Subscribe(ctx)
+	limit := time.NewTimer(time.Hour)
+	defer limit.Stop()
+	for first := true; b.member.MayStart(); first = false {
+		s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
+		longest := balance.Draining(s, r)
+		if longest == 0 {
+			return
+		}
+		if first {
+			limit.Reset(time.Duration(longest)*time.Second + 2*settle)
+		}
+		select {
+		case <-news:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Drain implements Drainer: it returns when no connection is left, when Drain_timeout is over, or with ctx. By then the holder of the address has heard that the
+// instance stops, and sends new connections elsewhere.
+func (b *Balancer) Drain(ctx context.Context, r model.Resource) {
+	service, _ := balance.Read(r)
+	if service.Drain <= 0 || !b.member.MayStart() {
+		return
+	}
+	var addrs []netip.Addr
+	for _, a := range balance.Uses(b.source.Snapshot().State, r) {
+		addrs = append(addrs, balance.AddressesOf(a)...)
+	}
+	limit := time.NewTimer(time.Duration(service.Drain) * time.Second)
+	defer limit.Stop()
+	wait := settle
+	for {
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-limit.C:
+			t.Stop()
+			return
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		n, err := b.plane.Connections(addrs, service.Ports)
+		if err != nil {
+			b.cfg.Log.Warn("connections of an instance that is about to stop are not waited for", "resource", r.Name, "err", err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+		wait = settle / 2
+	}
+}
+
+// publish tells the other nodes where this one is reached in the networks of shared addresses.
+func (b *Balancer) publish(ctx context.Context) {
+	snap := b.source.Snapshot()
+	i := slices.IndexFunc(snap.State.Networks, func(n model.Network) bool { return n.Node == b.cfg.Node })
+	if snap.Record == nil || i < 0 && !slices.ContainsFunc(snap.State.Resources, func(r model.Resource) bool { return r.Type == balance.SharedAddress }) {
+		return
+	}
+	all, err := b.plane.Networks()
+	if err != nil {
+		b.say(ctx, err)
+		return
+	}
+	now := balance.Reached(snap.State, b.cfg.Node, all)
+	if i >= 0 && slices.Equal(snap.State.Networks[i].Addresses, now) || i < 0 && len(now) == 0 {
+		return
+	}
+	key := confdb.PrefixNetwork + string(b.cfg.Node)
+	op := confdb.Op{Key: key}
+	if len(now) > 0 {
+		if op.Value, err = confdb.Encode(confdb.KindNetwork, model.Network{Node: b.cfg.Node, Addresses: now}); err != nil {
+			b.say(ctx, err)
+			return
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, writeDeadline)
+	defer cancel()
+	// One that fails is tried again with the next tick.
+	if _, err := b.store.Txn(bounded, []confdb.Compare{{Key: key, Revision: snap.Revision(key)}}, []confdb.Op{op}); err != nil {
+		b.cfg.Log.Debug("publishing where this node is reached; trying again", "err", err)
+	}
+}
+
+// drains reports whether a resource gets time before its Stop: an instance that serves others and is well.
+func (x *Executor) drains(g *groupRun, r model.Resource, m model.Method) bool {
+	if x.cfg.Drainer == nil || m != model.MethodStop || !balance.Scalable(r) {
+		return false
+	}
+	return slices.ContainsFunc(g.life.Instance().Resources, func(ri model.ResourceInstance) bool {
+		return ri.Name == r.Name && ri.Status != model.StatusFaulted
+	})
+}
+
+// peers are the resources that a method may have to see: those of its group, and the shared addresses of a scalable resource.
+func peers(s model.State, group []model.Resource, r model.Resource) []model.Resource {
+	if !balance.Scalable(r) {
+		return group
+	}
+	return slices.Concat(group, balance.Uses(s, r))
+}
