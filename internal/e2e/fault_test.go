@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"redoubt/internal/guard"
 	"redoubt/internal/lab"
 )
 
@@ -67,6 +68,9 @@ func TestGuardDies(t *testing.T) {
 	w.web(t, "n1")
 	p := w.watch(t, "n1")
 	before := w.webProcess(t)
+	if out, err := w.Output(t.Context(), "n1", "pgrep", "-f", "^"+guard.Name+" -cgroup "); err != nil {
+		t.Errorf("the guard of n1 is not the program of its own: %v %s", err, out)
+	}
 	if _, err := w.Daemon("n1", lab.DaemonKillGuard); err != nil {
 		t.Fatal(err)
 	}

@@ -252,13 +252,15 @@ func (g *guard) quit() error {
 
 // onTick feeds the watchdog and prolongs the lives of owed addresses.
 func (g *guard) onTick() {
-	var count [8]byte
-	_, _ = unix.Read(g.tick, count[:])
+	take(g.tick)
 	now := Now()
 	g.feedIfDue(now)
 	g.owedA = g.owedA[:0]
 	for _, o := range g.target.owed {
-		if a, err := parseAddress(o); err == nil && o.Address != "" {
+		if o.Address == "" {
+			continue
+		}
+		if a, err := parseAddress(o); err == nil {
 			g.owedA = append(g.owedA, a)
 		}
 	}
@@ -266,13 +268,7 @@ func (g *guard) onTick() {
 		return
 	}
 	// An address that can not be prolonged now is prolonged at the next tick; its life is at least five ticks long.
-	found, err := g.target.net.list(g.owedA)
-	if err != nil {
-		return
-	}
-	for _, p := range found {
-		_ = g.target.net.prolong(p, g.life(now))
-	}
+	_ = g.target.net.prolongAll(g.owedA, g.life(now))
 }
 
 // life is how many seconds the kernel shall keep an address from now on; it counts no finer. A second is enough while the lease is short: a guard that does

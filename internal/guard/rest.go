@@ -95,6 +95,12 @@ func setTimer(timer int, at int64) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(timer), unix.TFD_TIMER_ABSTIME, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 }
 
+// take reads what a timer has counted. It is asked when there is something.
+func take(timer int) {
+	var count [8]byte
+	_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(timer), uintptr(unsafe.Pointer(&count[0])), 8)
+}
+
 // post writes a packet, which is not empty, if it can be at once.
 func post(fd int, packet []byte) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&packet[0])), uintptr(len(packet)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,7 @@ func add32(b []byte, v uint32) []byte { return binary.NativeEndian.AppendUint32(
 type address struct {
 	prefix netip.Prefix
 	link   string
+	index  uint32 // of the link, as list found it
 }
 
 func parseAddress(o Owed) (address, error) {
@@ -27,16 +29,23 @@ func parseAddress(o Owed) (address, error) {
 	if err != nil || p.Addr().Is4In6() || p.Addr().Zone() != "" {
 		return address{}, fmt.Errorf("obligation: address %q is not of the form ADDRESS/BITS", o.Address)
 	}
-	return address{p, o.Interface}, nil
+	return address{prefix: p, link: o.Interface}, nil
 }
 
+// sizeofIfreq is the size of struct ifreq where it is largest.
+const sizeofIfreq = 40
+
 // rtnl speaks just enough rtnetlink to remove addresses and to prolong their lives. Its buffers are its own, so that
-// removing an address allocates nothing that was not touched by the rehearsal.
+// removing an address allocates nothing that was not touched by the rehearsal, and prolonging lives nothing at all: the guard collects no garbage.
 type rtnl struct {
-	fd  int
-	seq uint32
-	out []byte
-	in  []byte
+	fd    int
+	seq   uint32
+	out   []byte
+	in    []byte
+	ifr   [sizeofIfreq]byte
+	found []present // of the last list; their attributes stay for the next
+	// past says that calls go past the runtime's scheduler (see rest): for what is done all the time, not for firing, where others must go on beside it.
+	past bool
 }
 
 func openRtnl() (*rtnl, error) {
@@ -61,19 +70,20 @@ func (r *rtnl) close() { unix.Close(r.fd) }
 
 // index returns the number of an interface, 0 when it does not exist.
 func (r *rtnl) index(name string) (uint32, error) {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return 0, fmt.Errorf("interface %s: %w", name, err)
+	if len(name) >= unix.IFNAMSIZ {
+		return 0, fmt.Errorf("interface %s: its name is too long", name)
 	}
-	// The ioctl works on any socket; a netlink socket will do.
-	err = unix.IoctlIfreq(r.fd, unix.SIOCGIFINDEX, ifr)
-	if errors.Is(err, unix.ENODEV) {
+	clear(r.ifr[:])
+	copy(r.ifr[:], name)
+	// The ioctl works on any socket; a netlink socket will do. It waits for nothing.
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(r.fd), unix.SIOCGIFINDEX, uintptr(unsafe.Pointer(&r.ifr[0])))
+	switch errno {
+	case 0:
+		return binary.NativeEndian.Uint32(r.ifr[unix.IFNAMSIZ:]), nil
+	case unix.ENODEV:
 		return 0, nil
 	}
-	if err != nil {
-		return 0, fmt.Errorf("find interface %s: %w", name, err)
-	}
-	return ifr.Uint32(), nil
+	return 0, fmt.Errorf("find interface %s: %w", name, errno)
 }
 
 // start begins a message with its two headers: struct nlmsghdr and struct ifaddrmsg.
@@ -100,13 +110,39 @@ func (r *rtnl) attr(kind uint16, value []byte) {
 
 func (r *rtnl) send() error {
 	put32(r.out, uint32(len(r.out)))
-	return unix.Sendto(r.fd, r.out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	if _, errno := r.call(unix.SYS_SENDTO, r.out, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// receive reads the next packet. The kernel has answered a request before it returns from it, so hardly ever is there something to wait for.
+func (r *rtnl) receive() (int, error) {
+	n, errno := r.call(unix.SYS_RECVFROM, r.in, unix.MSG_DONTWAIT)
+	if errno == unix.EAGAIN {
+		return unix.Read(r.fd, r.in)
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	return n, nil
+}
+
+func (r *rtnl) call(number uintptr, b []byte, flags uintptr) (int, unix.Errno) {
+	var n uintptr
+	var errno unix.Errno
+	if r.past {
+		n, _, errno = unix.RawSyscall6(number, uintptr(r.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
+	} else {
+		n, _, errno = unix.Syscall6(number, uintptr(r.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
+	}
+	return int(n), errno
 }
 
 // each calls f with type and body of every message that answers the last request, until its acknowledgement or the end of the dump.
 func (r *rtnl) each(f func(kind uint16, body []byte)) error {
 	for {
-		n, err := unix.Read(r.fd, r.in)
+		n, err := r.receive()
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -180,17 +216,27 @@ type present struct {
 	attrs  []byte  // without the lifetime
 }
 
-// list returns the addresses of this host that are among want.
+// prolongAll gives those of the addresses that this host has a life of so many seconds from now. One that can not be prolonged is left as it is.
+func (r *rtnl) prolongAll(want []address, seconds uint32) error {
+	r.past = true
+	defer func() { r.past = false }()
+	found, err := r.list(want)
+	for i := range found {
+		_ = r.prolong(&found[i], seconds)
+	}
+	return err
+}
+
+// list returns the addresses of this host that are among want, until it is called again. It sets the index of each of want.
 func (r *rtnl) list(want []address) ([]present, error) {
-	byIndex := map[uint32]string{}
-	for _, w := range want {
-		index, err := r.index(w.link)
+	for i := range want {
+		index, err := r.index(want[i].link)
 		if err != nil {
 			return nil, err
 		}
-		byIndex[index] = w.link
+		want[i].index = index
 	}
-	var found []present
+	r.found = r.found[:0]
 	r.start(unix.RTM_GETADDR, unix.NLM_F_DUMP, unix.AF_UNSPEC, 0, 0, 0, 0)
 	if err := r.send(); err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
@@ -199,51 +245,67 @@ func (r *rtnl) list(want []address) ([]present, error) {
 		if kind != unix.RTM_NEWADDR || len(body) < 8 {
 			return
 		}
-		p, ok := parsePresent(body, byIndex[binary.NativeEndian.Uint32(body[4:])])
-		if !ok {
+		index := binary.NativeEndian.Uint32(body[4:])
+		prefix, ok := prefixOf(body)
+		if !ok || index == 0 {
 			return
 		}
 		for _, w := range want {
-			if w == p.address {
-				found = append(found, p)
+			if w.index == index && w.prefix == prefix {
+				r.keep(w, body)
 			}
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
-	return found, nil
+	return r.found, nil
 }
 
-func parsePresent(body []byte, link string) (present, bool) {
-	p := present{header: [8]byte(body[:8])}
+// keep adds to what was found.
+func (r *rtnl) keep(a address, body []byte) {
+	n := len(r.found)
+	if n < cap(r.found) {
+		r.found = r.found[:n+1]
+	} else {
+		r.found = append(r.found, present{})
+	}
+	p := &r.found[n]
+	p.address, p.header, p.attrs = a, [8]byte(body[:8]), p.attrs[:0]
+	for b := body[8:]; len(b) >= 4; {
+		size := int(binary.NativeEndian.Uint16(b))
+		full := min(align4(size), len(b))
+		if binary.NativeEndian.Uint16(b[2:]) != unix.IFA_CACHEINFO {
+			p.attrs = append(p.attrs, b[:full]...)
+		}
+		b = b[full:]
+	}
+}
+
+// prefixOf reads an address in the kernel's list; what it says is false when that is malformed.
+func prefixOf(body []byte) (netip.Prefix, bool) {
 	var local, addr netip.Addr
 	for b := body[8:]; len(b) >= 4; {
 		size, kind := int(binary.NativeEndian.Uint16(b)), binary.NativeEndian.Uint16(b[2:])
 		if size < 4 || size > len(b) {
-			return present{}, false
+			return netip.Prefix{}, false
 		}
-		full := min(align4(size), len(b))
 		switch kind {
 		case unix.IFA_LOCAL:
 			local, _ = netip.AddrFromSlice(b[4:size])
 		case unix.IFA_ADDRESS:
 			addr, _ = netip.AddrFromSlice(b[4:size])
 		}
-		if kind != unix.IFA_CACHEINFO {
-			p.attrs = append(p.attrs, b[:full]...)
-		}
-		b = b[full:]
+		b = b[min(align4(size), len(b)):]
 	}
 	if !local.IsValid() {
 		local = addr
 	}
-	p.address = address{netip.PrefixFrom(local, int(body[1])), link}
-	return p, link != "" && local.IsValid()
+	return netip.PrefixFrom(local, int(body[1])), local.IsValid()
 }
 
 // prolong gives a present address a life of so many seconds from now.
-func (r *rtnl) prolong(p present, seconds uint32) error {
+func (r *rtnl) prolong(p *present, seconds uint32) error {
 	h := p.header
 	r.start(unix.RTM_NEWADDR, unix.NLM_F_ACK|unix.NLM_F_REPLACE, h[0], h[1], h[2]&^unix.IFA_F_PERMANENT, h[3], binary.NativeEndian.Uint32(h[4:]))
 	r.out = append(r.out, p.attrs...)
