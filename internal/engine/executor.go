@@ -27,6 +27,9 @@ type Executor struct {
 	groups   map[cluster.GroupName]*groupRun
 	facts    map[cluster.GroupName]life.Input // what the newest snapshot says, by group
 	serial   uint64                           // of the snapshot that facts come from
+	around   *life.Around                     // of that snapshot
+	here     map[cluster.GroupName]model.Instance
+	stirred  []cluster.GroupName // have to look again
 	events   chan groupEvent
 	incarn   cluster.Incarnation
 	draining bool
@@ -54,7 +57,7 @@ type groupEvent struct {
 func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, source Source, store confdb.Store, drivers Drivers, halter Halter) *Executor {
 	return &Executor{
 		cfg: cfg, member: member, source: source, drivers: drivers, halter: halter, incarn: incarnation,
-		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1),
+		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, here: map[cluster.GroupName]model.Instance{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1),
 	}
 }
 
@@ -84,6 +87,7 @@ func (x *Executor) Run(ctx context.Context) error {
 		case x.draining = <-x.drain:
 			x.changed(ctx)
 		}
+		x.settle(ctx)
 	}
 }
 
@@ -205,20 +209,21 @@ func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
 // input collects the facts of one group. ok is false when the group no longer exists.
 func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
 	if snap := x.source.Snapshot(); x.facts == nil || snap.Serial != x.serial {
-		x.facts, x.serial = factsOf(snap, x.cfg.Node), snap.Serial
+		x.around, x.serial = Around(snap), snap.Serial
+		x.facts = factsOf(snap, x.around, x.cfg.Node)
 	}
 	in = x.facts[group]
 	ok = in.Group.Name != ""
 	in.Now, in.Node, in.Incarnation, in.MayStart, in.Draining = x.cfg.Clock.Wall(), x.cfg.Node, x.incarn, x.member.MayStart(), x.draining
+	in.Here = x.here
 	return in, ok
 }
 
 // factsOf sorts a snapshot by group, once for all of them.
-func factsOf(snap Snapshot, node cluster.NodeName) map[cluster.GroupName]life.Input {
+func factsOf(snap Snapshot, around *life.Around, node cluster.NodeName) map[cluster.GroupName]life.Input {
 	facts := make(map[cluster.GroupName]life.Input, len(snap.State.Groups))
-	living := livingInstances(snap)
 	for _, g := range snap.State.Groups {
-		facts[g.Name] = life.Input{Group: g, Types: snap.State.Types, Others: living}
+		facts[g.Name] = life.Input{Group: g, Types: snap.State.Types, Around: around}
 	}
 	for _, r := range snap.State.Resources {
 		if in, ok := facts[r.Group]; ok {
@@ -289,6 +294,7 @@ func (x *Executor) forget(group cluster.GroupName, g *groupRun) {
 		stop()
 	}
 	delete(x.groups, group)
+	delete(x.here, group)
 	x.report.drop(confdb.KeyInstance(x.cfg.Node, group))
 }
 
@@ -317,6 +323,7 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 		inst := g.life.Instance()
 		x.log(g.last, inst)
 		g.last = inst
+		x.tellOthers(group, inst)
 		x.report.put(confdb.KeyInstance(x.cfg.Node, group), inst)
 	case life.Settled:
 		x.report.drop(confdb.KeyFarewell(x.cfg.Node, group, a.Resource))

@@ -23,10 +23,10 @@ func TestFactsLeaveOutTheDead(t *testing.T) {
 			},
 		},
 	}
-	in := factsOf(snap, "n1")["web-rg"]
-	if len(in.Others) != 1 || in.Others[0].Group != "web-rg" {
-		t.Errorf("others: %+v", in.Others)
+	if is := livingInstances(snap); len(is) != 1 || is[0].Group != "web-rg" {
+		t.Errorf("living: %+v", is)
 	}
+	in := factsOf(snap, Around(snap), "n1")["web-rg"]
 	if len(in.Resources) != 2 || in.Group.Name != "web-rg" {
 		t.Errorf("facts of web-rg: %+v", in)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/engine"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 )
@@ -79,7 +80,7 @@ func (l *lifetime) adopt(group cluster.GroupName) *groupRun {
 func (l *lifetime) input(group cluster.GroupName) life.Input {
 	s := l.d.mirror.State
 	in := life.Input{
-		Now: l.d.n.wall(), Node: l.d.n.name, Incarnation: l.guard.inc, Types: s.Types, Others: s.Instances,
+		Now: l.d.n.wall(), Node: l.d.n.name, Incarnation: l.guard.inc, Types: s.Types, Around: engine.Around(l.d.mirror),
 		MayStart: l.d.mayStart(), Draining: l.drain,
 	}
 	for _, g := range s.Groups {

@@ -28,19 +28,24 @@ func (g *Group) desired(r *resource) bool {
 	return g.ordered(r, len(g.res)) && !r.restart
 }
 
-// ordered reports whether the resource shall be up when nothing is being restarted. What it has an offline-restart dependency on in this
-// group has to be ordered up too; depth ends the search in a circle, which validation refuses.
+// ordered reports whether the resource shall be up when nothing is being restarted. What it has an offline-restart dependency on has to be ordered up too if
+// it is in this group, and online if it is in another; depth ends the search in a circle, which validation refuses.
 func (g *Group) ordered(r *resource, depth int) bool {
-	spec := g.spec(r)
-	if spec == nil || depth < 0 || !g.goesUp() || !spec.EnabledOn(g.in.Node) || spec.Deleting {
+	if depth < 0 || !g.enabled(r) {
 		return false
 	}
-	for _, d := range spec.Dependencies {
-		if o := g.find(d.On); d.Kind == model.DependOfflineRestart && o != nil && !g.ordered(o, depth-1) {
+	for _, d := range g.spec(r).Dependencies {
+		if o := g.find(d.On); d.Kind == model.DependOfflineRestart && d.AppliesOn(g.in.Node) && o != nil && !g.ordered(o, depth-1) {
 			return false
 		}
 	}
-	return true
+	return g.bereft(r, depth) == ""
+}
+
+// enabled reports whether people want the resource up here.
+func (g *Group) enabled(r *resource) bool {
+	spec := g.spec(r)
+	return spec != nil && g.goesUp() && spec.EnabledOn(g.in.Node) && !spec.Deleting
 }
 
 func (g *Group) deleting(r *resource) bool {
@@ -59,7 +64,11 @@ type need struct {
 	qual string
 }
 
-// needs lists the declared dependencies and the implicit one on the group's addresses.
+func needOf(d model.Dependency) need {
+	return need{on: d.On, weak: d.Kind == model.DependWeak, kind: d.Kind, qual: d.Qualifier}
+}
+
+// needs lists the declared dependencies that hold on this node and the implicit one on the group's addresses.
 func (g *Group) needs(r *resource) []need {
 	spec := r.spec
 	if spec == nil {
@@ -67,7 +76,9 @@ func (g *Group) needs(r *resource) []need {
 	}
 	var ns []need
 	for _, d := range spec.Dependencies {
-		ns = append(ns, need{on: d.On, weak: d.Kind == model.DependWeak, kind: d.Kind, qual: d.Qualifier})
+		if d.AppliesOn(g.in.Node) {
+			ns = append(ns, needOf(d))
+		}
 	}
 	if g.in.Group.ImplicitNetworkDependencies && !g.address(r) {
 		for _, o := range g.res {
@@ -104,6 +115,9 @@ func (g *Group) blocked(r *resource, addresses bool) string {
 	if g.typeOf(g.spec(r)) == nil {
 		return "its resource type is not registered"
 	}
+	if !g.begun {
+		return g.groupBlocked()
+	}
 	for _, n := range g.needs(r) {
 		o := g.find(n.on)
 		switch {
@@ -118,6 +132,9 @@ func (g *Group) blocked(r *resource, addresses bool) string {
 				return string(n.on) + " is still starting"
 			}
 		case o.stage != up || o.restart:
+			if n.qual == model.AnyNode && g.elsewhere(n) == "" {
+				continue
+			}
 			return describe(o, g.desired(o))
 		}
 	}
@@ -125,14 +142,14 @@ func (g *Group) blocked(r *resource, addresses bool) string {
 }
 
 // hopeless reports whether a resource cannot come up before somebody does something: what it needs has failed, is disabled, or is not online in another
-// group. Who depends on it weakly does not wait for it.
+// group and does not come. Who depends on it weakly does not wait for it.
 func (g *Group) hopeless(r *resource, depth int) bool {
 	for _, n := range g.needs(r) {
 		o := g.find(n.on)
 		switch {
 		case n.weak || depth < 0:
 		case o == nil:
-			if g.elsewhere(n) != "" {
+			if g.elsewhere(n) != "" && !g.expected(n) {
 				return true
 			}
 		case o.stage == stopFailed, o.stage == halfUp && !o.restart, o.stage == down && !o.restart && !g.desired(o):
@@ -142,28 +159,6 @@ func (g *Group) hopeless(r *resource, depth int) bool {
 		}
 	}
 	return false
-}
-
-// elsewhere judges a dependency on a resource of another group: it has to be online on this node or on any.
-func (g *Group) elsewhere(n need) string {
-	if n.weak {
-		return ""
-	}
-	for _, i := range g.in.Others {
-		if i.Group == g.in.Group.Name || n.qual == "LOCAL_NODE" && i.Node != g.in.Node || n.qual != "" && n.qual[0] == '@' && string(i.Node) != n.qual[1:] {
-			continue
-		}
-		for _, ri := range i.Resources {
-			if ri.Name == n.on && online(ri.State) {
-				return ""
-			}
-		}
-	}
-	return string(n.on) + " of another group is not online"
-}
-
-func online(s model.ResourceState) bool {
-	return s == model.ResourceOnline || s == model.ResourceOnlineNotMonitored || s == model.ResourceMonitorFailed
 }
 
 func describe(o *resource, desired bool) string {
@@ -212,7 +207,10 @@ func (g *Group) addressesDown(r *resource) bool {
 func (g *Group) state() (model.GroupState, string) {
 	failed := ""
 	busy, allUp, faulted := false, true, false
-	blocked := ""
+	blocked, held := "", ""
+	if g.goesUp() && !g.begun {
+		blocked, allUp = g.groupBlocked(), false
+	}
 	for _, r := range g.res {
 		switch {
 		case r.stage == stopFailed:
@@ -225,6 +223,14 @@ func (g *Group) state() (model.GroupState, string) {
 		if !g.desired(r) && !r.restart {
 			if r.stage != down {
 				busy = true
+				if why := g.held(r); why != "" && held == "" {
+					held = why
+				}
+			} else if why := g.bereft(r, len(g.res)); why != "" && g.enabled(r) {
+				allUp = false
+				if blocked == "" {
+					blocked = string(r.ri.Name) + ": " + why
+				}
 			}
 			continue
 		}
@@ -247,11 +253,11 @@ func (g *Group) state() (model.GroupState, string) {
 	case !g.goesUp() && g.nothingUp():
 		return model.GroupOffline, ""
 	case !g.goesUp():
-		return model.GroupPendingOffline, ""
+		return model.GroupPendingOffline, held
 	case allUp && !busy:
 		return model.GroupOnline, ""
 	case busy:
-		return model.GroupPendingOnline, ""
+		return model.GroupPendingOnline, held
 	case faulted:
 		return model.GroupOnlineFaulted, ""
 	case blocked != "" && g.in.MayStart:

@@ -247,6 +247,7 @@ func (g *Group) asked(e Asked) {
 	case AskIsRestarted:
 		r.ri.Restarts = append(slices.Clone(r.ri.Restarts), g.in.Now)
 		r.ri.RestartCount++
+		r.ri.Starts++
 	case AskIgnoreFailed:
 		r.ignore = r.running == model.MethodStart || r.running == model.MethodPrenetStart
 	case AskStatus:

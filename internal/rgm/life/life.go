@@ -24,10 +24,11 @@ type Input struct {
 	Resources   []model.Resource // of the group, sorted by name
 	Types       []model.Type
 	Assignment  model.Assignment
-	Others      []model.Instance // of all groups on all nodes
-	Farewells   []model.Farewell // of this group on this node
-	MayStart    bool             // the lease is current
-	Draining    bool             // the node is leaving: everything goes offline here
+	Around      *Around                              // nil: not known yet
+	Here        map[cluster.GroupName]model.Instance // the groups of this node as they are now, which the repository may not have heard yet
+	Farewells   []model.Farewell                     // of this group on this node
+	MayStart    bool                                 // the lease is current
+	Draining    bool                                 // the node is leaving: everything goes offline here
 }
 
 // Event is what happens to a group.
@@ -164,6 +165,7 @@ type Group struct {
 	inst     model.Instance
 	reported model.Instance
 	res      []*resource // sorted by name
+	begun    bool        // what has to be online before it in other groups was, since it is ordered online
 	joining  bool        // the incarnation has just begun: what is there and managed gets Boot, what comes later Init
 	settled  []model.Farewell
 
@@ -189,7 +191,9 @@ func Begin(earlier model.Instance, joining bool) *Group {
 func New(inst model.Instance) *Group {
 	g := &Group{inst: inst}
 	for _, ri := range inst.Resources {
-		g.res = append(g.res, adopt(ri))
+		r := adopt(ri)
+		g.begun = g.begun || r.stage != down
+		g.res = append(g.res, r)
 	}
 	g.inst.Resources = nil
 	return g
@@ -270,8 +274,12 @@ func (g *Group) drive() {
 	for moved := true; moved; {
 		moved = false
 		if g.allDown() {
-			g.inst.Restart = max(g.inst.Restart, g.in.Assignment.Restart)
+			if g.in.Assignment.Restart > g.inst.Restart {
+				g.inst.Restart, g.begun = g.in.Assignment.Restart, false
+			}
 		}
+		g.begin()
+		g.witness()
 		for _, r := range g.res {
 			if r.idle() && g.advance(r) {
 				moved = true

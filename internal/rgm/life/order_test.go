@@ -111,38 +111,6 @@ func TestWeakDependency(t *testing.T) {
 	r.did("Start a", "Start c") // b never comes
 }
 
-// A dependency on a resource of another group needs it online: here, anywhere or on a named node.
-func TestDependenciesOnOtherGroups(t *testing.T) {
-	other := func(n cluster.NodeName, s model.ResourceState) model.Instance {
-		return model.Instance{Node: n, Group: "o", State: model.GroupOnline, Resources: []model.ResourceInstance{{Name: "db", State: s}}}
-	}
-	for _, c := range []struct {
-		qualifier string
-		others    []model.Instance
-		starts    bool
-	}{
-		{"", nil, false},
-		{"", []model.Instance{other("n2", model.ResourceOnline)}, true},
-		{"", []model.Instance{other("n2", model.ResourceStarting)}, false},
-		{"ANY_NODE", []model.Instance{other("n2", model.ResourceOnlineNotMonitored)}, true},
-		{"LOCAL_NODE", []model.Instance{other("n2", model.ResourceOnline)}, false},
-		{"LOCAL_NODE", []model.Instance{other("n1", model.ResourceMonitorFailed)}, true},
-		{"@n2", []model.Instance{other("n1", model.ResourceOnline)}, false},
-		{"@n2", []model.Instance{other("n2", model.ResourceOnline)}, true},
-	} {
-		d := model.Dependency{On: "db", Kind: model.DependStrong, Qualifier: c.qualifier}
-		r := newRig(t, res("app", "app", d))
-		r.in.Others = c.others
-		r.order(true)
-		if got := len(r.log) == 1; got != c.starts {
-			t.Errorf("qualifier %q, others %+v: starts %v, want %v", c.qualifier, c.others, got, c.starts)
-		}
-		if !c.starts {
-			r.is(model.GroupPendingOnlineBlocked)
-		}
-	}
-}
-
 // Starting needs the lease at that moment; stopping never does.
 func TestStartNeedsTheLease(t *testing.T) {
 	r := newRig(t, res("a", "app"), res("b", "app", on(model.DependStrong, "a")...))

@@ -120,6 +120,7 @@ func (g *Group) advance(r *resource) bool {
 		if spec := g.spec(r); spec != nil {
 			r.ri.Generation = spec.Generation
 		}
+		g.look(r)
 		g.set(r, model.ResourceStarting)
 		if !g.run(r, model.MethodStart) {
 			g.nowUp(r, Outcome{OK: true})
@@ -127,15 +128,16 @@ func (g *Group) advance(r *resource) bool {
 		return true
 	case up:
 		if want {
+			r.ri.Leaving = false
 			return g.tend(r)
 		}
-		if !g.mayStop(r) {
+		if r.ri.Leaving = g.held(r) != ""; r.ri.Leaving || !g.mayStop(r) {
 			return false
 		}
 		return g.stopMonitor(r)
 	case halfUp:
 		// Failover_mode NONE leaves it as it is, for people to look at; otherwise the group is on its way down.
-		if want || !g.mayStop(r) {
+		if want || !g.mayStop(r) || g.held(r) != "" {
 			return false
 		}
 		r.stage = quiet
@@ -200,6 +202,7 @@ func (g *Group) fromDown(r *resource, want bool) bool {
 // nowUp notes a successful Start.
 func (g *Group) nowUp(r *resource, o Outcome) {
 	r.stage, r.sick, r.aborted = up, false, false
+	r.ri.Starts++
 	g.withdraw(r)
 	status := o.Status
 	if status == "" {
@@ -212,6 +215,7 @@ func (g *Group) nowUp(r *resource, o Outcome) {
 // nowDown notes that nothing of the resource is left.
 func (g *Group) nowDown(r *resource) {
 	r.stage, r.sick, r.aborted = down, false, false
+	r.ri.Sights = nil
 	if !r.restart {
 		r.ri.RestartCount, r.ri.Restarts = 0, nil
 	}

@@ -4,7 +4,6 @@
 package model
 
 import (
-	"encoding/json"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -107,16 +106,8 @@ type Group struct {
 	PreemptionMode PreemptionMode      `json:"preemptionMode,omitempty"` // "": Has_cost
 }
 
-// UnmarshalJSON gives what a record does not say its default.
-func (g *Group) UnmarshalJSON(data []byte) error {
-	type plain Group
-	p := plain{Priority: DefaultPriority}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return err
-	}
-	*g = Group(p)
-	return nil
-}
+// SetDefaults gives what a record may leave out the value that it stands for then. It comes before the record is read.
+func (g *Group) SetDefaults() { g.Priority = DefaultPriority }
 
 // DefaultPriority is the priority of a group that was given none.
 const DefaultPriority = 500
@@ -198,7 +189,7 @@ const (
 	DependOfflineRestart DependencyKind = "offline-restart"
 )
 
-// Dependency says that a resource needs On. Qualifier is "" (FROM_RG_AFFINITIES), LOCAL_NODE, ANY_NODE or @node.
+// Dependency says that a resource needs On. Qualifier is "" (FROM_RG_AFFINITIES), LOCAL_NODE, ANY_NODE, or @node, which makes it hold on that node only.
 type Dependency struct {
 	On        cluster.ResourceName `json:"on"`
 	Kind      DependencyKind       `json:"kind"`

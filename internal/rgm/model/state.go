@@ -63,7 +63,7 @@ type Instance struct {
 	Resources []ResourceInstance `json:"resources,omitempty"`
 	// Plea asks the president to move the group away.
 	Plea *Plea `json:"plea,omitempty"`
-	// BlockedOn says what PENDING_ONLINE_BLOCKED waits for, and ERROR_STOP_FAILED for whom.
+	// BlockedOn says what PENDING_ONLINE_BLOCKED and PENDING_OFFLINE wait for, and ERROR_STOP_FAILED for whom.
 	BlockedOn string `json:"blockedOn,omitempty"`
 }
 
@@ -90,6 +90,17 @@ type ResourceInstance struct {
 	FiniDue bool `json:"finiDue,omitempty"`
 	// Monitoring is true while the monitor runs.
 	Monitoring bool `json:"monitoring,omitempty"`
+	// Starts is how often it has come up in this incarnation of the node.
+	Starts uint64 `json:"starts,omitempty"`
+	// Leaving is true while it is still up, and goes down when what depends on it in other groups has.
+	Leaving bool `json:"leaving,omitempty"`
+	// Sights are what it has seen of the targets of its restart dependencies since it came up; sorted by target.
+	Sights []Sight `json:"sights,omitempty"`
+}
+
+// IsOnline reports whether the resource is up and nothing is about to take it down.
+func (r ResourceInstance) IsOnline() bool {
+	return !r.Leaving && (r.State == ResourceOnline || r.State == ResourceOnlineNotMonitored || r.State == ResourceMonitorFailed)
 }
 
 // OwesFini reports whether Init or Boot has run on the node and Fini has not.

@@ -1,0 +1,325 @@
+package life
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+)
+
+// Around is what the groups of a node have to know of each other and of those on other nodes: an index over one snapshot, made once for all of them.
+type Around struct {
+	s          model.State
+	living     []model.Instance // sorted by group, then node
+	dependents map[cluster.ResourceName][]dependent
+	sources    map[cluster.GroupName][]cluster.GroupName // those that name the group in RG_dependencies
+	touching   map[cluster.GroupName][]cluster.GroupName
+}
+
+// dependent is a resource that depends on one of another group.
+type dependent struct {
+	spec  model.Resource
+	group model.Group
+	dep   model.Dependency
+}
+
+// Survey makes the index. living are the instances of s whose incarnations are members: what others reported last does not count.
+func Survey(s model.State, living []model.Instance) *Around {
+	a := &Around{
+		s: s, living: living, dependents: map[cluster.ResourceName][]dependent{}, sources: map[cluster.GroupName][]cluster.GroupName{},
+		touching: map[cluster.GroupName][]cluster.GroupName{},
+	}
+	for _, r := range s.Resources {
+		for _, d := range r.Dependencies {
+			on, ok := a.resource(d.On)
+			g, have := a.group(r.Group)
+			if ok && have && on.Group != r.Group {
+				a.dependents[d.On] = append(a.dependents[d.On], dependent{r, g, d})
+				a.touch(r.Group, on.Group)
+			}
+		}
+	}
+	for _, g := range s.Groups {
+		for _, d := range g.Dependencies {
+			a.sources[d] = append(a.sources[d], g.Name)
+			a.touch(g.Name, d)
+		}
+	}
+	return a
+}
+
+func (a *Around) touch(x, y cluster.GroupName) {
+	for _, p := range [][2]cluster.GroupName{{x, y}, {y, x}} {
+		if !slices.Contains(a.touching[p[0]], p[1]) {
+			a.touching[p[0]] = append(a.touching[p[0]], p[1])
+		}
+	}
+}
+
+// Touching are the groups that depend on a group or on which it depends.
+func (a *Around) Touching(g cluster.GroupName) []cluster.GroupName { return a.touching[g] }
+
+func lookup[T any, N cmp.Ordered](list []T, n N, name func(*T) N) (T, bool) {
+	i, ok := slices.BinarySearchFunc(list, n, func(x T, n N) int { return cmp.Compare(name(&x), n) })
+	if !ok {
+		var none T
+		return none, false
+	}
+	return list[i], true
+}
+
+func (a *Around) group(n cluster.GroupName) (model.Group, bool) {
+	return lookup(a.s.Groups, n, func(g *model.Group) cluster.GroupName { return g.Name })
+}
+
+func (a *Around) resource(n cluster.ResourceName) (model.Resource, bool) {
+	return lookup(a.s.Resources, n, func(r *model.Resource) cluster.ResourceName { return r.Name })
+}
+
+// groupOf is the group of a resource.
+func (a *Around) groupOf(n cluster.ResourceName) (model.Group, bool) {
+	if a == nil {
+		return model.Group{}, false
+	}
+	r, _ := a.resource(n)
+	return a.group(r.Group)
+}
+
+func (a *Around) assignment(n cluster.GroupName) model.Assignment {
+	x, _ := lookup(a.s.Assignments, n, func(x *model.Assignment) cluster.GroupName { return x.Group })
+	return x
+}
+
+// pending is what an administrator asked for and the president has not acted on yet.
+func (a *Around) pending(n cluster.GroupName) (model.Want, bool) {
+	w, ok := lookup(a.s.Wants, n, func(w *model.Want) cluster.GroupName { return w.Group })
+	return w, ok && w.Seq > a.assignment(n).WantSeq
+}
+
+func (a *Around) instances(n cluster.GroupName) []model.Instance {
+	from, _ := slices.BinarySearchFunc(a.living, n, func(i model.Instance, n cluster.GroupName) int { return strings.Compare(string(i.Group), string(n)) })
+	to := from
+	for to < len(a.living) && a.living[to].Group == n {
+		to++
+	}
+	return a.living[from:to]
+}
+
+// members are the resources of a group.
+func (a *Around) members(n cluster.GroupName) []model.Resource {
+	var out []model.Resource
+	for _, r := range a.s.Resources {
+		if r.Group == n {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (a *Around) address(r model.Resource) bool {
+	t, _ := lookup(a.s.Types, r.Type, func(t *model.Type) cluster.TypeName { return t.Name })
+	return t.NetworkAddress
+}
+
+// scene is Around as it is seen from a node that knows of its own groups better than the repository does.
+type scene struct {
+	*Around
+	node cluster.NodeName
+	here map[cluster.GroupName]model.Instance
+}
+
+// reports are what living nodes say of a group.
+func (s scene) reports(g cluster.GroupName) []model.Instance {
+	is := s.instances(g)
+	own, ok := s.here[g]
+	if !ok {
+		return is
+	}
+	out := make([]model.Instance, 0, len(is)+1)
+	for _, i := range is {
+		if i.Node != own.Node {
+			out = append(out, i)
+		}
+	}
+	return append(out, own)
+}
+
+func resourceIn(i model.Instance, n cluster.ResourceName) model.ResourceInstance {
+	ri, ok := lookup(i.Resources, n, func(r *model.ResourceInstance) cluster.ResourceName { return r.Name })
+	if !ok {
+		return model.ResourceInstance{Name: n, State: model.ResourceOffline}
+	}
+	return ri
+}
+
+// ordered reports whether a group shall be online where this instance is, and go on to be.
+func (s scene) ordered(i model.Instance) bool {
+	g, ok := s.group(i.Group)
+	a := s.assignment(i.Group)
+	switch {
+	case !ok || !g.Managed || !a.On(i.Node, i.Incarnation) || a.Version < i.Version || a.Restart > i.Restart:
+		return false
+	case i.Plea != nil && i.Plea.Kind == model.PleaStartFailed && i.Plea.Version >= a.Version:
+		return false // it is being moved
+	}
+	return true
+}
+
+// stays reports whether a resource is ordered up where this instance is.
+func (s scene) stays(r model.Resource, i model.Instance) bool {
+	return s.ordered(i) && r.EnabledOn(i.Node) && !r.Deleting
+}
+
+// up reports whether a resource is online, and stays so, on a node, or on any when at is "".
+func (s scene) up(r model.Resource, at cluster.NodeName) bool {
+	return slices.ContainsFunc(s.reports(r.Group), func(i model.Instance) bool {
+		return (at == "" || i.Node == at) && resourceIn(i, r.Name).IsOnline() && s.stays(r, i)
+	})
+}
+
+// done reports whether a group has come online somewhere: what failed to start in it does not count.
+func (s scene) done(g cluster.GroupName) bool {
+	return slices.ContainsFunc(s.reports(g), func(i model.Instance) bool {
+		return (i.State == model.GroupOnline || i.State == model.GroupOnlineFaulted) && s.ordered(i)
+	})
+}
+
+// bound are the nodes on which a group is online, comes online or will.
+func (s scene) bound(g model.Group) []cluster.NodeName {
+	a := s.assignment(g.Name)
+	if !g.Managed || slices.ContainsFunc(s.reports(g.Name), func(i model.Instance) bool { return i.State == model.GroupErrorStopFailed }) {
+		return nil
+	}
+	if w, ok := s.pending(g.Name); ok {
+		switch {
+		case w.Online && len(w.Nodes) > 0:
+			return w.Nodes
+		case w.Online:
+			return g.Nodelist
+		case len(w.Nodes) == 0:
+			return nil
+		}
+	}
+	out := slices.Clone(a.Wanted)
+	for _, t := range a.Targets {
+		if !slices.Contains(out, t.Node) {
+			out = append(out, t.Node)
+		}
+	}
+	return out
+}
+
+// forecast finds out what comes online by itself, without anybody doing anything. What it is being asked already does not: that ends it in a circle, which
+// validation refuses.
+type forecast struct {
+	scene
+	known map[forecastKey]bool
+}
+
+type forecastKey struct {
+	what string
+	at   cluster.NodeName
+}
+
+func (s scene) forecast() forecast { return forecast{s, map[forecastKey]bool{}} }
+
+// resource reports whether a resource is online on a node or comes to be, or on any node when at is "".
+func (f forecast) resource(r model.Resource, at cluster.NodeName) bool {
+	g, ok := f.group(r.Group)
+	if !ok {
+		return false
+	}
+	if f.up(r, at) {
+		return true
+	}
+	for _, n := range f.bound(g) {
+		if (at == "" || n == at) && f.comes(g, r, n) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f forecast) report(g cluster.GroupName, n cluster.NodeName) model.Instance {
+	for _, i := range f.reports(g) {
+		if i.Node == n {
+			return i
+		}
+	}
+	return model.Instance{}
+}
+
+// comes reports whether a resource comes online on a node where its group does.
+func (f forecast) comes(g model.Group, r model.Resource, n cluster.NodeName) bool {
+	key := forecastKey{"resource " + string(r.Name), n}
+	if known, asked := f.known[key]; asked {
+		return known
+	}
+	f.known[key] = false
+	f.known[key] = f.willCome(g, r, n)
+	return f.known[key]
+}
+
+func (f forecast) willCome(g model.Group, r model.Resource, n cluster.NodeName) bool {
+	i := f.report(g.Name, n)
+	switch resourceIn(i, r.Name).State {
+	case model.ResourceStartFailed, model.ResourceStopFailed:
+		return false
+	}
+	if !r.EnabledOn(n) || r.Deleting || !i.MayRun() && !f.groupsBefore(g) {
+		return false
+	}
+	for _, d := range r.Dependencies {
+		on, ok := f.Around.resource(d.On)
+		if !d.AppliesOn(n) || d.Kind == model.DependWeak {
+			continue
+		}
+		at := n
+		if ok && !d.Local(g, on.Group) {
+			at = ""
+		}
+		if !ok || !f.resource(on, at) {
+			return false
+		}
+	}
+	if !g.ImplicitNetworkDependencies || f.address(r) {
+		return true
+	}
+	return !slices.ContainsFunc(f.members(g.Name), func(o model.Resource) bool {
+		return f.address(o) && o.EnabledOn(n) && o.Name != r.Name && !f.resource(o, n)
+	})
+}
+
+// groupsBefore reports whether all that a group names in RG_dependencies is online or comes to be.
+func (f forecast) groupsBefore(g model.Group) bool {
+	return !slices.ContainsFunc(g.Dependencies, func(d cluster.GroupName) bool { return !f.done(d) && !f.whole(d) })
+}
+
+// whole reports whether a group comes online somewhere, with all that is enabled in it and has not failed.
+func (f forecast) whole(name cluster.GroupName) bool {
+	key := forecastKey{"group " + string(name), ""}
+	if known, asked := f.known[key]; asked {
+		return known
+	}
+	f.known[key] = false
+	g, ok := f.group(name)
+	f.known[key] = ok && slices.ContainsFunc(f.bound(g), func(n cluster.NodeName) bool {
+		i := f.report(name, n)
+		return (i.MayRun() || f.groupsBefore(g)) && !slices.ContainsFunc(f.members(name), func(r model.Resource) bool {
+			return r.EnabledOn(n) && !r.Deleting && resourceIn(i, r.Name).State != model.ResourceStartFailed && !f.resource(r, n)
+		})
+	})
+	return f.known[key]
+}
+
+// Comes reports whether a group that is not online on a node comes online there without anybody doing anything.
+func (a *Around) Comes(g cluster.GroupName, n cluster.NodeName) bool {
+	f := scene{Around: a}.forecast()
+	group, ok := f.group(g)
+	i := f.report(g, n)
+	return ok && slices.Contains(f.bound(group), n) && (i.MayRun() || f.groupsBefore(group)) && !slices.ContainsFunc(f.members(g), func(r model.Resource) bool {
+		return r.EnabledOn(n) && !r.Deleting && !f.resource(r, n)
+	})
+}
