@@ -43,6 +43,11 @@ type ClusterSet struct {
 	Property []string `json:"property" doc:"NAME=VALUE"`
 }
 
+// ClusterUpgrade asks which version of the repository's schema counts, or commits the newest that every node reads.
+type ClusterUpgrade struct {
+	Commit bool `json:"commit,omitempty" doc:"make the newest version that every node reads count, for good"`
+}
+
 // ClusterCheck looks for what could go wrong.
 type ClusterCheck struct {
 	Check    []string `json:"check,omitempty" query:"check" doc:"only the checks with these identifiers"`

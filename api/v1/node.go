@@ -75,6 +75,8 @@ type NodeAdmit struct {
 
 	Keys map[string]string `json:"keys,omitempty" doc:"the machine's public keys by purpose, as its record shall have them"`
 
+	Schema int `json:"schema,omitempty" doc:"the newest version of the repository's schema that the machine's daemon reads; 1 if not given"`
+
 	Token string `json:"token,omitempty" maxLength:"256"`
 	// Proof is a signature by the key of the request over Statement: that the machine holds the key, on this connection and for this very request.
 	Proof []byte `json:"proof,omitempty" maxLength:"256"`
@@ -200,7 +202,9 @@ type Fence struct {
 type NodeFacts struct {
 	Node               string    `json:"node"`
 	Version            string    `json:"version,omitempty"`
-	Addresses          []string  `json:"addresses,omitempty"` // of the host, as CIDR
+	SchemaOldest       int       `json:"schemaOldest,omitempty"` // the versions of the repository's schema that it reads, from this ...
+	SchemaNewest       int       `json:"schemaNewest,omitempty"` // ... to this
+	Addresses          []string  `json:"addresses,omitempty"`    // of the host, as CIDR
 	CertificateExpires time.Time `json:"certificateExpires,omitzero"`
 	AuthorityExpires   time.Time `json:"authorityExpires,omitzero"`
 	GuardWarnings      []string  `json:"guardWarnings,omitempty"` // what the guard could not get: locked memory, real-time priority, ...

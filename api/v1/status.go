@@ -37,6 +37,22 @@ type ClusterState struct {
 	President   string      `json:"president,omitempty"`
 	Timing      Timing      `json:"timing"`
 	Quorum      QuorumState `json:"quorum"`
+	Schema      SchemaState `json:"schema"`
+}
+
+// SchemaState is which version of the repository's schema counts, and which could.
+type SchemaState struct {
+	Active int          `json:"active"`         // on which the cluster has agreed: nobody writes what it does not have
+	Next   int          `json:"next,omitempty"` // the newer one that every node reads and `cluster upgrade --commit` makes count; 0: there is none
+	Nodes  []SchemaNode `json:"nodes,omitempty"`
+}
+
+// SchemaNode is what the daemon of a node reads, as it said when it was last heard.
+type SchemaNode struct {
+	Node    string `json:"node"`
+	Oldest  int    `json:"oldest"`
+	Newest  int    `json:"newest"`
+	Release string `json:"release,omitempty"`
 }
 
 // Timing is the heartbeat timing of the cluster, in milliseconds.

@@ -79,6 +79,9 @@ func clusterNoun() noun {
 			{"secrets-identity", "", text, "the file with the key that opens the document's private strings"}, {"passphrase-file", "", text, "the file with their passphrase; - is standard input"},
 		}},
 		verb{name: "snapshot", short: "Copy the repository into a file that restore reads", example: "redoubt cluster snapshot /var/backups/redoubt.db", read: true, operand: fileOperand, act: snapshot},
+		verb{name: "upgrade", short: "Show or commit the version of the repository's schema", example: "redoubt cluster upgrade --commit", options: []option{
+			{"commit", "", boolean, "make the newest version that every node reads count; older releases are refused from then on"},
+		}},
 		verb{name: "shutdown", short: "Take every group offline and stop the cluster", example: "redoubt cluster shutdown -y -g 60", destroys: true, long: true, options: []option{
 			{"grace", "g", number, "seconds to wait before it begins"}, {"message", "m", text, "what to tell the users"},
 		}},

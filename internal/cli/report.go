@@ -70,6 +70,9 @@ func (l look) cluster(b *strings.Builder, s *v1.Status) {
 			b.WriteString(l.wrapped("", "A change of the timing would wait: "+w))
 		}
 	}
+	if c.Schema.Next > 0 {
+		b.WriteString(l.wrapped("", fmt.Sprintf("Version %d of the repository's schema counts; every node reads version %d: redoubt cluster upgrade --commit", c.Schema.Active, c.Schema.Next)))
+	}
 	if s.Degraded != "" {
 		b.WriteString(l.wrapped("", l.paint(bad, "This may not be the newest state: ")+s.Degraded))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
 	"redoubt/internal/fault"
@@ -40,10 +41,9 @@ const (
 	KindUnixGroup   Kind = "unix-group"
 	KindRole        Kind = "role"
 	KindProfile     Kind = "profile"
+	KindSchema      Kind = "schema"
+	KindReads       Kind = "reads"
 )
-
-// Level is the level of the record schema that this build writes; it reads all levels up to it.
-const Level = 1
 
 // envelope is how every record is stored.
 type envelope struct {
@@ -52,13 +52,45 @@ type envelope struct {
 	Spec  json.RawMessage `json:"spec"`
 }
 
-// Encode gives the stored form of a record of a kind.
+// Encode gives the stored form of a record of a kind, at the lowest level of the schema that has all that the record says.
 func Encode(kind Kind, spec any) ([]byte, error) {
 	body, err := json.Marshal(spec)
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "encode a %s record: %w", kind, err)
 	}
-	value, err := json.Marshal(envelope{Kind: kind, Level: Level, Spec: body})
+	body, needs, _, err := lower(kind, body, newestLevel)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "encode a %s record: %w", kind, err)
+	}
+	if kind == KindMembership {
+		needs = OldestLevel
+	}
+	return seal(kind, needs, body)
+}
+
+// EncodeFor is Encode for a cluster that has agreed on a level of the schema: it leaves out what can be spared, and refuses what that level does not have.
+func EncodeFor(level int, kind Kind, spec any) ([]byte, error) {
+	body, err := json.Marshal(spec)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "encode a %s record: %w", kind, err)
+	}
+	return enclose(kind, body, level)
+}
+
+func enclose(kind Kind, body []byte, level int) ([]byte, error) {
+	level = max(level, OldestLevel)
+	body, needs, says, err := lower(kind, body, level)
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "encode a %s record: %w", kind, err)
+	}
+	if needs > level {
+		return nil, fault.Errorf(fault.Unsupported, "%s came with version %d of the repository's schema, and this cluster has agreed on version %d so that nodes of an older release can be in it; when every node runs a release that reads version %d, run `redoubt cluster upgrade --commit`", says, needs, level, needs)
+	}
+	return seal(kind, needs, body)
+}
+
+func seal(kind Kind, level int, body []byte) ([]byte, error) {
+	value, err := json.Marshal(envelope{Kind: kind, Level: level, Spec: body})
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "encode a %s record: %w", kind, err)
 	}
@@ -76,10 +108,20 @@ func Decode[T any](kind Kind, key string, value []byte) (T, error) {
 	if env.Kind != kind {
 		return spec, fault.Errorf(fault.Internal, "record %s is of kind %q where %q belongs; restore the repository from a snapshot", key, env.Kind, kind)
 	}
-	if env.Level < 1 || env.Level > Level {
-		return spec, fault.Errorf(fault.Unsupported, "record %s has schema level %d, this build reads up to %d; upgrade this node's redoubtd", key, env.Level, Level)
+	if !Reads(env.Level) {
+		return spec, fault.Errorf(fault.Unsupported, "record %s has version %d of the schema, and this build reads %d to %d; upgrade redoubtd on this node", key, env.Level, OldestLevel, Newest())
 	}
-	if err := strict(env.Spec, &spec); err != nil {
+	if d, ok := any(&spec).(interface{ SetDefaults() }); ok {
+		d.SetDefaults()
+	}
+	err := strict(env.Spec, &spec)
+	if err == nil && Newest() < newestLevel && kind != KindMembership {
+		// A build that stands for an older release does not know what came later.
+		if _, needs, says, lerr := lower(kind, env.Spec, newestLevel); lerr != nil || needs > Newest() {
+			err = fmt.Errorf("this build does not know %s", says)
+		}
+	}
+	if err != nil {
 		return spec, fault.Errorf(fault.Internal, "record %s is damaged; restore the repository from a snapshot or delete the object and create it again: %w", key, err)
 	}
 	return spec, nil

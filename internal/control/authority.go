@@ -59,8 +59,10 @@ func (d *draft) revokeNode(fingerprint string, n cluster.NodeName) {
 	if !known {
 		d.put(confdb.PrefixRevoked+fingerprint, confdb.KindRevoked, model.Revoked{Node: n, By: d.who.String(), At: d.now.UTC(), Kind: certNode, Name: string(n), Reason: "the node was removed"})
 	}
-	if d.snap.Revision(confdb.PrefixTrust+string(n)) != 0 {
-		d.drop(confdb.PrefixTrust + string(n))
+	for _, prefix := range []string{confdb.PrefixTrust, confdb.PrefixReads} {
+		if d.snap.Revision(prefix+string(n)) != 0 {
+			d.drop(prefix + string(n))
+		}
 	}
 }
 

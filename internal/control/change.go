@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	v1 "redoubt/api/v1"
@@ -40,9 +41,9 @@ func (d *draft) rely(key string) {
 
 // put writes a record over the one that was read.
 func (d *draft) put(key string, kind confdb.Kind, record any) {
-	value, err := confdb.Encode(kind, record)
+	value, err := confdb.EncodeFor(d.snap.Schema, kind, record)
 	if err != nil {
-		d.err = err
+		d.err = fault.Errorf(fault.CodeOf(err), "%s: %w", strings.Replace(strings.TrimPrefix(key, confdb.Root), "/", " ", 1), err)
 		return
 	}
 	d.write(confdb.Op{Key: key, Value: value})

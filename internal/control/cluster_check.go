@@ -87,6 +87,10 @@ func decodes(e confdb.Entry) error {
 		_, err = confdb.Decode[model.Revoked](confdb.KindRevoked, k, e.Value)
 	case k == confdb.KeyAuthorities:
 		_, err = confdb.Decode[model.Authorities](confdb.KindAuthorities, k, e.Value)
+	case k == confdb.KeySchema:
+		_, err = confdb.Decode[model.Schema](confdb.KindSchema, k, e.Value)
+	case under(confdb.PrefixReads):
+		_, err = confdb.Decode[model.Reads](confdb.KindReads, k, e.Value)
 	case under(confdb.PrefixTrust):
 		_, err = confdb.Decode[model.Trust](confdb.KindTrust, k, e.Value)
 	case under(confdb.PrefixCertificate):

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/confdb"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 )
@@ -36,7 +37,7 @@ func newJoiner(t *testing.T, name, from string) *joiner {
 	}
 	j := &joiner{t: t, key: key, from: netip.MustParseAddr(from)}
 	j.in = v1.NodeAdmit{
-		Node: name, HeartbeatKey: base64.StdEncoding.EncodeToString(make([]byte, 32)), Addresses: []string{"127.0.0.1/8", "10.2.0.4/24", "10.1.0.4/24"}, Host: name + ".example",
+		Schema: confdb.Newest(), Node: name, HeartbeatKey: base64.StdEncoding.EncodeToString(make([]byte, 32)), Addresses: []string{"127.0.0.1/8", "10.2.0.4/24", "10.1.0.4/24"}, Host: name + ".example",
 	}
 	j.request(name)
 	return j

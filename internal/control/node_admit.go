@@ -138,6 +138,9 @@ func (c *Control) admitOnce(ctx context.Context, r *Running, who Caller, in v1.N
 		if decision.Outcome == admission.Waits {
 			return nil
 		}
+		if err := d.mayRead(in); err != nil {
+			return err
+		}
 		before, known := check.Node(d.state, cluster.NodeName(in.Node))
 		state := d.state
 		if decision.Outcome == admission.Again && known && !before.Member {

@@ -31,6 +31,7 @@ var operations = worded([]v1.Operation{
 	{Noun: "cluster", Verb: "export", Read: true, Authorization: v1.AuthRead, Summary: "Give the configuration as a document that apply reads"},
 	{Noun: "cluster", Verb: "apply", Authorization: v1.AuthModify, Summary: "Make the configuration what a document says"},
 	{Noun: "cluster", Verb: "snapshot", Read: true, Authorization: v1.AuthRoot, Summary: "Copy the repository", Stream: true},
+	{Noun: "cluster", Verb: "upgrade", Authorization: v1.AuthModify, Summary: "Show which version of the schema counts, or commit the newest that every node reads"},
 	{Noun: "cluster", Verb: "shutdown", Authorization: v1.AuthAdmin, Summary: "Take every group offline and stop the cluster"},
 	{Noun: "node", Verb: "list", Read: true, Authorization: v1.AuthRead, Summary: "List the nodes"},
 	{Noun: "node", Verb: "show", Read: true, Authorization: v1.AuthRead, Summary: "Show the configuration of nodes"},

@@ -83,6 +83,8 @@ func isQuorumServer(v view, n cluster.NodeName) bool {
 
 func (c *Control) clusterState(r *Running, v view) v1.ClusterState {
 	out := v1.ClusterState{Name: v.state.Cluster.Name, ID: v.state.Cluster.ID, Fingerprint: r.Fingerprint(), Quorum: c.quorumState(v)}
+	nodes := v.reads()
+	out.Schema = v1.SchemaState{Active: v.snap.Schema, Next: nextLevel(v.snap.Schema, nodes), Nodes: nodes}
 	if rec := v.member.Record; rec != nil {
 		out.Epoch, out.Formation, out.President = uint64(rec.Epoch), uint64(rec.Formation), string(rec.President)
 		out.Timing = v1.Timing{

@@ -342,6 +342,7 @@ func (w *world) found(names ...cluster.NodeName) {
 	w.t.Helper()
 	timing, _ := cluster.ProfileTiming("default")
 	rec := membership.Record{Epoch: 5, Formation: 5, President: names[0], Timing: timing, VoterEpoch: 1}
+	w.put(confdb.KeySchema, confdb.KindSchema, model.Schema{Level: confdb.Newest()})
 	w.put(confdb.KeyCluster, confdb.KindCluster, model.Cluster{
 		Name: "demo", ID: "abcd", PrivateNet: "172.31.0.0/24",
 		Interconnects: []model.Interconnect{{Index: 0, Network: "10.1.0.0/24"}, {Index: 1, Network: "10.2.0.0/24"}},
@@ -370,20 +371,21 @@ func incarnation(n cluster.NodeName) cluster.Incarnation {
 func (w *world) start(name cluster.NodeName, inc cluster.Incarnation) {
 	ctx, stop := context.WithCancel(w.ctx)
 	n := &node{name: name, stop: stop, left: make(chan string, 1), machine: &machine{self: name, inc: inc, lost: map[cluster.NodeName]bool{}, paths: map[int]bool{}}}
-	n.facts = v1.NodeFacts{Node: string(name), CertificateExpires: time.Now().AddDate(1, 0, 0), AuthorityExpires: time.Now().AddDate(20, 0, 0), FreeBytes: 1 << 40, Addresses: []string{"10.3.0." + string(name[1:]) + "/24"}}
+	n.facts = v1.NodeFacts{Node: string(name), CertificateExpires: time.Now().AddDate(1, 0, 0), AuthorityExpires: time.Now().AddDate(20, 0, 0), SchemaOldest: confdb.OldestLevel, SchemaNewest: confdb.Newest(), FreeBytes: 1 << 40, Addresses: []string{"10.3.0." + string(name[1:]) + "/24"}}
 	logger := slog.New(slog.DiscardHandler)
 	cfg := engine.Config{Node: name, Clock: clock{}, Log: logger}
 	n.mirror = engine.NewMirror(w.store, logger)
 	n.member = engine.NewMember(cfg, n.machine, nobody{}, nobody{}, w.store)
-	n.executor = engine.NewExecutor(cfg, inc, n.member, n.mirror, w.store, w.acts, w.acts)
-	president := engine.NewPresident(cfg, n.member, n.mirror, w.store, nil)
+	gate := confdb.Gate{Store: w.store, Agreed: func() int { return n.mirror.Snapshot().Schema }}
+	n.executor = engine.NewExecutor(cfg, inc, n.member, n.mirror, gate, w.acts, w.acts)
+	president := engine.NewPresident(cfg, n.member, n.mirror, gate, nil)
 	asks := engine.NewAsks(cfg, n.member, n.mirror, w.store)
 	for _, run := range []func(context.Context) error{n.mirror.Run, n.member.Run, n.executor.Run, president.Run, asks.Run} {
 		w.done.Go(func() { _ = run(ctx) })
 	}
 	n.control = control.New(control.Config{Clock: clock{}, Log: logger, Local: local{w, n}})
 	running := &control.Running{
-		Node: name, Fingerprint: func() string { return "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }, Store: w.store, Source: n.mirror, Membership: n.member, Executor: n.executor,
+		Node: name, Fingerprint: func() string { return "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }, Store: gate, Source: n.mirror, Membership: n.member, Executor: n.executor,
 		Types: types{w, name}, Peers: peers{w, name}, Sealer: lock{"key of " + string(name)},
 	}
 	n.control.Enter(running)

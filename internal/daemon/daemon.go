@@ -188,6 +188,9 @@ func (d *Daemon) live(ctx context.Context) error {
 
 // belong is one membership of a cluster, from its identity to its end.
 func (d *Daemon) belong(ctx context.Context, id *identity) error {
+	if err := readable(id.Schema, d.cfg.Node, id.Cluster.Name); err != nil {
+		return err
+	}
 	cred, err := loadCredentials(d.cfg)
 	if err != nil {
 		return err

@@ -28,6 +28,8 @@ type identity struct {
 	Profile string `json:"profile,omitempty"` // of the first record of a cluster that this node creates
 	// Timing is that of the newest record.
 	Timing cluster.Timing `json:"timing,omitzero"`
+	// Schema is the version of the repository's schema on which the cluster had agreed when this node last read it.
+	Schema int `json:"schema,omitempty"`
 }
 
 // The files of a node's identity below its data directory.

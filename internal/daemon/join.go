@@ -15,6 +15,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/admission"
 	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
 	"redoubt/internal/pki"
 	"redoubt/internal/privnet"
@@ -68,7 +69,7 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 		return v1.Result{}, err
 	}
 	answer, err := d.askSponsor(ctx, in, key, v1.NodeAdmit{
-		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, Keys: keys, Token: in.Token,
+		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, Keys: keys, Token: in.Token, Schema: confdb.Newest(),
 	})
 	if err != nil {
 		return v1.Result{}, fault.Errorf(fault.CodeOf(err), "join the cluster of %s: %w", in.Sponsor, err)

@@ -154,7 +154,7 @@ func (k *keeper) write(ctx context.Context, snap engine.Snapshot, key string, ki
 func (k *keeper) txn(ctx context.Context, compares []confdb.Compare, ops []confdb.Op) error {
 	bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if _, err := k.node.store.Txn(bounded, compares, ops); err != nil && !fault.Is(err, fault.Conflict) {
+	if _, err := k.node.gated().Txn(bounded, compares, ops); err != nil && !fault.Is(err, fault.Conflict) {
 		return err
 	}
 	return nil

@@ -115,7 +115,7 @@ func (n *node) publishOnce(ctx context.Context, keys map[string]string) error {
 		}
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		_, err = n.store.Txn(bounded, []confdb.Compare{{Key: key, Revision: snap.Revision(key)}}, []confdb.Op{{Key: key, Value: value}})
+		_, err = n.gated().Txn(bounded, []confdb.Compare{{Key: key, Revision: snap.Revision(key)}}, []confdb.Op{{Key: key, Value: value}})
 		if fault.Is(err, fault.Conflict) {
 			return nil // the newer record comes as news
 		}

@@ -132,6 +132,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return n.member.Run(ctx) })
 	g.Go(func() error { return n.follow(ctx) })
 	g.Go(func() error { return n.publish(ctx) })
+	g.Go(func() error { return n.agree(ctx) })
 	g.Go(func() error { return n.keeper.run(ctx) })
 	g.Go(func() error { return n.askWhetherRemoved(ctx) })
 	if n.cfg.QuorumServer {
@@ -148,7 +149,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 		return n.lives.run(ctx)
 	})
 	fencer := fence.New(fence.Config{SecretDir: filepath.Join(n.cfg.Etc, "fence"), Cgroup: filepath.Join(n.cfg.Cgroup, "fence"), Log: n.log})
-	g.Go(func() error { return engine.NewPresident(econf, n.member, n.mirror, n.store, fencer).Run(ctx) })
+	g.Go(func() error { return engine.NewPresident(econf, n.member, n.mirror, n.gated(), fencer).Run(ctx) })
 	g.Go(func() error { return engine.NewAsks(econf, n.member, n.mirror, n.store).Run(ctx) })
 	g.Go(func() error {
 		return engine.NewVoters(econf, n.member, n.mirror, n.store, n.electorate()).Run(ctx)
@@ -175,7 +176,7 @@ func (n *node) newLives() *lives {
 		guard: guardlink.Config{
 			Program: n.guard, RunDir: n.cfg.Run + "/guard", Cgroup: n.cfg.services(), OnUnkillable: n.cfg.OnUnkillable, ShareMounts: true, Log: n.log,
 		},
-		log: n.log, node: n.cfg.Node, store: n.store, member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, leaving: n.leaving.Load, work: n.serve,
+		log: n.log, node: n.cfg.Node, store: n.gated(), member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, leaving: n.leaving.Load, work: n.serve,
 	}
 }
 

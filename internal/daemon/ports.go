@@ -18,6 +18,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
 	"redoubt/internal/control"
 	"redoubt/internal/etcdstore"
 	"redoubt/internal/fault"
@@ -33,7 +34,7 @@ import (
 // running is what the control layer gets while this node is in a cluster.
 func (n *node) running() *control.Running {
 	return &control.Running{
-		Node: n.cfg.Node, Store: n.store, Source: n.mirror, Membership: n.member,
+		Node: n.cfg.Node, Store: n.gated(), Source: n.mirror, Membership: n.member,
 		Executor: executorOf{n}, Types: typesOf{n}, Peers: n.keeper.peers, Snapshotter: snapshotOf{n},
 		Fingerprint: func() string { return pki.Fingerprint(n.cred().issuer()) },
 		Sealer:      n.sealer, Authority: n.keeper,
@@ -212,7 +213,7 @@ func (d *Daemon) Leave(ctx context.Context, why string, shutdown bool) error {
 
 // Facts implements control.Local.
 func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
-	f := v1.NodeFacts{Node: string(d.cfg.Node), Version: version.Version}
+	f := v1.NodeFacts{Node: string(d.cfg.Node), Version: version.Version, SchemaOldest: confdb.OldestLevel, SchemaNewest: confdb.Newest()}
 	local, err := privnet.LocalPrefixes()
 	if err != nil {
 		return f, err

@@ -14,6 +14,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/pki"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/version"
 )
 
 type (
@@ -37,6 +38,10 @@ func (k *keeper) publish(ctx context.Context) error {
 	b := batch{snap: snap}
 	if i := slices.IndexFunc(snap.Trusts, func(t model.Trust) bool { return t.Node == trust.Node }); i < 0 || !reflect.DeepEqual(snap.Trusts[i], trust) {
 		b.put(confdb.PrefixTrust+string(n.cfg.Node), confdb.KindTrust, trust)
+	}
+	reads := model.Reads{Node: n.cfg.Node, Oldest: confdb.OldestLevel, Newest: confdb.Newest(), Release: version.Version}
+	if !slices.Contains(snap.Reads, reads) {
+		b.put(confdb.PrefixReads+string(n.cfg.Node), confdb.KindReads, reads)
 	}
 	if !slices.ContainsFunc(snap.Certificates, func(c model.Certificate) bool { return c.Fingerprint == record.Fingerprint }) {
 		record.By = "node " + string(n.cfg.Node)

@@ -105,7 +105,7 @@ func (n *node) renewOnce(ctx context.Context) error {
 	for _, l := range rec.Last {
 		next.Last = append(next.Last, membership.LastNumber{Node: l.Node, Number: l.Number + leap})
 	}
-	value, err := confdb.Encode(confdb.KindMembership, next)
+	value, err := confdb.EncodeFor(confdb.LevelOf(e.Value), confdb.KindMembership, next)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 	defer n.balance(ctx, balancer)()
 	econf := n.engineConfig()
 	econf.Drainer = balancer
-	w.executor = engine.NewExecutor(econf, inc, n.member, n.mirror, n.store, w.drivers, n.slot)
+	w.executor = engine.NewExecutor(econf, inc, n.member, n.mirror, n.gated(), w.drivers, n.slot)
 	n.work.Store(w)
 	defer n.work.CompareAndSwap(w, nil)
 	return w.executor.Run(ctx)

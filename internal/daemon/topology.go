@@ -200,8 +200,9 @@ func (n *node) firstRecords(ctx context.Context, id *identity) error {
 		{confdb.KeyCluster, confdb.KindCluster, id.Cluster},
 		{confdb.KeyNode(id.Node), confdb.KindNode, id.self()},
 		{confdb.KeyMembership, confdb.KindMembership, rec},
+		{confdb.KeySchema, confdb.KindSchema, model.Schema{Level: confdb.Newest()}},
 	} {
-		value, err := confdb.Encode(r.kind, r.spec)
+		value, err := confdb.EncodeFor(confdb.Newest(), r.kind, r.spec)
 		if err != nil {
 			return err
 		}

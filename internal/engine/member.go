@@ -37,6 +37,7 @@ type Member struct {
 	ctx   context.Context // of Run; nil before it: nothing is worked off yet
 
 	revisions map[cluster.Epoch]cluster.Revision // at which revision the newest records stood
+	level     int                                // of the schema, at which the newest record stands and the next will
 	viewed    membership.Instant                 // when view was taken
 
 	view     atomic.Pointer[membership.View]
@@ -48,6 +49,7 @@ type timed struct {
 	at       membership.Instant
 	ev       membership.Event
 	revision cluster.Revision // at which an applied record stood
+	level    int              // of the schema, of an applied record
 	do       func()
 }
 
@@ -201,7 +203,7 @@ func (m *Member) remember(e timed) {
 		return
 	}
 	epoch := applied.Record.Epoch
-	m.revisions[epoch] = e.revision
+	m.revisions[epoch], m.level = e.revision, max(m.level, e.level)
 	for old := range m.revisions {
 		if old+8 < epoch {
 			delete(m.revisions, old)
@@ -223,7 +225,7 @@ func (m *Member) step(ctx context.Context, at membership.Instant, ev membership.
 			}
 			leased = true
 		case membership.Propose:
-			go m.propose(ctx, eff, m.revisions[eff.Basis])
+			go m.propose(ctx, eff, m.revisions[eff.Basis], m.level)
 		case membership.ViewChanged:
 			changed = true
 		case membership.Notice:
@@ -256,21 +258,21 @@ func (m *Member) notice(n membership.Notice) {
 }
 
 // propose replaces the record by compare-and-swap on the revision at which its basis stood.
-func (m *Member) propose(ctx context.Context, p membership.Propose, basis cluster.Revision) {
+func (m *Member) propose(ctx context.Context, p membership.Propose, basis cluster.Revision, level int) {
 	attempt, cancel := context.WithTimeout(ctx, proposalDeadline)
 	defer cancel()
-	err := m.commit(attempt, p, basis)
+	err := m.commit(attempt, p, basis, level)
 	if err != nil {
 		m.cfg.Log.Debug("the next membership record was not committed", "epoch", p.Record.Epoch, "err", err)
 	}
 	_ = m.put(ctx, timed{at: m.cfg.Clock.Boot(), ev: membership.ProposalDone{OK: err == nil}})
 }
 
-func (m *Member) commit(ctx context.Context, p membership.Propose, basis cluster.Revision) error {
+func (m *Member) commit(ctx context.Context, p membership.Propose, basis cluster.Revision, level int) error {
 	if basis == 0 {
 		return fault.Errorf(fault.Conflict, "membership record %d is not the one this node has read", p.Basis)
 	}
-	value, err := confdb.Encode(confdb.KindMembership, p.Record)
+	value, err := confdb.EncodeFor(level, confdb.KindMembership, p.Record)
 	if err != nil {
 		return err
 	}
@@ -283,10 +285,10 @@ func (m *Member) follow(ctx context.Context) {
 	deliver := func(e confdb.Entry, linearizable bool) {
 		rec, err := confdb.Decode[membership.Record](confdb.KindMembership, e.Key, e.Value)
 		if err != nil {
-			m.cfg.Log.Error("the membership record cannot be read; restore the repository from a snapshot", "err", err)
+			m.cfg.Log.Error("the membership record cannot be read: this node is no member", "err", err)
 			return
 		}
-		_ = m.put(ctx, timed{at: m.cfg.Clock.Boot(), ev: membership.Applied{Record: &rec, Linearizable: linearizable}, revision: e.ModRevision})
+		_ = m.put(ctx, timed{at: m.cfg.Clock.Boot(), ev: membership.Applied{Record: &rec, Linearizable: linearizable}, revision: e.ModRevision, level: confdb.LevelOf(e.Value)})
 	}
 	go func() {
 		m.firstRead(ctx, deliver)

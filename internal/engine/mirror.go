@@ -36,7 +36,7 @@ type Mirror struct {
 // NewMirror returns a mirror that is empty until Run has heard the repository.
 func NewMirror(store confdb.Store, log *slog.Logger) *Mirror {
 	m := &Mirror{store: store, log: log, entries: map[string]confdb.Entry{}, decoded: map[string]any{}, damaged: map[string]bool{}, first: make(chan struct{})}
-	m.current.Store(&Snapshot{Revision: func(string) cluster.Revision { return 0 }})
+	m.current.Store(&Snapshot{Schema: confdb.OldestLevel, Revision: func(string) cluster.Revision { return 0 }})
 	return m
 }
 
@@ -120,6 +120,10 @@ func decode(e confdb.Entry) (any, error) {
 		return decodeRbac(k, e.Value)
 	case k == confdb.KeyAuthorities:
 		return confdb.Decode[model.Authorities](confdb.KindAuthorities, k, e.Value)
+	case k == confdb.KeySchema:
+		return confdb.Decode[model.Schema](confdb.KindSchema, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixReads):
+		return confdb.Decode[model.Reads](confdb.KindReads, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixTrust):
 		return confdb.Decode[model.Trust](confdb.KindTrust, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixCertificate):
@@ -136,7 +140,7 @@ func decode(e confdb.Entry) (any, error) {
 
 // publish makes a new Snapshot of what is known now and tells everybody.
 func (m *Mirror) publish(rev cluster.Revision) {
-	s := &Snapshot{Serial: m.current.Load().Serial + 1, Asks: map[string]Ask{}, Access: map[string][]byte{}}
+	s := &Snapshot{Serial: m.current.Load().Serial + 1, Schema: confdb.OldestLevel, Asks: map[string]Ask{}, Access: map[string][]byte{}}
 	revisions := make(map[string]cluster.Revision, len(m.entries))
 	keys := make([]string, 0, len(m.entries))
 	for k, e := range m.entries {
@@ -192,6 +196,10 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		s.State.Networks = append(s.State.Networks, v)
 	case model.Authorities:
 		s.Authorities = v
+	case model.Schema:
+		s.Schema = v.Level
+	case model.Reads:
+		s.Reads = append(s.Reads, v)
 	case model.Trust:
 		s.Trusts = append(s.Trusts, v)
 	case model.Certificate:

@@ -82,6 +82,8 @@ type Snapshot struct {
 	Secrets        []model.Secret                    // private strings, by name
 	Policy         rbac.Policy                       // who may do what
 	Access         map[string][]byte                 // the access list, as stored, by key
+	Schema         int                               // the version of the schema on which the cluster has agreed
+	Reads          []model.Reads                     // which versions the daemons read, by node
 	Quorum         []byte                            // what KeyQuorum holds; nil: nothing
 	Forward        []byte                            // what KeyForward holds; nil: nothing
 	Revoked        []string                          // fingerprints of revoked certificates, sorted

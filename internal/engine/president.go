@@ -80,7 +80,11 @@ func (p *President) plan(ctx context.Context) bool {
 	}
 	state := BuildState(snap, view, p.cfg.Clock.Wall())
 	state.Held = append(state.Held, p.unfenced(ctx, snap, view)...)
-	steps := p.planner.Plan(state)
+	steps, err := worthWriting(snap, p.planner.Plan(state))
+	if err != nil {
+		p.cfg.Log.Error("the plan can not be written", "err", err)
+		return false
+	}
 	for len(steps) > 0 {
 		n := min(len(steps), maxTxnOps)
 		if err := p.write(ctx, snap, steps[:n]); err != nil {

@@ -22,6 +22,7 @@ var methods = map[string]route{
 	"cluster show":        bind((*control.Control).ClusterShow),
 	"cluster status":      bind((*control.Control).ClusterStatus),
 	"cluster set":         bind((*control.Control).ClusterSet),
+	"cluster upgrade":     bind((*control.Control).ClusterUpgrade),
 	"cluster check":       bind((*control.Control).ClusterCheck),
 	"cluster list-checks": bind((*control.Control).ClusterListChecks),
 	"cluster verify":      bind((*control.Control).ClusterVerify),

@@ -40,6 +40,7 @@ func Cluster(t testing.TB) (*control.Control, confdb.Store) {
 		Voters:  []membership.Voter{{Node: "n1"}, {Node: "n2"}, {Node: "n3"}},
 	}
 	ops := []confdb.Op{
+		op(t, confdb.KeySchema, confdb.KindSchema, model.Schema{Level: confdb.Newest()}),
 		op(t, confdb.KeyMembership, confdb.KindMembership, record),
 		op(t, confdb.KeyCluster, confdb.KindCluster, model.Cluster{Name: "demo", ID: "c0ffee", PrivateNet: "172.16.0.0/24", Interconnects: []model.Interconnect{
 			{Index: 0, Network: "10.77.1.0/24"}, {Index: 1, Network: "10.77.2.0/24"},
