@@ -117,7 +117,7 @@ func Root(e Env) *cobra.Command {
 	}
 	status := verb{name: "status", short: "Show the state of the whole cluster", example: "redoubt status -o json", read: true, as: "cluster status", options: []option{optFollow()}, act: follow}
 	whoami := verb{name: "whoami", short: "Show who you are to the cluster and what you hold", example: "redoubt whoami", read: true, as: "user whoami"}
-	root.AddCommand(verbCommand(e, "user", whoami), verbCommand(e, "cluster", status), versionCommand(e), linksCommand(e), docsCommand(), assessCommand(e))
+	root.AddCommand(verbCommand(e, "user", whoami), verbCommand(e, "cluster", status), verbCommand(e, "cluster", planVerb()), versionCommand(e), linksCommand(e), docsCommand(), assessCommand(e))
 	for _, extra := range e.Extra {
 		root.AddCommand(extra(e))
 	}

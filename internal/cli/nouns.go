@@ -10,6 +10,19 @@ func optNodes() option {
 func optProperty() option {
 	return option{"property", "p", repeat, "a property, NAME=VALUE; NAME+=VALUE and NAME-=VALUE change a list"}
 }
+
+func optLimit() option {
+	return option{"property", "p", repeat, "limitname=NAME, and softlimit=NUMBER and hardlimit=NUMBER, each also unlimited"}
+}
+
+// planVerb answers what-ifs.
+func planVerb() verb {
+	return verb{name: "plan", short: "Say where groups would run if something changed; nothing is changed", example: "redoubt plan --without n2 -o json", read: true, as: "cluster plan", options: []option{
+		{"without", "", list, "nodes that would be lost, separated by commas"}, {"back", "", list, "nodes that would come back"},
+		{"with", "", repeat, "a change, as it would be written after redoubt, such as 'group set -p Priority=900 web-rg'; it knows group set|create|delete|online|switch|offline|remaster|suspend|resume|manage|unmanage, node set|evacuate, cluster set; repeat it for each"},
+	}}
+}
+
 func optGroup() option { return option{"group", "g", text, "the resource group"} }
 func optForce() option { return option{"force", "F", boolean, "also when it is in use"} }
 
@@ -61,6 +74,7 @@ func clusterNoun() noun {
 			{"interconnect", "", repeat, "a private network as CIDR; repeat it for each"}, {"public", "", repeat, "a public network as CIDR"},
 			{"profile", "", text, "the heartbeat profile: default, fast or wan"},
 		}},
+		planVerb(),
 		verb{name: "set", short: "Change properties of the cluster", example: "redoubt cluster set -p heartbeat_timeout=500", long: true, options: []option{optProperty()}},
 		verb{name: "check", short: "Look for what could go wrong", example: "redoubt cluster check -s warning -E RC-NET-003", read: true, act: clusterCheck, options: []option{
 			{"check", "C", list, "only these checks, by identifier, separated by commas"}, {"exclude", "E", list, "not these checks"},
@@ -113,6 +127,9 @@ func nodeNoun() noun {
 		verb{name: "remove", short: "Remove a node from the cluster", example: "redoubt node remove -y n3", operand: "NODE", destroys: true, options: []option{optForce()}},
 		verb{name: "evacuate", short: "Move every group off a node", example: "redoubt node evacuate -T 60 n2", operand: "NODE", long: true, options: optKeepAway()},
 		verb{name: "set", short: "Change properties of a node", example: "redoubt node set -p privatehostname=n1-priv n1", operand: "NODE", options: []option{optProperty()}},
+		verb{name: "create-loadlimit", short: "Limit a kind of load on a node", example: "redoubt node create-loadlimit -p limitname=mem -p softlimit=48 -p hardlimit=64 n1", operand: "NODE", options: []option{optLimit()}},
+		verb{name: "set-loadlimit", short: "Change a load limit of a node", example: "redoubt node set-loadlimit -p limitname=mem -p hardlimit=unlimited n1", operand: "NODE", options: []option{optLimit()}},
+		verb{name: "delete-loadlimit", short: "Take load limits of a node away", example: "redoubt node delete-loadlimit -y -p limitname=mem n1", operand: "NODE", destroys: true, options: []option{optLimit()}},
 		verb{name: "set-fence", short: "Configure the fence agent of a node", example: "redoubt node set-fence -a fence_ipmilan -p ip=10.0.0.9 -p password_file=/etc/redoubt/n1.fence n1", operand: "NODE", options: []option{
 			{"agent", "a", text, "the fence agent, such as fence_ipmilan"}, {"property", "p", repeat, "an option of the agent, NAME=VALUE; a secret only as NAME_file=PATH"},
 			{"timeout", "T", number, "seconds the agent may take"},

@@ -6,6 +6,7 @@ func groupNoun() noun {
 	kill := option{"kill", "k", boolean, "kill the methods that run"}
 	vs := reads("group", "GROUP", "list", "show", "status", "list-props")
 	vs[0].options = []option{optNodes(), {"state", "s", list, "only those in one of these states"}, {"type", "t", list, "only those with a resource of one of these types"}}
+	vs = append(vs, verb{name: "why", short: "Explain where groups are and why not elsewhere", example: "redoubt group why web-rg", operand: "GROUP", optional: true, read: true})
 	add := func(name, short, flags string, destroys bool, options ...option) *verb {
 		example := "redoubt group " + name + " "
 		if flags != "" {

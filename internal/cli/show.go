@@ -64,6 +64,8 @@ var setters = map[string]setter{
 	"group status": set(func(l look, s []v1.GroupState, verbose bool) string {
 		return l.groups("", s) + l.notes("", s, verbose)
 	}),
+	"group why":       set(explained),
+	"cluster plan":    set(planned),
 	"resource status": set(func(l look, s []v1.ResourceState, _ bool) string { return l.resources("", s, false) }),
 	"quorum status":   set(votes),
 	"interconnect status": set(func(l look, s []v1.InterconnectState, _ bool) string {

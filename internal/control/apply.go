@@ -145,6 +145,12 @@ func planDocument(v view, in v1.ClusterApply, types []model.Type) plan {
 	if len(p.problems) == 0 {
 		p.problems = check.All(p.state)
 	}
+	if len(p.problems) == 0 {
+		lost, _ := consequences(v.state, p.state)
+		for _, l := range lost {
+			p.fail("document", "%s; take it offline first", l)
+		}
+	}
 	return p
 }
 

@@ -43,6 +43,7 @@ func (p *plan) node(d v1.NodeDocument) {
 		n.Fence = f
 	}
 	if !reflect.DeepEqual(n, old.Node) {
+		p.state = check.WithNode(p.state, n)
 		p.put(confdb.KeyNode(n.Name), confdb.KindNode, n, at+": change")
 	}
 }

@@ -186,6 +186,9 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 		if err := ps.Err(); err != nil {
 			return err
 		}
+		if err := d.bearable(state); err != nil {
+			return err
+		}
 		return d.validated(c.validate(ctx, r, state, validations))
 	}))
 	if err != nil {

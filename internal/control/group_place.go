@@ -70,6 +70,7 @@ func (c *Control) wish(ctx context.Context, r *Running, who Caller, p placing, d
 			return err
 		}
 		var errs []error
+		var wants []model.Want
 		groups = nil
 		for _, n := range names {
 			g, _ := d.group(cluster.GroupName(n))
@@ -79,10 +80,14 @@ func (c *Control) wish(ctx context.Context, r *Running, who Caller, p placing, d
 				continue
 			}
 			d.wish(w)
+			wants = append(wants, w)
 			groups = append(groups, g.Name)
 			seqs[g.Name] = max(d.seqOf(g.Name), d.assignment(g.Name).WantSeq) + 1
 		}
-		return together(errs)
+		if err := together(errs); err != nil {
+			return err
+		}
+		return d.fulfillable(wants)
 	})
 	if err != nil {
 		return out, err

@@ -58,14 +58,21 @@ func (c *Control) editNodes(ctx context.Context, r *Running, who Caller, names [
 			return err
 		}
 		var errs []error
+		after := d.state
+		limited := false
 		for _, name := range names {
 			old, _ := d.node(cluster.NodeName(name))
 			n, word, err := edit(old.Node)
 			errs = append(errs, err)
+			after = check.WithNode(after, n)
+			limited = limited || !slices.Equal(old.LoadLimits, n.LoadLimits)
 			d.put(confdb.KeyNode(n.Name), confdb.KindNode, n)
 			d.say("node " + name + " " + word)
 		}
-		return together(errs)
+		if err := together(errs); err != nil || !limited {
+			return err
+		}
+		return d.bearable(after)
 	}))
 }
 

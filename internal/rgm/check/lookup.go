@@ -78,6 +78,17 @@ func WithGroup(s model.State, g model.Group) model.State {
 	return s
 }
 
+// WithNode is the state with another record of a node that it has.
+func WithNode(s model.State, n model.Node) model.State {
+	s.Nodes = slices.Clone(s.Nodes)
+	for i := range s.Nodes {
+		if s.Nodes[i].Name == n.Name {
+			s.Nodes[i].Node = n
+		}
+	}
+	return s
+}
+
 // WithResource gives the state with the resource added or replaced.
 func WithResource(s model.State, r model.Resource) model.State {
 	s.Resources = with(s.Resources, r, func(x model.Resource) string { return string(x.Name) })
