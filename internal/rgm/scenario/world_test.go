@@ -16,13 +16,14 @@ import (
 
 // world is a cluster as its president sees it. Its executors do what they are told one small step at a time.
 type world struct {
-	s      model.State
-	lives  map[cluster.NodeName]uint64
-	broken map[spot]bool // starts that fail
-	jammed map[spot]bool // stops that fail
-	told   []string      // what the planner ordered, for the log
-	given  given         // the reasons at the beginning and at the end of every settling, if they are to be kept
-	pace   pace
+	s         model.State
+	lives     map[cluster.NodeName]uint64
+	broken    map[spot]bool // starts that fail
+	jammed    map[spot]bool // stops that fail
+	president order.Planner // remembers
+	told      []string      // what the planner ordered, for the log
+	given     given         // the reasons at the beginning and at the end of every settling, if they are to be kept
+	pace      pace
 }
 
 // pace says which executors do their step in a beat; nil: all.
@@ -177,8 +178,8 @@ func (w *world) step(at spot, a model.Assignment, life cluster.Incarnation, i mo
 	}
 	switch i.State {
 	case model.GroupOffline:
-		if on && i.Plea == nil {
-			i.State, i.Restart = model.GroupPendingOnline, a.Restart
+		if on && (i.Plea == nil || i.Plea.Kind == model.PleaGiveover) {
+			i.State, i.Restart, i.Plea = model.GroupPendingOnline, a.Restart, nil
 		}
 	case model.GroupPendingOnline:
 		switch {
@@ -214,18 +215,26 @@ func (w *world) on(g cluster.GroupName) (nodes []cluster.NodeName) {
 	return nodes
 }
 
-// mayRun are the nodes on which something of a group may be running, the lost ones that nobody is sure of included.
+// mayRun are the nodes on which something of a group may be running, or is about to: those that were told to run it, and the lost ones that nobody is sure of, included.
 func (w *world) mayRun(g cluster.GroupName) (nodes []cluster.NodeName) {
 	for _, i := range w.s.Instances {
 		if i.Group != g || !i.MayRun() {
 			continue
 		}
-		live := slices.ContainsFunc(w.s.Nodes, func(n model.NodeState) bool { return n.Member && n.Name == i.Node && n.Incarnation == i.Incarnation })
-		if live || slices.Contains(w.s.Held, model.Target{Node: i.Node, Incarnation: i.Incarnation}) {
+		if t := (model.Target{Node: i.Node, Incarnation: i.Incarnation}); w.alive(t) || slices.Contains(w.s.Held, t) {
 			nodes = append(nodes, i.Node)
 		}
 	}
+	for _, t := range w.assignment(g).Targets {
+		if !slices.Contains(nodes, t.Node) && w.alive(t) {
+			nodes = append(nodes, t.Node)
+		}
+	}
 	return nodes
+}
+
+func (w *world) alive(t model.Target) bool {
+	return slices.ContainsFunc(w.s.Nodes, func(n model.NodeState) bool { return n.Member && n.Name == t.Node && n.Incarnation == t.Incarnation })
 }
 
 // ordered reports whether a group is ordered online on a node.
@@ -348,6 +357,7 @@ func (w *world) breaches(rest bool) (out []breach) {
 		on[g.Name] = w.mayRun(g.Name)
 	}
 	load := map[cluster.NodeName]map[string]int64{}
+	from := map[cluster.NodeName][]string{}
 	for _, g := range w.s.Groups {
 		if n := len(on[g.Name]); n > g.MaximumPrimaries {
 			found("primaries "+string(g.Name), "group %s runs on %v, more than Maximum_primaries %d", g.Name, on[g.Name], g.MaximumPrimaries)
@@ -360,7 +370,8 @@ func (w *world) breaches(rest bool) (out []breach) {
 					found(law, "groups %s and %s both run on %s in spite of --", g.Name, a.Target, n)
 				}
 				// While both start or stop, one may be a step ahead; what counts is that the source is not told to run where its target is not.
-				if a.Kind.Strong() && !there && (rest || w.ordered(g.Name, n) && !w.ordered(a.Target, n)) {
+				// A suspended group stays as it is.
+				if a.Kind.Strong() && !there && !g.Suspended && (rest || w.ordered(g.Name, n) && !w.ordered(a.Target, n)) {
 					found(law, "group %s runs on %s without %s in spite of %s", g.Name, n, a.Target, a.Kind)
 				}
 			}
@@ -369,13 +380,14 @@ func (w *world) breaches(rest bool) (out []breach) {
 					load[n] = map[string]int64{}
 				}
 				load[n][f.Name] += f.Load
+				from[n] = append(from[n], fmt.Sprintf("%s %s@%d", g.Name, f.Name, f.Load))
 			}
 		}
 	}
 	for _, n := range w.s.Nodes {
 		for _, l := range n.LoadLimits {
 			if l.Hard != model.Unlimited && load[n.Name][l.Name] > l.Hard {
-				found("limit "+l.Name+" "+string(n.Name), "node %s carries %s %d, above its hard limit %d", n.Name, l.Name, load[n.Name][l.Name], l.Hard)
+				found("limit "+l.Name+" "+string(n.Name), "node %s carries %s %d, above its hard limit %d: %s", n.Name, l.Name, load[n.Name][l.Name], l.Hard, strings.Join(from[n.Name], ", "))
 			}
 		}
 	}
