@@ -105,11 +105,14 @@ func planned(l look, p v1.PlanReport, verbose bool) string {
 	b.WriteString("\n" + l.grid("", []string{"Node", "State", "Groups", "Load (of soft:hard limit)"}, rows))
 	var parts []string
 	for _, f := range []struct {
-		n    int
-		what string
-	}{{p.Figures.Offline, "groups without a place"}, {p.Figures.Missing, "primaries missing"}, {p.Figures.Soft, "soft limits exceeded"}, {p.Figures.Weak, "weak affinities broken"}} {
+		n         int
+		one, many string
+	}{
+		{p.Figures.Offline, "group without a place", "groups without a place"}, {p.Figures.Missing, "primary missing", "primaries missing"},
+		{p.Figures.Soft, "soft limit exceeded", "soft limits exceeded"}, {p.Figures.Weak, "weak affinity broken", "weak affinities broken"},
+	} {
 		if f.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", f.n, f.what))
+			parts = append(parts, plural(f.n, f.one, f.many))
 		}
 	}
 	if len(parts) == 0 {

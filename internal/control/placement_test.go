@@ -42,6 +42,16 @@ func TestPlacement(t *testing.T) {
 		refuse[v1.Result](t, fault.Invalid, "above the hard limit")(c.NodeSetLoadlimit(w.ctx, root, v1.NodeSetLoadlimit{Names: []string{"n1"}, Property: []string{"limitname=mem", "softlimit=9"}}))
 		w.is("db", "n1:OFFLINE n2:OFFLINE n3:ONLINE")
 
+		// What is asked may push out what is less important, but nothing that is as important.
+		create("peer", "RG_affinities=--db", "Nodelist=n1", "Priority=900")
+		refuse[v1.Result](t, fault.Precondition, "it would leave group peer, of priority 900, without a node")(c.GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: []string{"db"}, Node: []string{"n1"}}))
+		res(c.GroupSet(w.ctx, root, v1.GroupSet{Names: []string{"peer"}, Property: []string{"Priority=899"}}))
+		res(c.GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: []string{"db"}, Node: []string{"n1"}}))
+		w.is("peer", "n1:OFFLINE n2:OFFLINE n3:OFFLINE")
+		res(c.GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: []string{"db"}, Node: []string{"n3"}}))
+		w.is("peer", "n1:ONLINE n2:OFFLINE n3:OFFLINE")
+		res(c.GroupDelete(w.ctx, root, v1.GroupDelete{Names: []string{"peer"}, Force: true}))
+
 		why := ok[[]v1.Explanation](t)(c.GroupWhy(w.ctx, root, v1.GroupWhy{Names: []string{"app"}}))
 		if len(why) != 1 || len(why[0].Candidates) != 3 || !slices.Equal(why[0].Wanted, []string{"n3"}) || !why[0].Candidates[2].Chosen || !why[0].Proved {
 			t.Fatalf("why: %+v", why)

@@ -146,10 +146,13 @@ func (d *draft) fulfillable(wants []model.Want) error {
 		w.state = check.WithGroup(w.state, g)
 		w.want(x)
 	}
-	look := order.Look(w.state)
+	was, look := order.Look(d.state), order.Look(w.state)
 	var errs []error
 	for _, x := range wants {
 		i, _ := look.Of(x.Group)
+		if x.Online && len(x.Nodes) > 0 {
+			errs = append(errs, displaces(was, look, i, wants))
+		}
 		for _, n := range look.Notes(i) {
 			if n.Name == place.Ignored && x.Online && len(x.Nodes) > 0 {
 				errs = append(errs, fault.Errorf(fault.Precondition, "group %s can not be brought to %s: %s; `redoubt group why %s` shows every node", x.Group, commas(x.Nodes), n.Text, x.Group))
@@ -157,4 +160,20 @@ func (d *draft) fulfillable(wants []model.Want) error {
 		}
 	}
 	return together(errs)
+}
+
+// displaces refuses a request that would leave a group of the same or a higher priority without a node, other than those of the request itself.
+func displaces(was, is *order.View, asked int, wants []model.Want) error {
+	for i, g := range is.Problem.Groups {
+		j, known := was.Of(cluster.GroupName(g.Name))
+		if !known || i == asked || slices.ContainsFunc(wants, func(w model.Want) bool { return string(w.Group) == g.Name }) {
+			continue
+		}
+		if len(was.Wanted(j)) > 0 && len(is.Wanted(i)) == 0 && is.Err == nil && g.Priority >= is.Problem.Groups[asked].Priority {
+			left, _ := is.Result.Left(i)
+			return fault.Errorf(fault.Precondition, "group %s can not go there: it would leave group %s, of priority %d, without a node: %s; take that offline first, or raise the Priority of %s above it",
+				is.Problem.Groups[asked].Name, g.Name, g.Priority, left.Text, is.Problem.Groups[asked].Name)
+		}
+	}
+	return nil
 }
