@@ -35,7 +35,11 @@ func (g *Group) ordered(r *resource, depth int) bool {
 		return false
 	}
 	for _, d := range g.spec(r).Dependencies {
-		if o := g.find(d.On); d.Kind == model.DependOfflineRestart && d.AppliesOn(g.in.Node) && o != nil && !g.ordered(o, depth-1) {
+		o := g.find(d.On)
+		if o == nil || d.Kind != model.DependOfflineRestart || !d.AppliesOn(g.in.Node) || g.ordered(o, depth-1) {
+			continue
+		}
+		if d.Qualifier != model.AnyNode || g.elsewhere(needOf(d)) != "" {
 			return false
 		}
 	}

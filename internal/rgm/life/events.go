@@ -16,6 +16,10 @@ func (g *Group) done(e Done) {
 	}
 	r.running = ""
 	o := e.Outcome
+	if o.NotRun {
+		g.notRun(r, e.Method)
+		return
+	}
 	switch e.Method {
 	case model.MethodInit, model.MethodBoot, model.MethodFini:
 		g.initialized(r, e.Method)
@@ -49,6 +53,27 @@ func (g *Group) done(e Done) {
 	case model.MethodUpdate:
 		if !o.OK {
 			r.ri.Message = "Update " + how(o)
+		}
+	}
+}
+
+// notRun takes over that a method never began: the resource is where it was before.
+func (g *Group) notRun(r *resource, m model.Method) {
+	bare := m == model.MethodStart && !g.has(r, model.MethodPrenetStart)
+	if m == model.MethodPrenetStart || bare {
+		r.stage = down
+		r.status(model.StatusOffline, "")
+		g.set(r, model.ResourceOffline)
+	}
+}
+
+// reconsider takes back the starts that are not wanted any more: thousands may wait for their turn, and what is told to leave does not have to come up first.
+func (g *Group) reconsider() {
+	for _, r := range g.res {
+		starts := r.running == model.MethodPrenetStart || r.running == model.MethodStart || r.running == model.MethodMonitorStart
+		if starts && !r.withdrawn && !g.desired(r) {
+			r.withdrawn = true
+			g.emit(Withdraw{Resource: r.ri.Name})
 		}
 	}
 }

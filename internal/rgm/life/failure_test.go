@@ -1,6 +1,7 @@
 package life_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -280,6 +281,56 @@ func TestKillRunningMethods(t *testing.T) {
 	if r.halted != "" {
 		t.Errorf("a stop that was killed on purpose ended the node: %s", r.halted)
 	}
+}
+
+// A start that waits for its turn is taken back when it is not wanted any more; what never began leaves the resource as it was, and no failure.
+func TestStartsAreWithdrawn(t *testing.T) {
+	never := life.Outcome{NotRun: true}
+	r := newRig(t, res("a", "app"), res("b", "full"), res("ip", "ip"))
+	r.order(true)
+	r.finish("Init b")
+	r.finish("Prenet_start b")
+	r.order(false)
+	if len(r.withdrawn) == 0 || slices.Contains(r.withdrawn, "Prenet_start b") {
+		t.Fatalf("withdrawn: %v", r.withdrawn)
+	}
+	r.step(life.Changed{})
+	for _, w := range r.withdrawn {
+		if n := len(slices.DeleteFunc(slices.Clone(r.withdrawn), func(o string) bool { return o != w })); n != 1 {
+			t.Errorf("%s was withdrawn %d times", w, n)
+		}
+		r.fails[w] = never
+	}
+	r.settle()
+	r.is(model.GroupOffline)
+	if slices.Contains(r.log, "Stop ip") || !slices.Contains(r.log, "Stop b") {
+		t.Errorf("what never ran was stopped, or what ran was not: %v", r.log)
+	}
+	if p := r.g.Instance().Plea; p != nil {
+		t.Errorf("plea %+v", p)
+	}
+	clear(r.fails)
+	r.order(true)
+	r.settle()
+	r.is(model.GroupOnline)
+
+	// The lease ends before its turn comes: it is tried again with the next lease.
+	a := res("a", "app")
+	a.FailoverMode = model.FailoverSoft
+	r = newRig(t, a)
+	r.order(true)
+	r.in.MayStart = false
+	r.fails["Start a"] = never
+	r.settle()
+	r.resourceIs("a", model.ResourceOffline)
+	if r.g.Instance().Plea != nil {
+		t.Error("a start that was never tried asked for another node")
+	}
+	clear(r.fails)
+	r.in.MayStart = true
+	r.step(life.Changed{})
+	r.settle()
+	r.is(model.GroupOnline)
 }
 
 func TestMonitorsReports(t *testing.T) {

@@ -28,6 +28,8 @@ type fleet struct {
 	mute  map[cluster.NodeName]bool // what it reports is not heard
 	seen  map[spot]model.Instance   // what the repository has
 	slow  bool                      // nobody hears anything before hear
+	// uncounted leaves out of what others hear how often resources came up.
+	uncounted bool
 }
 
 type spot struct {
@@ -164,7 +166,9 @@ func (f *fleet) input(at spot) life.Input {
 			in.Here[o.group] = i
 		}
 	}
-	slices.SortFunc(living, func(a, b model.Instance) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node)) })
+	slices.SortFunc(living, func(a, b model.Instance) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node))
+	})
 	in.Around = life.Survey(f.s, living)
 	for _, g := range f.s.Groups {
 		if g.Name == at.group {
@@ -197,7 +201,7 @@ func (f *fleet) step(at spot, ev life.Event) bool {
 			p.running = append(p.running, a)
 		case life.Report:
 			if !f.slow && !f.mute[at.node] {
-				f.seen[at] = p.g.Instance()
+				f.seen[at] = f.told(p.g.Instance())
 			}
 		default:
 			continue
@@ -207,11 +211,21 @@ func (f *fleet) step(at spot, ev life.Event) bool {
 	return moved
 }
 
+// told is what others hear of an instance.
+func (f *fleet) told(i model.Instance) model.Instance {
+	for k := range i.Resources {
+		if f.uncounted {
+			i.Resources[k].Starts, i.Resources[k].Sights = 0, nil
+		}
+	}
+	return i
+}
+
 // hear lets everybody know what all nodes report; false when there is nothing new.
 func (f *fleet) hear() bool {
 	news := false
 	for at, p := range f.spots {
-		if i := p.g.Instance(); !f.mute[at.node] && f.lives[at.node] == i.Incarnation && fmt.Sprint(i) != fmt.Sprint(f.seen[at]) {
+		if i := f.told(p.g.Instance()); !f.mute[at.node] && f.lives[at.node] == i.Incarnation && fmt.Sprint(i) != fmt.Sprint(f.seen[at]) {
 			f.seen[at], news = i, true
 		}
 	}

@@ -58,6 +58,7 @@ type Outcome struct {
 	OK       bool
 	TimedOut bool
 	Aborted  bool
+	NotRun   bool // it never began: its turn had not come when it was withdrawn, or the lease had ended
 	Exit     int
 	Message  string
 	Status   model.Status // health to report with success; "" is ONLINE
@@ -121,6 +122,9 @@ type Settled struct{ Resource cluster.ResourceName }
 // Abort kills the running method of a resource; its Done comes back with Aborted.
 type Abort struct{ Resource cluster.ResourceName }
 
+// Withdraw takes back a Run that is not wanted any more, if it waits for its turn; its Done comes back with NotRun. What has begun goes on.
+type Withdraw struct{ Resource cluster.ResourceName }
+
 // End makes sure that no process of the resource is left; EndDone comes back. Spec and Type are as in Run.
 type End struct {
 	Resource cluster.ResourceName
@@ -150,15 +154,16 @@ type Note struct {
 	Resource cluster.ResourceName
 }
 
-func (Run) isAction()     {}
-func (Settled) isAction() {}
-func (Abort) isAction()   {}
-func (End) isAction()     {}
-func (Watch) isAction()   {}
-func (Unwatch) isAction() {}
-func (Halt) isAction()    {}
-func (Report) isAction()  {}
-func (Note) isAction()    {}
+func (Run) isAction()      {}
+func (Settled) isAction()  {}
+func (Abort) isAction()    {}
+func (Withdraw) isAction() {}
+func (End) isAction()      {}
+func (Watch) isAction()    {}
+func (Unwatch) isAction()  {}
+func (Halt) isAction()     {}
+func (Report) isAction()   {}
+func (Note) isAction()     {}
 
 // Group is the machine. It is not safe for use by several goroutines.
 type Group struct {
@@ -232,6 +237,7 @@ func (g *Group) Step(in Input, ev Event) []Action {
 		g.retry()
 	}
 	g.drive()
+	g.reconsider()
 	g.inst.State, g.inst.BlockedOn = g.state()
 	g.report()
 	out := g.out

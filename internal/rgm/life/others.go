@@ -225,21 +225,19 @@ func (g *Group) goesDown(s scene, d dependent, i model.Instance) bool {
 
 // lives are where the target of a dependency is online now.
 func (g *Group) lives(n need) []model.Life {
-	if o := g.find(n.on); o != nil {
-		if o.stage != up || o.restart {
-			return nil
-		}
-		return []model.Life{{Node: g.in.Node, Incarnation: g.in.Incarnation, Starts: o.ri.Starts}}
+	var out []model.Life
+	own := g.find(n.on)
+	if own != nil && own.stage == up && !own.restart {
+		out = append(out, model.Life{Node: g.in.Node, Incarnation: g.in.Incarnation, Starts: own.ri.Starts})
 	}
-	if g.in.Around == nil {
-		return nil
+	if g.in.Around == nil || own != nil && n.qual != model.AnyNode {
+		return out
 	}
 	s := g.scene()
 	r, _ := s.resource(n.on)
 	at := g.reach(n, r)
-	var out []model.Life
 	for _, i := range s.reports(r.Group) {
-		if ri := resourceIn(i, n.on); (at == "" || i.Node == at) && ri.IsOnline() {
+		if ri := resourceIn(i, n.on); (at == "" || i.Node == at) && ri.IsOnline() && (own == nil || i.Node != g.in.Node) {
 			out = append(out, model.Life{Node: i.Node, Incarnation: i.Incarnation, Starts: ri.Starts})
 		}
 	}
@@ -302,8 +300,8 @@ func (g *Group) cameAnew(r *resource, n need) bool {
 	same := false
 	for _, l := range now {
 		i := slices.IndexFunc(seen, func(o model.Life) bool { return o.Node == l.Node && o.Incarnation == l.Incarnation })
-		if i >= 0 && seen[i].Starts != l.Starts {
-			return true
+		if i >= 0 && seen[i].Starts != l.Starts && seen[i].Starts != 0 && l.Starts != 0 {
+			return true // 0: a release reported it that does not count
 		}
 		same = same || i >= 0
 	}

@@ -363,6 +363,25 @@ func TestNoRestartWithoutCause(t *testing.T) {
 	f.did()
 }
 
+// An earlier release does not count how often a resource came up: that it counts from some moment on is no restart.
+func TestRestartsBesideAnEarlierRelease(t *testing.T) {
+	f := pair(t, model.Dependency{Kind: model.DependRestart})
+	f.on("db-rg", "n1")
+	f.on("app-rg", "n2")
+	f.uncounted = true
+	f.settle()
+	f.step(spot{"n1", "db-rg"}, life.Asked{Kind: life.AskResourceRestart, Resource: "db"})
+	f.settle()
+	f.did("Start db@n1", "Start app@n2", "Stop db@n1", "Start db@n1")
+	f.uncounted = false
+	f.hear()
+	f.settle()
+	f.did()
+	f.step(spot{"n1", "db-rg"}, life.Asked{Kind: life.AskResourceRestart, Resource: "db"})
+	f.settle()
+	f.did("Stop db@n1", "Start db@n1", "Stop app@n2", "Start app@n2")
+}
+
 // Of a target on several nodes only what its dependent has seen, and what restarts, counts: one that comes beside, or goes, restarts nothing.
 func TestRestartOfManyTargets(t *testing.T) {
 	f := upPair(t, model.Dependency{Kind: model.DependRestart}, "n1", "n2")
@@ -550,6 +569,17 @@ func TestAnyNodeWithinAGroup(t *testing.T) {
 			t.Errorf("not %s: %v", want, f.log)
 		}
 	}
+
+	// That one comes up here too is no restart.
+	f = newFleet(t, "n1", "n2")
+	f.group(model.Group{Name: "g", MaximumPrimaries: 2}, res("a", "app"), res("b", "app", model.Dependency{On: "a", Kind: model.DependRestart, Qualifier: "ANY_NODE"}))
+	f.on("g", "n1")
+	f.settle()
+	f.on("g", "n1", "n2")
+	f.look()
+	f.did("Start a@n1", "Start b@n1", "Start a@n2", "Start b@n2")
+	f.settle()
+	f.did()
 }
 
 // Before the configuration of others is known nothing that depends on it starts, and nothing stops.

@@ -33,6 +33,8 @@ type resource struct {
 	boot     bool // it was there when this incarnation began: Boot, not Init
 	ignore   bool // its start asked that the group stays if it fails
 
+	withdrawn bool // the start that runs or waits is not wanted any more
+
 	// The newest known record of the resource and of its type; nil: not known to this daemon.
 	spec *model.Resource
 	typ  *model.Type
@@ -47,6 +49,7 @@ func adopt(ri model.ResourceInstance) *resource {
 	switch ri.State {
 	case model.ResourceOnline, model.ResourceOnlineNotMonitored, model.ResourceMonitorFailed:
 		r.stage = up
+		r.ri.Starts = max(r.ri.Starts, 1) // an earlier release does not count
 	case model.ResourceStarting, model.ResourceStopping:
 		r.stage = quiet // to be stopped, then started again if wanted
 		r.restart = true
@@ -72,7 +75,7 @@ func (g *Group) run(r *resource, m model.Method) bool {
 	if !g.has(r, m) {
 		return false
 	}
-	r.running, r.ignore = m, false
+	r.running, r.ignore, r.withdrawn = m, false, false
 	g.emit(Run{Resource: r.ri.Name, Method: m, Timeout: Timeout(*r.spec, *r.typ, m), Spec: *r.spec, Type: *r.typ})
 	return true
 }

@@ -16,16 +16,17 @@ var me = cluster.Incarnation{Number: 1, Tag: "a"}
 
 // rig is an executor of one group on node n1 whose methods run until the test lets them end.
 type rig struct {
-	t       *testing.T
-	in      life.Input
-	g       *life.Group
-	log     []string                // methods and ends in the order in which they began
-	running []any                   // life.Run and life.End in flight, oldest first
-	fails   map[string]life.Outcome // "Start web": how it ends instead of well
-	watched map[cluster.ResourceName]bool
-	notes   []string
-	halted  string
-	reports int
+	t         *testing.T
+	in        life.Input
+	g         *life.Group
+	log       []string                // methods and ends in the order in which they began
+	running   []any                   // life.Run and life.End in flight, oldest first
+	fails     map[string]life.Outcome // "Start web": how it ends instead of well
+	withdrawn []string                // runs that are not wanted any more, as they were withdrawn
+	watched   map[cluster.ResourceName]bool
+	notes     []string
+	halted    string
+	reports   int
 }
 
 // newRig has a managed group of the resources, not ordered online.
@@ -85,6 +86,9 @@ func (r *rig) step(ev life.Event) {
 		case life.Abort:
 			i := slices.IndexFunc(r.running, func(x any) bool { run, ok := x.(life.Run); return ok && run.Resource == a.Resource })
 			r.fails[nameOf(r.running[i])] = life.Outcome{Aborted: true, Exit: 137}
+		case life.Withdraw:
+			i := slices.IndexFunc(r.running, func(x any) bool { run, ok := x.(life.Run); return ok && run.Resource == a.Resource })
+			r.withdrawn = append(r.withdrawn, nameOf(r.running[i]))
 		case life.Watch:
 			r.watched[a.Resource] = true
 		case life.Unwatch:

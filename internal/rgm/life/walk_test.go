@@ -76,6 +76,17 @@ func (w *walker) end(ok bool) {
 		if ok && a.Method == model.MethodPostnetStop {
 			delete(w.runs, a.Resource)
 		}
+		starts := a.Method == model.MethodPrenetStart || a.Method == model.MethodStart || a.Method == model.MethodMonitorStart
+		i := slices.Index(w.withdrawn, nameOf(x))
+		if starts && (i >= 0 || !w.in.MayStart) && rapid.Bool().Draw(w.rt, "never began") {
+			w.fails[nameOf(x)] = life.Outcome{NotRun: true}
+			if _, prenet := a.Type.Method(model.MethodPrenetStart); a.Method == model.MethodPrenetStart || a.Method == model.MethodStart && !prenet {
+				delete(w.runs, a.Resource)
+			}
+		}
+		if i >= 0 {
+			w.withdrawn = slices.Delete(w.withdrawn, i, i+1)
+		}
 	}
 	w.do(func() { w.finish(nameOf(x)) })
 }
