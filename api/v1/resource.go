@@ -86,6 +86,9 @@ type ResourceCreateLogicalhostname struct {
 	Address   []string `json:"address,omitempty" doc:"addresses with their prefix lengths"`
 }
 
+// ResourceCreateSharedaddress creates an address whose load scalable services share.
+type ResourceCreateSharedaddress ResourceCreateLogicalhostname
+
 // ResourceDelete deletes resources. Force disables them first and takes them out of the dependencies of others.
 type ResourceDelete struct {
 	Names   []string `json:"names,omitempty"`

@@ -52,6 +52,7 @@ func TestCalls(t *testing.T) {
 		"clrg evacuate -n n2 -T 60 +":                           `group evacuate {"all":true,"node":["n2"],"timeout":60}`,
 		"clrs create -g rg -t t -p A=1,2 -x B=2 -y C=3 -d r":    `resource create {"disabled":true,"extension":["B=2"],"group":"rg","names":["r"],"property":["A=1,2"],"standard":["C=3"],"type":"t"}`,
 		"clrs clear -f STOP_FAILED -n n1 r":                     `resource clear {"flag":"STOP_FAILED","names":["r"],"node":["n1"]}`,
+		"clrssa create -g rg -h web -N eth0@n1 ip":              `resource create-sharedaddress {"group":"rg","host":["web"],"names":["ip"],"netif":["eth0@n1"]}`,
 		"clrslh create -g rg -h web -N eth0@n1 ip":              `resource create-logicalhostname {"group":"rg","host":["web"],"names":["ip"],"netif":["eth0@n1"]}`,
 		"claccess allow -h n2 --expires 60":                     `access allow {"expires":60,"host":["n2"]}`,
 		"scha_resource_get -O status_node -R web -G rg n2":      `scha_resource_get call {"group":"rg","names":["n2"],"operation":"status_node","resource":"web"}`,

@@ -71,7 +71,7 @@ const checkAppUser = "scha_check_app_user"
 
 // oldNames maps each name the program answers to by argv[0] to the noun or command it stands for.
 func oldNames() map[string]string {
-	names := map[string]string{"cluster": "cluster", "clrslh": "clrslh", checkAppUser: checkAppUser}
+	names := map[string]string{"cluster": "cluster", "clrslh": "clrslh", "clrssa": "clrssa", checkAppUser: checkAppUser}
 	for _, n := range nouns() {
 		for _, o := range n.old {
 			names[o] = n.name

@@ -69,6 +69,7 @@ func resourceNoun() noun {
 	moves := func(v *verb) { v.long = true }
 	moves(add("create", "Create resources", "-g web-rg -t redoubt.gds -p Start_command='/srv/web -l 8080' ", false, append(optCreate(), option{"type", "t", text, "the resource type"})...))
 	moves(add("create-logicalhostname", "Create an address that moves with its group", "-g web-rg --address 10.77.0.100/24 ", false, optLogicalHostname()...))
+	moves(add("create-sharedaddress", "Create an address whose load scalable services share", "-g address-rg --address 10.77.0.100/24 ", false, optLogicalHostname()...))
 	moves(add("delete", "Delete resources", "-y ", true, with(append(optWait(), optForce())...)...))
 	moves(add("enable", "Enable resources", "-R ", false, with(append(optWait(), optRecursive())...)...))
 	moves(add("disable", "Disable resources", "-y -R ", true, with(append(optWait(), optRecursive())...)...))
@@ -79,19 +80,27 @@ func resourceNoun() noun {
 	return noun{name: "resource", short: "Create, change and watch resources", old: []string{"clresource", "clrs"}, verbs: vs}
 }
 
-// logicalHostnameNoun is the old command for address resources. It has no new name of its own and is kept off the overview.
+// logicalHostnameNoun and sharedAddressNoun are the old commands for address resources. They have no new name of their own and are kept off the overview.
 func logicalHostnameNoun() noun {
+	return addressNoun("clrslh", "clreslogicalhostname", "create-logicalhostname", "Logical hostnames, under the old name", "Create an address that moves with its group")
+}
+
+func sharedAddressNoun() noun {
+	return addressNoun("clrssa", "clressharedaddress", "create-sharedaddress", "Shared addresses, under the old name", "Create an address whose load scalable services share")
+}
+
+func addressNoun(name, old, create, short, creates string) noun {
 	vs := []verb{{
-		name: "create", short: "Create an address that moves with its group", example: "redoubt clrslh create -g web-rg -h web web-ip",
-		operand: "RESOURCE", kind: "resource", options: optLogicalHostname(), as: "resource create-logicalhostname", long: true,
+		name: "create", short: creates, example: "redoubt " + name + " create -g web-rg -h web web-ip",
+		operand: "RESOURCE", kind: "resource", options: optLogicalHostname(), as: "resource " + create, long: true,
 	}}
 	for _, v := range resourceNoun().verbs {
 		switch v.name {
-		case "create", "create-logicalhostname", "clear":
+		case "create", "create-logicalhostname", "create-sharedaddress", "clear":
 		default:
-			v.kind, v.as, v.example = "resource", "resource "+v.name, "redoubt clrslh "+v.name+" web-ip"
+			v.kind, v.as, v.example = "resource", "resource "+v.name, "redoubt "+name+" "+v.name+" web-ip"
 			vs = append(vs, v)
 		}
 	}
-	return noun{name: "clrslh", short: "Logical hostnames, under the old name", old: []string{"clreslogicalhostname"}, verbs: vs, hidden: true}
+	return noun{name: name, short: short, old: []string{old}, verbs: vs, hidden: true}
 }

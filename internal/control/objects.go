@@ -124,6 +124,7 @@ var touches = map[string]func(view, any) []rbac.Object{
 		return v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 	}),
 	"resource create":                 of(func(v view, in v1.ResourceCreate) []rbac.Object { return oneGroup(in.Group) }),
+	"resource create-sharedaddress":   of(func(v view, in v1.ResourceCreateSharedaddress) []rbac.Object { return oneGroup(in.Group) }),
 	"resource create-logicalhostname": of(func(v view, in v1.ResourceCreateLogicalhostname) []rbac.Object { return oneGroup(in.Group) }),
 	"resource delete": of(func(v view, in v1.ResourceDelete) []rbac.Object {
 		out := v.resourceObjects(in.Names, in.All, in.Group, in.Type)

@@ -104,6 +104,7 @@ var operations = worded([]v1.Operation{
 	{Noun: "resource", Verb: "status", Read: true, Authorization: v1.AuthRead, Summary: "Show the state of resources"},
 	{Noun: "resource", Verb: "list-props", Read: true, Authorization: v1.AuthRead, Summary: "List the properties of resources"},
 	{Noun: "resource", Verb: "create", Authorization: v1.AuthModify, Summary: "Create resources"},
+	{Noun: "resource", Verb: "create-sharedaddress", Authorization: v1.AuthModify, Summary: "Create an address whose load scalable services share"},
 	{Noun: "resource", Verb: "create-logicalhostname", Authorization: v1.AuthModify, Summary: "Create an address that moves with its group"},
 	{Noun: "resource", Verb: "delete", Authorization: v1.AuthModify, Summary: "Delete resources"},
 	{Noun: "resource", Verb: "enable", Authorization: v1.AuthAdmin, Summary: "Enable resources"},

@@ -10,11 +10,12 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
 
-// logicalHostname is the type of addresses that move with their group.
+// logicalHostname is the type of addresses that move with their group; that of addresses that scalable services share is balance.SharedAddress.
 const logicalHostname cluster.TypeName = "redoubt.logicalhostname"
 
 // ResourceCreate creates resources. Each Init_node that is up has to agree first (Validate).
@@ -37,6 +38,40 @@ func (c *Control) ResourceCreateLogicalhostname(ctx context.Context, who Caller,
 	if err != nil {
 		return v1.Result{}, err
 	}
+	return c.createAddress(ctx, r, who, in, logicalHostname)
+}
+
+// ResourceCreateSharedaddress creates an address whose load scalable services share. Host names are resolved once, here: all nodes have to mean the same addresses.
+func (c *Control) ResourceCreateSharedaddress(ctx context.Context, who Caller, in v1.ResourceCreateSharedaddress) (v1.Result, error) {
+	r, err := c.enter(ctx, who, "resource create-sharedaddress")
+	if err != nil {
+		return v1.Result{}, err
+	}
+	return c.createAddress(ctx, r, who, v1.ResourceCreateLogicalhostname(in), balance.SharedAddress)
+}
+
+// resolveAddresses gives the addresses of host names.
+func (c *Control) resolveAddresses(ctx context.Context, hosts []string) ([]string, error) {
+	var out []string
+	for _, host := range hosts {
+		if c.cfg.Resolve == nil {
+			return nil, fault.Errorf(fault.Unavailable, "host name %s can not be resolved here; give the address with --address", host)
+		}
+		addrs, err := c.cfg.Resolve(ctx, host)
+		if err != nil || len(addrs) == 0 {
+			return nil, fault.Hide(fault.NotFound, err, "host name %s has no address on this node; add it to /etc/hosts or to the name service, or give the address with --address", host)
+		}
+		for _, a := range addrs {
+			if text := a.Unmap().String(); !slices.Contains(out, text) {
+				out = append(out, text)
+			}
+		}
+	}
+	return out, nil
+}
+
+// createAddress creates a resource that is an address.
+func (c *Control) createAddress(ctx context.Context, r *Running, who Caller, in v1.ResourceCreateLogicalhostname, typ cluster.TypeName) (v1.Result, error) {
 	changes, err := changesOf(in.Names, in.Property, in.Standard, in.Extension)
 	if err != nil {
 		return v1.Result{}, err
@@ -54,6 +89,13 @@ func (c *Control) ResourceCreateLogicalhostname(ctx context.Context, who Caller,
 	if len(hosts) == 0 && len(in.Address) == 0 && len(in.Names) == 1 {
 		hosts = in.Names // as in Solaris Cluster: the resource's name is the host name
 	}
+	if typ == balance.SharedAddress {
+		resolved, err := c.resolveAddresses(ctx, hosts)
+		if err != nil {
+			return v1.Result{}, err
+		}
+		in.Address, hosts = slices.Concat(in.Address, resolved), nil
+	}
 	var settings []check.Setting
 	if len(in.Address) > 0 {
 		settings = append(settings, check.Setting{Name: "Address", Values: in.Address})
@@ -65,10 +107,10 @@ func (c *Control) ResourceCreateLogicalhostname(ctx context.Context, who Caller,
 		settings = append(settings, check.Setting{Name: "Netif", Values: in.Netif})
 	}
 	changes.Any = slices.Concat(settings, changes.Any)
-	q := check.ResourceRequest{Group: cluster.GroupName(in.Group), Type: logicalHostname, Disabled: in.Disabled, Changes: changes}
-	if _, there := check.Type(c.look(r).state, logicalHostname); !there {
+	q := check.ResourceRequest{Group: cluster.GroupName(in.Group), Type: typ, Disabled: in.Disabled, Changes: changes}
+	if _, there := check.Type(c.look(r).state, typ); !there {
 		// Every cluster has the type, as in Solaris Cluster; it is registered when it is first used.
-		_, err := c.TypeRegister(ctx, who, v1.TypeRegister{Names: []string{string(logicalHostname)}})
+		_, err := c.TypeRegister(ctx, who, v1.TypeRegister{Names: []string{string(typ)}})
 		if err != nil && !fault.Is(err, fault.Exists) {
 			return v1.Result{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
@@ -94,7 +95,7 @@ func resourceAnswers(res model.Resource, t model.Type) answers {
 	}
 	a["TYPE"] = func(question, string) ([]string, error) { return one(string(res.Type)) }
 	// Properties that Solaris Cluster counts among the standard ones and that types declare here.
-	for _, name := range []string{"Port_list", "Scalable", "Load_balancing_policy", "Load_balancing_weights", "Network_aware"} {
+	for _, name := range []string{"Port_list", "Scalable", "Load_balancing_policy", "Load_balancing_weights", "Affinity_timeout", "UDP_affinity", "Weak_affinity", "Network_aware"} {
 		if _, ok := check.Value(t, res, name, ""); ok {
 			a[strings.ToUpper(name)] = func(q question, _ string) ([]string, error) {
 				values, _ := check.Value(t, res, name, q.here)
@@ -135,12 +136,17 @@ func extension(res model.Resource, t model.Type) func(question, string) ([]strin
 	}
 }
 
-// addresses are the address resources that a resource uses: those of its group.
+// addresses are the address resources that a resource uses: those of its group, and the shared addresses of a scalable one.
 func addresses(v view, res model.Resource) []string {
 	var out []string
 	for _, o := range check.ResourcesOf(v.state, res.Group) {
 		if t, ok := check.Type(v.state, o.Type); ok && t.NetworkAddress && o.Name != res.Name {
 			out = append(out, string(o.Name))
+		}
+	}
+	for _, a := range balance.Uses(v.state, res) {
+		if balance.Scalable(res) && a.Group != res.Group {
+			out = append(out, string(a.Name))
 		}
 	}
 	return out

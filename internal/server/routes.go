@@ -108,6 +108,7 @@ var methods = map[string]route{
 	"resource status":                 bind((*control.Control).ResourceStatus),
 	"resource list-props":             bind((*control.Control).ResourceListProps),
 	"resource create":                 bind((*control.Control).ResourceCreate),
+	"resource create-sharedaddress":   bind((*control.Control).ResourceCreateSharedaddress),
 	"resource create-logicalhostname": bind((*control.Control).ResourceCreateLogicalhostname),
 	"resource delete":                 bind((*control.Control).ResourceDelete),
 	"resource enable":                 bind((*control.Control).ResourceEnable),

@@ -7,6 +7,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
@@ -31,6 +32,7 @@ func CheckResource(s model.State, r model.Resource) Problems {
 	ps = append(ps, fits(s, g, t, r)...)
 	ps = append(ps, values(s, t, r)...)
 	ps = append(ps, unique(s, t, r)...)
+	ps = append(ps, scalable(s, g, r)...)
 	ps = append(ps, dependsRightly(s, g, r)...)
 	if cycle := cycleThrough(s, r.Name); cycle != "" {
 		ps.add(fault.Invalid, path, "the dependencies form a cycle: %s; take one of them away", cycle)
@@ -44,6 +46,9 @@ func fits(s model.State, g model.Group, t model.Type, r model.Resource) Problems
 	var ps Problems
 	if t.Failover && g.Multi() {
 		ps.add(fault.Invalid, path, "resource type %s runs on one node at a time, but group %s has Maximum_primaries %d; set it to 1 or use another group", t.Name, g.Name, g.MaximumPrimaries)
+	}
+	if balance.Scalable(r) && !g.Multi() {
+		ps.add(fault.Invalid, path+": property "+balance.PropertyScalable, "group %s runs on one node at a time; give it Maximum_primaries and Desired_primaries above 1, or create it with -S", g.Name)
 	}
 	if t.SingleInstance {
 		if o, ok := find(s.Resources, func(o model.Resource) bool { return o.Type == t.Name && o.Name != r.Name }); ok {

@@ -181,7 +181,7 @@ func ResourceProperties(t model.Type) []ListedProperty {
 	return out
 }
 
-// Extensions are the properties that the type declares and that are not standard ones.
+// Extensions are the properties that the type declares and that are not standard ones, and those of scalable services.
 func Extensions(t model.Type) []model.PropertySpec {
 	standard := map[string]bool{}
 	for _, f := range resourceFields(t) {
@@ -193,7 +193,7 @@ func Extensions(t model.Type) []model.PropertySpec {
 			out = append(out, p)
 		}
 	}
-	return out
+	return withScalable(t, out)
 }
 
 // StandardValues gives the standard properties of a resource with their values.

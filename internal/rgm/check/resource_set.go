@@ -171,7 +171,7 @@ func (e *editor) one(s Setting, kind string) {
 		if !strings.EqualFold(p.Name, s.Name) {
 			continue
 		}
-		if kind == "standard" {
+		if kind == "standard" && !sharesLoad(p.Name) {
 			e.problems.add(fault.Invalid, e.at(p.Name), "is an extension property; set it with -x or -p")
 			return
 		}

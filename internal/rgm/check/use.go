@@ -6,6 +6,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
@@ -77,6 +78,10 @@ func DeleteResource(s model.State, r model.Resource, also []cluster.ResourceName
 	}
 	for _, o := range s.Resources {
 		if o.Name == r.Name || slices.Contains(also, o.Name) || force {
+			continue
+		}
+		if balance.Scalable(o) && slices.ContainsFunc(balance.Uses(s, o), func(a model.Resource) bool { return a.Name == r.Name }) {
+			ps.add(fault.Precondition, at, "resource %s shares its load by it; delete that first, or set its %s to another address", o.Name, balance.PropertyAddresses)
 			continue
 		}
 		if slices.ContainsFunc(o.Dependencies, func(d model.Dependency) bool { return d.On == r.Name }) {
