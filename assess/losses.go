@@ -44,13 +44,14 @@ type TotalLoss struct {
 	Mean       *float64              `json:"mean"`     // null: it is infinite
 	Variance   *float64              `json:"variance"` // null: it is infinite, or unknown
 	SD         *float64              `json:"sd"`
-	Quantiles  map[string]float64    `json:"quantiles"`            // values at risk
-	Brackets   map[string][2]float64 `json:"quantile_brackets"`    // proved: each quantile is between the two
-	TailValue  map[string]float64    `json:"tail_value,omitempty"` // mean of the losses beyond each quantile
-	Exceedance [][4]float64          `json:"exceedance"`           // loss, probability of more, and the bracket of that
-	ErrorBound float64               `json:"error_bound"`          // the widest half width of a bracket, relative to its quantile
-	LostMass   float64               `json:"lost_mass"`            // probability that was not accounted for; it is part of the brackets
-	Met        bool                  `json:"met"`                  // all brackets are as narrow as was asked for
+	Quantiles  map[string]float64    `json:"quantiles"`                     // values at risk
+	Brackets   map[string][2]float64 `json:"quantile_brackets"`             // proved: each quantile is between the two
+	TailValue  map[string]float64    `json:"tail_value,omitempty"`          // mean of the losses beyond each quantile
+	Tails      map[string][2]float64 `json:"tail_value_brackets,omitempty"` // proved: each tail value is between the two
+	Exceedance [][4]float64          `json:"exceedance"`                    // loss, probability of more, and the bracket of that
+	ErrorBound float64               `json:"error_bound"`                   // the widest half width of a bracket, relative to its quantile
+	LostMass   float64               `json:"lost_mass"`                     // probability that was not accounted for; it is part of the brackets
+	Met        bool                  `json:"met"`                           // all brackets are as narrow as was asked for
 }
 
 // Sensitivity is how far the expected total moves with what is not known of one input.
@@ -223,10 +224,10 @@ func (r *run) total(parts []risk.Threat, levels []float64, wanted float64) (*Tot
 		out.Met = out.Met && law.Met[i]
 		if out.Mean != nil {
 			if out.TailValue == nil {
-				out.TailValue = map[string]float64{}
+				out.TailValue, out.Tails = map[string]float64{}, map[string][2]float64{}
 			}
-			// What lies beyond the quantile: the mean, less the quantile, and what the total falls short of it.
-			out.TailValue[level(p)] = math.Max(b.Point, b.Point+(mean-b.Point+law.Shortfall(b.Point).Point)/(1-p))
+			tail := law.Tail(p, mean, b)
+			out.TailValue[level(p)], out.Tails[level(p)] = tail.Point, [2]float64{tail.Low, tail.High}
 		}
 	}
 	out.Exceedance = exceedance(law)

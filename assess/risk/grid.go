@@ -87,6 +87,12 @@ func (g *grid) cumulate(spectrum []complex128, size, limit int) ([]float64, floa
 // that much earlier as others go below 0.
 func (g *grid) top() float64 { return float64(len(g.low)-1-g.lo-g.take) * g.step }
 
+func (g *grid) bottom() float64 { return -float64(g.lo) * g.step }
+
+func (g *grid) loss() float64 { return g.lost }
+
+func (g *grid) fine() float64 { return g.step }
+
 // numeric is the error of rounding of the distribution function at index i.
 func (g *grid) numeric(i int) float64 { return g.rounding * math.Exp(g.theta*float64(i-g.lo)) }
 

@@ -40,6 +40,7 @@ type group struct {
 	e              *expansion
 	t              *table  // of the severity
 	density, atoms float64 // variation of the severity, or of the cost
+	shape          *shape  // nil: not known
 }
 
 // grouped puts threats that have the same law together, in the order in which they first come, and leaves out those that cannot happen.

@@ -74,3 +74,17 @@ func (o moments) shortfall(x float64) Bracket {
 	}
 	return b
 }
+
+// Tail brackets the tail value at risk: the mean of the losses beyond the quantile q of level p. Mean is that of the total. The function x + E(S-x)+/(1-p) of x is convex
+// and least at the quantile, where it is the tail value: so its value at any place is an upper bound, and the tangent there gives a lower one.
+func (t *Total) Tail(p, mean float64, q Bracket) Bracket {
+	x := q.Point
+	short, more := t.Shortfall(x), t.Exceed(x)
+	at := func(s float64) float64 { return x + math.Max(0, mean-x+s)/(1-p) }
+	slope := math.Max(math.Abs(1-more.Low/(1-p)), math.Abs(1-more.High/(1-p)))
+	out := Bracket{at(short.Low) - slope*math.Max(q.High-x, x-q.Low), math.Max(x, at(short.Point)), at(short.High)}
+	slack := 1e-13 * (math.Abs(mean) + math.Abs(x)) / (1 - p)
+	out.Low, out.High = math.Max(q.Low, out.Low-slack), out.High+slack
+	out.Point = math.Max(out.Low, math.Min(out.High, out.Point))
+	return out
+}

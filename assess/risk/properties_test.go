@@ -331,6 +331,9 @@ func TestSimulationAgrees(t *testing.T) {
 			t.Errorf("quantile %v: %+v, drawn %+v", levels[i], q, w)
 		}
 		tail := q.Point + (mean-q.Point+exact.Shortfall(q.Point).Point)/(1-levels[i])
+		if b := exact.Tail(levels[i], mean, q); math.Abs(b.Point-tail) > 1e-9*tail || b.Low > tail || b.High < tail || b.High-b.Low > 0.2*tail {
+			t.Errorf("tail value %v: %v, its bracket is %+v", levels[i], tail, b)
+		}
 		if math.Abs(tail-d.Tail[i].Value) > 5*d.Tail[i].Error {
 			t.Errorf("tail value %v: %v, drawn %+v", levels[i], tail, d.Tail[i])
 		}

@@ -33,9 +33,19 @@ func (b Bracket) Half() float64 {
 type Total struct {
 	Quantiles []Bracket // as the levels that were asked for
 	Met       []bool    // whether the bracket of that quantile is as narrow as was asked for
-	grids     []*grid   // from the longest to the shortest
+	laws      []law     // from the longest to the shortest
 	zero      bool      // nothing can happen
 	moments   moments
+}
+
+// law is a distribution function with its brackets, up to some place.
+type law interface {
+	bottom() float64                                     // below all but what is left out
+	top() float64                                        // up to where it is right
+	cdf(x float64) (lo, point, hi float64)               // for x below top
+	quantile(p float64) (lo, point, hi float64, ok bool) // false: p is not reached
+	loss() float64                                       // the probability that was left out
+	fine() float64                                       // a length of the order of its error
 }
 
 // ErrReach is returned when the law reaches beyond what numbers hold.
@@ -59,9 +69,11 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		return out, nil
 	}
 	s := &search{ctx: ctx, groups: groups}
-	q.Cells = min(q.Cells, affordable(groups))
+	s.cells = min(q.Cells, affordable(groups, 1e9))
+	q.Cells = min(q.Cells, affordable(groups, 2e8))
 	s.request = q
 	s.prepare()
+	s.evenly()
 	order := make([]int, len(q.Levels))
 	for i := range order {
 		order[i] = i
@@ -96,7 +108,13 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		}
 		guess, err := s.coarse(p, reach)
 		if err == nil {
-			best, met, err = s.refine(p, guess)
+			best, met, err = s.smooth(p, guess)
+		}
+		if err == nil && !met {
+			even := best
+			if best, met, err = s.refine(p, guess); err == nil && even.High > even.Low && even.High-even.Low < best.High-best.Low {
+				best = even
+			}
 		}
 		if err != nil && !errors.Is(err, ErrReach) {
 			return nil, err
@@ -114,8 +132,8 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 		out.Quantiles[i], out.Met[i] = best, met
 		reach = math.Max(best.High, best.Point)*1.01 + s.scale*1e-9
 	}
-	out.grids, out.moments = s.grids, s.moments
-	slices.SortStableFunc(out.grids, func(a, b *grid) int {
+	out.laws, out.moments = s.laws, s.moments
+	slices.SortStableFunc(out.laws, func(a, b law) int {
 		switch {
 		case a.top() > b.top():
 			return -1
@@ -128,8 +146,8 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 }
 
 // affordable is the longest lattice on which the dearest law can be put in about half a second, and all that need a transform of their own in some seconds: a law with many terms
-// is put on a shorter one, and its bracket is wider.
-func affordable(groups []group) int {
+// is put on a shorter one, and its bracket is wider. Transformed is how many multiples all of them may have together.
+func affordable(groups []group, transformed float64) int {
 	dearest, transforms := 1, 0
 	for _, g := range groups {
 		if g.e == nil {
@@ -144,7 +162,7 @@ func affordable(groups []group) int {
 		}
 		dearest = max(dearest, work)
 	}
-	return max(1<<12, power(1+min(int(8e7)/dearest, int(2e8)/(1+transforms)))/2)
+	return max(1<<12, power(1+min(int(8e7)/dearest, int(transformed)/(1+transforms)))/2)
 }
 
 // search is the computation of a total.
@@ -158,7 +176,10 @@ type search struct {
 	whole   float64 // threats whose cost is moved as a whole
 	left    float64 // probability of numbers of manifestations that are not looked at
 	zero    float64 // probability that nothing happens
-	grids   []*grid
+	laws    []law
+	cells   int     // the most multiples where the spectra of smooth laws are used
+	even    bool    // smooth enough for that
+	steep   float64 // how many steps for each unit of money a lattice wants for them, about
 }
 
 func (s *search) prepare() {
@@ -271,7 +292,7 @@ func (s *search) fair(b Bracket) bool { return b.High-b.Low <= 2*s.aim(b.Point) 
 
 // read is the narrowest of what the lattices so far say of a quantile.
 func (s *search) read(p float64) (best Bracket, ok bool) {
-	for _, g := range s.grids {
+	for _, g := range s.laws {
 		lo, point, hi, found := g.quantile(p)
 		if found && hi <= g.top() && (!ok || hi-lo < best.High-best.Low) {
 			best, ok = Bracket{lo, point, hi}, true
@@ -282,17 +303,8 @@ func (s *search) read(p float64) (best Bracket, ok bool) {
 
 // refine makes lattices until the bracket of the quantile about guess is narrow enough, or the lattice too long.
 func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
-	aim := s.aim(guess)
-	// Widths in steps: down and up, as many as there are damages; nearest, by the bound of the noise.
-	pair := 2 * (1 + s.events)
-	doubt := s.doubt(p)
-	width, down, step, pad := pair, true, 1.6*aim/pair, 2
-	for range 3 { // the finer the step, the more even are the laws over it
-		if w := s.near(step, doubt); w < pair {
-			width, down = w, false
-		}
-		step = 1.6 * aim / width
-	}
+	aim, doubt, pad := s.aim(guess), s.doubt(p), 2
+	width, down, step := s.width(aim, doubt)
 	trim := s.trim(p)
 	deep := s.depth(math.Max(trim, s.lower()))
 	for n := 0; n < 7; n++ {
@@ -343,6 +355,20 @@ func (s *search) refine(p, guess float64) (best Bracket, met bool, err error) {
 	return best, false, nil
 }
 
+// width is how wide the bracket will be, in steps, whether of what is moved down and up or to the nearest, and the step that makes it as narrow as is aimed for.
+func (s *search) width(aim, doubt float64) (width float64, down bool, step float64) {
+	// Down and up: as many as there are damages; nearest: by the bound of the noise.
+	pair := 2 * (1 + s.events)
+	width, down, step = pair, true, 1.6*aim/pair
+	for range 3 { // the finer the step, the more even are the laws over it
+		if w := s.near(step, doubt); w < pair {
+			width, down = w, false
+		}
+		step = 1.6 * aim / width
+	}
+	return width, down, step
+}
+
 // doubt is what may be left to chance in the bracket of a quantile, on either side.
 func (s *search) doubt(p float64) float64 {
 	return math.Max(1e-13, math.Min(1e-7, 0.02*s.request.Error*math.Min(p, 1-p)))
@@ -369,18 +395,18 @@ func (s *search) near(step, doubt float64) float64 {
 }
 
 // keep keeps a lattice, instead of one that is not better anywhere.
-func (s *search) keep(g *grid, p float64) {
-	for i, o := range s.grids {
+func (s *search) keep(g law, p float64) {
+	for i, o := range s.laws {
 		if math.Abs(o.top()-g.top()) < 0.3*g.top() {
 			a, _, b, ok1 := g.quantile(p)
 			c, _, d, ok2 := o.quantile(p)
 			if ok1 && (!ok2 || b-a < d-c) {
-				s.grids[i] = g
+				s.laws[i] = g
 			}
 			return
 		}
 	}
-	s.grids = append(s.grids, g)
+	s.laws = append(s.laws, g)
 }
 
 // Exceed brackets the probability that the total is greater than x. Beyond the longest lattice the bracket is from 0 to what is exceeded at its end.
@@ -391,14 +417,14 @@ func (t *Total) Exceed(x float64) Bracket {
 		}
 		return Bracket{}
 	}
-	var best *grid
-	for _, g := range t.grids {
-		if x <= g.top() && (best == nil || g.step <= best.step) {
+	var best law
+	for _, g := range t.laws {
+		if x <= g.top() && (best == nil || g.fine() <= best.fine()) {
 			best = g
 		}
 	}
 	bound := t.moments.exceed(x)
-	if best == nil && len(t.grids) == 0 {
+	if best == nil && len(t.laws) == 0 {
 		return bound
 	}
 	if best == nil {
@@ -411,20 +437,20 @@ func (t *Total) Exceed(x float64) Bracket {
 
 // Top is up to where the distribution is known.
 func (t *Total) Top() float64 {
-	if len(t.grids) == 0 {
+	if len(t.laws) == 0 {
 		if t.moments.mean && t.moments.variance {
 			return math.Max(0, math.Min(math.MaxFloat64, t.moments.m+6*math.Sqrt(t.moments.v)))
 		}
 		return 0
 	}
-	return t.grids[0].top()
+	return t.laws[0].top()
 }
 
 // Lost is the probability that the lattices left out at most.
 func (t *Total) Lost() float64 {
 	lost := 0.0
-	for _, g := range t.grids {
-		lost = math.Max(lost, g.lost)
+	for _, g := range t.laws {
+		lost = math.Max(lost, g.loss())
 	}
 	return lost
 }
@@ -435,18 +461,33 @@ func (t *Total) Shortfall(x float64) Bracket {
 	if t.zero {
 		return Bracket{x, x, x}
 	}
-	done := math.Inf(-1)
-	if len(t.grids) == 0 {
+	if len(t.laws) == 0 {
 		return t.moments.shortfall(x)
 	}
-	for i := len(t.grids) - 1; i >= 0; i-- { // the finest lattice first
-		g := t.grids[i]
+	found := false
+	for _, g := range t.laws {
+		if e, ok := g.(*spectral); ok && x <= e.top() {
+			if b := e.shortfall(x); !found || b.High-b.Low < out.High-out.Low {
+				out, found = b, true
+			}
+		}
+	}
+	if found {
+		return out
+	}
+	done := math.Inf(-1)
+	for i := len(t.laws) - 1; i >= 0; i-- { // the finest lattice first
+		g := t.laws[i]
 		to := math.Min(x, g.top())
-		from := math.Max(done, -float64(g.lo)*g.step)
+		from := math.Max(done, g.bottom())
 		if to <= from {
 			continue
 		}
-		n := min(20000, max(64, int((to-from)/g.step)))
+		most := 20000
+		if _, ok := g.(*spectral); ok { // each place of it costs as much as hundreds of a lattice
+			most = 256
+		}
+		n := min(most, max(64, int((to-from)/g.fine())))
 		h := (to - from) / float64(n)
 		for k := range n {
 			lo, _, _ := g.cdf(from + float64(k)*h)
