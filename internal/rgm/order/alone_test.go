@@ -30,7 +30,7 @@ type choice struct {
 func alone(s model.State, r asked) choice {
 	var c choice
 	usable := map[cluster.NodeName]bool{}
-	c.Notes = place.Refusals(&s, place.Request{Group: &r.Group, Explicit: r.Explicit, OffNodes: r.OffNodes, Failures: r.Failures})
+	c.Notes = place.Refusals(s.Now, byName(&s), place.Request{Group: &r.Group, Explicit: r.Explicit, OffNodes: r.OffNodes, Failures: r.Failures})
 	for _, n := range r.Group.Nodelist {
 		usable[n] = !slices.ContainsFunc(c.Notes, func(x model.Note) bool { return x.Node == n })
 	}
@@ -61,6 +61,14 @@ func alone(s model.State, r asked) choice {
 		c.Notes = append(c.Notes, model.Note{Name: place.NoCandidate, Text: "no node of the nodelist can run the group now"})
 	}
 	return c
+}
+
+func byName(s *model.State) map[cluster.NodeName]*model.NodeState {
+	out := map[cluster.NodeName]*model.NodeState{}
+	for i := range s.Nodes {
+		out[s.Nodes[i].Name] = &s.Nodes[i]
+	}
+	return out
 }
 
 // rank orders the usable nodes: with Failback a node that joined since the last decision comes where the nodelist has it while the group runs; otherwise

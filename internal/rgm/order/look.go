@@ -174,7 +174,7 @@ func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind 
 			g.Draws = append(g.Draws, i)
 		}
 	}
-	p.refusals = place.Refusals(p.s, p.request(under))
+	p.refusals = place.Refusals(p.s.Now, p.in.nodes, p.request(under))
 	for _, note := range p.refusals {
 		if i, ok := number[note.Node]; ok && note.Name != place.NotMember {
 			g.Refused = append(g.Refused, plan.Refusal{Node: i, Reason: plan.Reason(note.Name), Text: note.Text, Stays: note.Name == place.Giveover})
@@ -202,7 +202,7 @@ func (p *planner) underWay() []cluster.NodeName {
 	if p.explicit != nil || p.remaster || len(p.pending()) == 0 || slices.ContainsFunc(goal, func(n cluster.NodeName) bool { return !p.able(n) }) {
 		return nil
 	}
-	if slices.ContainsFunc(place.Refusals(p.s, p.request(goal)), func(n model.Note) bool { return slices.Contains(goal, n.Node) }) {
+	if slices.ContainsFunc(place.Refusals(p.s.Now, p.in.nodes, p.request(goal)), func(n model.Note) bool { return slices.Contains(goal, n.Node) }) {
 		return nil
 	}
 	return goal

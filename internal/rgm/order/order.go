@@ -65,12 +65,15 @@ type facts struct {
 	live        map[model.Target]bool
 	held        map[model.Target]bool
 	incarnation map[cluster.NodeName]cluster.Incarnation
+	nodes       map[cluster.NodeName]*model.NodeState
 }
 
 func index(s *model.State) *facts {
+	groups := len(s.Groups)
 	in := &facts{
-		assignments: map[cluster.GroupName]model.Assignment{}, wants: map[cluster.GroupName]model.Want{}, instances: map[cluster.GroupName][]model.Instance{},
+		assignments: make(map[cluster.GroupName]model.Assignment, groups), wants: make(map[cluster.GroupName]model.Want, groups), instances: make(map[cluster.GroupName][]model.Instance, groups),
 		live: map[model.Target]bool{}, held: map[model.Target]bool{}, incarnation: map[cluster.NodeName]cluster.Incarnation{},
+		nodes: make(map[cluster.NodeName]*model.NodeState, len(s.Nodes)),
 	}
 	for _, a := range s.Assignments {
 		in.assignments[a.Group] = a
@@ -78,10 +81,23 @@ func index(s *model.State) *facts {
 	for _, w := range s.Wants {
 		in.wants[w.Group] = w
 	}
-	for _, i := range s.Instances {
-		in.instances[i.Group] = append(in.instances[i.Group], i)
+	// They are sorted by group: each group has a part of the slice. There may be as many as groups times nodes, too many to be copied at every plan.
+	for from := 0; from < len(s.Instances); {
+		to := from + 1
+		for to < len(s.Instances) && s.Instances[to].Group == s.Instances[from].Group {
+			to++
+		}
+		g := s.Instances[from].Group
+		if part := s.Instances[from:to:to]; len(in.instances[g]) == 0 {
+			in.instances[g] = part
+		} else {
+			in.instances[g] = append(in.instances[g], part...)
+		}
+		from = to
 	}
-	for _, n := range s.Nodes {
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		in.nodes[n.Name] = n
 		if n.Member {
 			in.live[model.Target{Node: n.Name, Incarnation: n.Incarnation}] = true
 			in.incarnation[n.Name] = n.Incarnation
@@ -115,6 +131,7 @@ type planner struct {
 	explicit []cluster.NodeName
 	remaster bool
 	reason   string
+	again    bool   // a start that failed longer ago than Pingpong_interval is tried again
 	ignored  string // why what was asked for is not done
 	refusals []model.Note
 	wanted   []cluster.NodeName // where the group shall run in the end, in the order of its nodelist
@@ -124,7 +141,7 @@ type planner struct {
 
 // prepare applies what was asked and what was reported to the assignment, but for the nodes.
 func (p *planner) prepare() {
-	p.next, p.explicit, p.remaster, p.reason = clone(p.old), nil, false, ""
+	p.next, p.explicit, p.remaster, p.reason, p.again = clone(p.old), nil, false, "", false
 	p.next.Group = p.g.Name
 	p.newFormation()
 	p.heedWant()
@@ -133,7 +150,7 @@ func (p *planner) prepare() {
 
 // done gives the assignment its version and the log its line.
 func (p *planner) done() (model.Assignment, string) {
-	if p.old.Version == 0 || p.next.Restart != p.old.Restart || !slices.Equal(p.next.Targets, p.old.Targets) {
+	if p.old.Version == 0 || p.again || p.next.Restart != p.old.Restart || !slices.Equal(p.next.Targets, p.old.Targets) {
 		p.next.Version = p.old.Version + 1
 		p.next.Epoch = p.s.Basis.Epoch
 		if p.next.WantSeq == p.old.WantSeq {
@@ -270,6 +287,8 @@ func (p *planner) heedPleas() {
 			p.next.Failures = append(p.next.Failures, f)
 			p.reason = fmt.Sprintf("resource %s on %s: %s", f.Resource, f.Node, f.Why)
 		}
+		// Who heard of it too late to keep the node out has to say that it may be tried again, or it would wait for ever.
+		p.again = p.again || f.Kind == model.PleaStartFailed && !p.g.Suspended && !place.Fresh(p.s.Now, p.g, f)
 	}
 	p.next.Failures = slices.DeleteFunc(p.next.Failures, func(f model.Failure) bool { return !place.Fresh(p.s.Now, p.g, f) })
 	if len(p.next.Failures) == 0 {
@@ -384,7 +403,7 @@ func (p *planner) note(n cluster.NodeName, name, text string) {
 
 // why describes the change for the log.
 func (p *planner) why() string {
-	if slices.Equal(p.next.Targets, p.old.Targets) && p.next.Restart == p.old.Restart {
+	if slices.Equal(p.next.Targets, p.old.Targets) && p.next.Restart == p.old.Restart && !p.again {
 		return ""
 	}
 	var parts []string
@@ -402,6 +421,9 @@ func (p *planner) why() string {
 		if !slices.Contains(p.old.Targets, t) {
 			parts = append(parts, "starts on "+string(t.Node))
 		}
+	}
+	if p.again {
+		parts = append(parts, "tried again")
 	}
 	if p.reason != "" {
 		parts = append(parts, p.reason)

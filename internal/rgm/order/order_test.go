@@ -146,6 +146,20 @@ func TestStartFailureMovesOn(t *testing.T) {
 	}
 }
 
+// A failure that nobody heard of before Pingpong_interval was over keeps no node out, but the node waits for a word.
+func TestAFailureThatIsHeardOfTooLateIsTriedAgain(t *testing.T) {
+	r := online(t, group("g"))
+	r.plea("g", "n1", model.PleaStartFailed)
+	r.s.Now = r.s.Now.Add(time.Hour)
+	version := r.assigned("g").Version
+	r.plan()
+	r.on("g", "n1")
+	if got := r.assigned("g").Version; got != version+1 {
+		t.Errorf("version %d after %d: the node does not know that it may try again", got, version)
+	}
+	r.settle()
+}
+
 // An administrator overrules Pingpong_interval: by naming the node, or by force.
 func TestFailuresAreOverruled(t *testing.T) {
 	r := online(t, group("g"))

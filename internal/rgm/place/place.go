@@ -42,10 +42,10 @@ type Request struct {
 }
 
 // Refusals says which nodes of the nodelist can not run the group, whatever else runs there, and why; in the order of the nodelist.
-func Refusals(s *model.State, r Request) []model.Note {
+func Refusals(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Request) []model.Note {
 	var out []model.Note
 	for _, n := range r.Group.Nodelist {
-		if note, ok := refusal(s, r, n); !ok {
+		if note, ok := refusal(now, nodes, r, n); !ok {
 			out = append(out, note)
 		}
 	}
@@ -53,9 +53,9 @@ func Refusals(s *model.State, r Request) []model.Note {
 }
 
 // refusal says why a node may not run the group.
-func refusal(s *model.State, r Request, n cluster.NodeName) (model.Note, bool) {
-	i := slices.IndexFunc(s.Nodes, func(ns model.NodeState) bool { return ns.Name == n })
-	if i < 0 || !s.Nodes[i].Member {
+func refusal(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Request, n cluster.NodeName) (model.Note, bool) {
+	x := nodes[n]
+	if x == nil || !x.Member {
 		return model.Note{Node: n, Name: NotMember, Text: "is not a member of the cluster now"}, false
 	}
 	if slices.Contains(r.Explicit, n) {
@@ -64,11 +64,11 @@ func refusal(s *model.State, r Request, n cluster.NodeName) (model.Note, bool) {
 	if slices.Contains(r.OffNodes, n) {
 		return model.Note{Node: n, Name: TakenOff, Text: "an administrator took the group offline here; `redoubt group online -n " + string(n) + " " + string(r.Group.Name) + "` brings it back"}, false
 	}
-	if until := s.Nodes[i].EvacuatedUntil; until.After(s.Now) && !slices.Contains(r.UnderWay, n) && !slices.ContainsFunc(r.Overruled, func(e model.Evacuation) bool { return e.Node == n && e.Until.Equal(until) }) {
+	if until := x.EvacuatedUntil; until.After(now) && !slices.Contains(r.UnderWay, n) && !slices.ContainsFunc(r.Overruled, func(e model.Evacuation) bool { return e.Node == n && e.Until.Equal(until) }) {
 		return model.Note{Node: n, Name: Evacuated, Text: "is evacuated until " + until.UTC().Format(time.TimeOnly) + " UTC"}, false
 	}
 	for _, f := range slices.Backward(r.Failures) {
-		if f.Node != n || !Fresh(s.Now, r.Group, f) {
+		if f.Node != n || !Fresh(now, r.Group, f) {
 			continue
 		}
 		name, what := StartFailed, "failed to start here"
