@@ -110,7 +110,7 @@ func (g *guard) ackLease() {
 	for i := range 8 {
 		g.tx = append(g.tx, byte(uint64(g.lease)>>(8*i)))
 	}
-	post(g.conn, g.tx)
+	_ = Post(g.conn, g.tx)
 }
 
 func (g *guard) handle(packet []byte, fd int) (done bool, status int) {
@@ -252,7 +252,7 @@ func (g *guard) quit() error {
 
 // onTick feeds the watchdog and prolongs the lives of owed addresses.
 func (g *guard) onTick() {
-	take(g.tick)
+	takeTicks(g.tick)
 	now := Now()
 	g.feedIfDue(now)
 	g.owedA = g.owedA[:0]

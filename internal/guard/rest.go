@@ -95,13 +95,26 @@ func setTimer(timer int, at int64) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(timer), unix.TFD_TIMER_ABSTIME, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 }
 
-// take reads what a timer has counted. It is asked when there is something.
-func take(timer int) {
+// takeTicks reads what a timer has counted. It is asked when there is something.
+func takeTicks(timer int) {
 	var count [8]byte
 	_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(timer), uintptr(unsafe.Pointer(&count[0])), 8)
 }
 
-// post writes a packet, which is not empty, if it can be at once.
-func post(fd int, packet []byte) {
-	_, _, _ = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&packet[0])), uintptr(len(packet)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+// Post writes a packet, which is not empty, if it can be at once. The daemon sends leases by it too: what it costs there is what it costs here.
+func Post(fd int, packet []byte) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&packet[0])), uintptr(len(packet)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// Take reads a packet into buf if there is one; without one the error is EAGAIN, and a packet without a length is the end of the connection.
+func Take(fd int, buf []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }

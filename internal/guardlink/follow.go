@@ -17,8 +17,22 @@ import (
 func (l *Link) read() {
 	defer close(l.readEnd)
 	buf := make([]byte, guard.MaxFrame)
+	rc, err := l.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	var n int
+	ready := func(fd uintptr) bool {
+		n, err = guard.Take(int(fd), buf)
+		return !errors.Is(err, unix.EAGAIN)
+	}
 	for {
-		n, err := l.conn.Read(buf)
+		if rerr := rc.Read(ready); rerr != nil {
+			return
+		}
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
 		if err != nil || n == 0 {
 			return
 		}
@@ -64,32 +78,29 @@ func (l *Link) due() int64 {
 	return min(asked, acked)
 }
 
-// watchLease kills a guard that lives on past the end of its lease: the kernel then ends what the guard did not. It looks again when the lease that it knows
-// has run out, not with every one that is given: a lease never ends earlier than the one before, but for the end of all leases, which it is told of.
+// watchLease kills a guard that lives on past the end of its lease: the kernel then ends what the guard did not. While leases are prolonged it sleeps: the alarm is
+// put off with each that the guard confirms. A lease that ends earlier than the one before, and the first one, it is told of.
 func (l *Link) watchLease() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	defer l.alarm.Stop()
 	for {
-		due := l.due()
-		if due != 0 {
-			timer.Reset(time.Duration(due - guard.Now()))
+		if due := l.due(); due != 0 {
+			l.alarm.Reset(time.Duration(due - guard.Now()))
 		}
 		select {
 		case <-l.done:
 			return
 		case <-l.leased:
 			continue
-		case <-timer.C:
+		case <-l.alarm.C:
 		}
-		if due = l.due(); due == 0 || guard.Now() < due {
+		if due := l.due(); due == 0 || guard.Now() < due {
 			continue
 		}
 		// Counted from now and not from the end of the lease: the whole machine may have been frozen.
-		timer.Reset(grace)
 		select {
 		case <-l.done:
 			return
-		case <-timer.C:
+		case <-time.After(grace):
 		}
 		if guard.Now() < l.due() {
 			continue // a longer lease was on its way
@@ -103,10 +114,15 @@ func (l *Link) watchLease() {
 	}
 }
 
-// noteLease tells watchLease of a lease that may end earlier than it expects, and of the first one.
+// noteLease tells watchLease of a lease that may end earlier than it expects, and of the first one; for a longer one it puts the alarm off.
 func (l *Link) noteLease(before, after int64) {
 	if before != 0 && after >= before {
-		return
+		due := l.due()
+		l.alarm.Reset(time.Duration(due - guard.Now()))
+		if l.due() >= due {
+			return
+		}
+		// A shorter one came in between: the alarm may be too late for it.
 	}
 	select {
 	case l.leased <- struct{}{}:

@@ -63,7 +63,8 @@ type Link struct {
 	replies chan guard.Frame
 
 	asked, acked atomic.Int64
-	leased       chan struct{}
+	leased       chan struct{} // the lease may end earlier than watchLease expects
+	alarm        *time.Timer   // when watchLease looks again
 	firing       atomic.Bool
 	readEnd      chan struct{}
 
@@ -215,18 +216,20 @@ func (l *Link) send(f guard.Frame, file *os.File) error {
 	if err != nil {
 		return err
 	}
-	var oob []byte
-	if file != nil {
-		// Fd would make the file blocking; its raw connection does not.
-		frc, err := file.SyscallConn()
-		if err != nil {
-			return err
-		}
-		if err := frc.Control(func(fd uintptr) { oob = unix.UnixRights(int(fd)) }); err != nil {
-			return err
-		}
-		defer func() { _ = frc.Control(func(uintptr) {}) }()
+	if file == nil {
+		werr := rc.Control(func(fd uintptr) { err = guard.Post(int(fd), b) })
+		return errors.Join(werr, err)
 	}
+	// Fd would make the file blocking; its raw connection does not.
+	frc, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var oob []byte
+	if err := frc.Control(func(fd uintptr) { oob = unix.UnixRights(int(fd)) }); err != nil {
+		return err
+	}
+	defer func() { _ = frc.Control(func(uintptr) {}) }()
 	werr := rc.Control(func(fd uintptr) {
 		err = unix.Sendmsg(int(fd), b, oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	})

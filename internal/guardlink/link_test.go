@@ -47,6 +47,19 @@ func TestEveryServiceDies(t *testing.T) {
 			}
 			lease(t, n.link, 50*time.Millisecond)
 		}, ""},
+		{"guard is stopped while leases go on", func(t *testing.T, n *node) {
+			for range 5 {
+				until := membership.Instant(guard.Now() + int64(400*time.Millisecond))
+				if err := n.link.Lease(until); err != nil {
+					t.Fatal(err)
+				}
+				within(t, time.Second, "the lease is confirmed", func() bool { return n.link.Acked() == until })
+			}
+			if err := unix.Kill(n.link.PID(), unix.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			lease(t, n.link, time.Minute) // which it never confirms
+		}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNode(t)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -193,7 +194,7 @@ func newLink(cfg Config, file *os.File, pid int) (*Link, error) {
 		return nil, fail(err)
 	}
 	l := &Link{cfg: cfg, pid: pid, conn: conn, pidfd: os.NewFile(uintptr(fd), "guard process"), incarnation: cfg.Incarnation,
-		replies: make(chan guard.Frame, 1), leased: make(chan struct{}, 1), readEnd: make(chan struct{}), done: make(chan struct{})}
+		replies: make(chan guard.Frame, 1), leased: make(chan struct{}, 1), alarm: time.NewTimer(time.Hour), readEnd: make(chan struct{}), done: make(chan struct{})}
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "ns")
 	if l.pidNS, err = os.Open(filepath.Join(dir, "pid")); err == nil {
 		l.mntNS, err = os.Open(filepath.Join(dir, "mnt"))
