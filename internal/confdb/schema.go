@@ -103,6 +103,9 @@ func lower(kind Kind, body []byte, level int) (out []byte, needs int, says strin
 			needs, says = max(needs, c.since), c.says
 			continue
 		}
+		if c.since <= needs && c.empty == "" && (!c.spare || c.since <= level) {
+			continue // it changes nothing any more
+		}
 		names := strings.Split(c.path, ".")
 		if !bytes.Contains(body, []byte(`"`+names[len(names)-1]+`":`)) {
 			continue

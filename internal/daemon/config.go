@@ -38,6 +38,7 @@ type Config struct {
 	Watchdog     string `yaml:"watchdog"`     // device; "none": not used; default /dev/watchdog where there is one
 	OnUnkillable string `yaml:"onUnkillable"` // what the guard does when a process survives SIGKILL: report, watchdog, reboot
 	QuorumServer bool   `yaml:"quorumServer"` // votes and runs nothing
+	Methods      int    `yaml:"methods"`      // how many callback methods run at once; 0: as many as suit the processors
 
 	Test TestConfig `yaml:"test"`
 }
@@ -149,6 +150,9 @@ func (c *Config) check() error {
 	}
 	if _, err := level(c.Log.Level); err != nil {
 		errs = append(errs, err)
+	}
+	if c.Methods < 0 {
+		errs = append(errs, fmt.Errorf("methods %d: want how many callback methods run at once, or 0 for as many as suit the processors", c.Methods))
 	}
 	switch c.OnUnkillable {
 	case "report", "watchdog", "reboot":

@@ -46,6 +46,7 @@ var configSection = section{"CONFIGURATION", [][2]string{
 	{"metrics", "address and port on which /metrics and /healthz are served to everybody on this machine, in plain HTTP, such as 127.0.0.1:7410; only a loopback address is taken; off if not given"},
 	{"watchdog", "the device of the hardware watchdog; none: it is not used; /dev/watchdog where there is one"},
 	{"onUnkillable", "what the guard does when a process survives SIGKILL: report, watchdog (stop feeding it) or reboot; watchdog"},
+	{"methods", "how many callback methods run at the same time, so that a storm of starts leaves time for everything else; what stops does not wait for what starts; 8 for each processor, at least 16"},
 	{"quorumServer", "true: this node votes and runs nothing, as redoubtd quorum-server does"},
 }}
 

@@ -159,7 +159,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 }
 
 func (n *node) engineConfig() engine.Config {
-	return engine.Config{Node: n.cfg.Node, Clock: n.clock, Log: n.log, Meter: n.meter}
+	return engine.Config{Node: n.cfg.Node, Clock: n.clock, Log: n.log, Meter: n.meter, Methods: n.cfg.Methods}
 }
 
 // end closes what outlives the loops. The guard's connection stays, unless the node was removed: who ended the node decides what becomes of the services.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/turn"
 )
 
 // Executor is the executor loop of a node: for each group it drives one life.Group, runs the methods that it wants and reports what became of
@@ -37,6 +39,7 @@ type Executor struct {
 	calls    chan func()
 	held     membership.Instant // no method begins before: the daemon is about to be restarted on purpose
 	drain    chan bool
+	turns    turns
 }
 
 // groupRun is one group with its running methods and watches.
@@ -57,7 +60,7 @@ type groupEvent struct {
 func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, source Source, store confdb.Store, drivers Drivers, halter Halter) *Executor {
 	return &Executor{
 		cfg: cfg, member: member, source: source, drivers: drivers, halter: halter, incarn: incarnation,
-		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, here: map[cluster.GroupName]model.Instance{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1),
+		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, here: map[cluster.GroupName]model.Instance{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1), turns: newTurns(cfg.Methods),
 	}
 }
 
@@ -68,6 +71,7 @@ func (x *Executor) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	x.changed(ctx)
+	x.proceed(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,6 +92,7 @@ func (x *Executor) Run(ctx context.Context) error {
 			x.changed(ctx)
 		}
 		x.settle(ctx)
+		x.proceed(ctx)
 	}
 }
 
@@ -183,7 +188,7 @@ func (x *Executor) changed(ctx context.Context) {
 		}
 	}
 	x.joined = x.joined || snap.Serial > 0
-	for name := range x.groups {
+	for _, name := range slices.Sorted(maps.Keys(x.groups)) { // in an order that people can follow when many have to wait for their turn
 		x.step(ctx, name, life.Changed{})
 	}
 }
@@ -266,6 +271,7 @@ func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Ev
 	switch e := ev.(type) {
 	case life.Done:
 		delete(g.running, e.Resource)
+		x.turns.queue.Done(turn.Key{Group: group, Resource: e.Resource})
 	case life.EndDone:
 		g.ending--
 	}
@@ -302,7 +308,12 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 	switch a := act.(type) {
 	case life.Run:
 		x.run(ctx, group, g, in, a)
+	case life.Withdraw:
+		x.giveUp(group, a.Resource, life.Outcome{NotRun: true})
 	case life.Abort:
+		if x.giveUp(group, a.Resource, life.Outcome{Aborted: true, Exit: 137}) {
+			break
+		}
 		if stop, ok := g.running[a.Resource]; ok {
 			stop()
 		}
@@ -368,18 +379,15 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 		case <-ctx.Done():
 		}
 	}
-	starts := a.Method == model.MethodStart || a.Method == model.MethodPrenetStart
-	if missing == "" && starts && !x.member.MayStart() {
-		missing = "this node's lease has ended"
-	}
 	if missing != "" {
 		go done(life.Outcome{Exit: 1, Message: missing})
 		return
 	}
 	runCtx, cancel := context.WithCancel(ctx)
 	g.running[a.Resource] = cancel
+	starts := a.Method == model.MethodStart || a.Method == model.MethodPrenetStart
 	drains := x.drains(g, c.Resource, a.Method)
-	go func() {
+	call := func() {
 		defer cancel()
 		if drains {
 			x.cfg.Drainer.Drain(runCtx, c.Resource)
@@ -394,7 +402,9 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 			x.cfg.Log.Info("method done", "resource", a.Resource, "method", a.Method, "took", took)
 		}
 		done(life.Outcome{OK: r.OK(), TimedOut: r.TimedOut, Aborted: r.Aborted, Exit: r.Exit, Message: strings.TrimSpace(r.Message), Status: r.Status})
-	}()
+	}
+	end := func(o life.Outcome) { cancel(); done(o) }
+	x.await(g, in.Group, a, pending{starts: starts, begin: func() { go call() }, end: end})
 }
 
 // outcome is how a method ended, in the words of the Meter.

@@ -57,6 +57,8 @@ type Config struct {
 	Log     *slog.Logger
 	Meter   Meter
 	Drainer Drainer
+	// Methods is how many callback methods run at once on this node; 0: DefaultMethods.
+	Methods int
 }
 
 type noMeter struct{}

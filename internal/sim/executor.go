@@ -34,7 +34,8 @@ type groupRun struct {
 
 // method is a method that runs.
 type method struct {
-	abort func()
+	abort    func()
+	withdraw func() // of no effect once it was launched
 }
 
 func newLifetime(d *daemon, g *guard) *lifetime {
@@ -114,6 +115,10 @@ func (l *lifetime) step(group cluster.GroupName, ev life.Event) {
 		switch a := act.(type) {
 		case life.Run:
 			l.run(g, in, a)
+		case life.Withdraw:
+			if m := g.running[a.Resource]; m != nil {
+				m.withdraw()
+			}
 		case life.Abort:
 			if m := g.running[a.Resource]; m != nil {
 				m.abort()
@@ -149,14 +154,25 @@ func (l *lifetime) run(g *groupRun, in life.Input, a life.Run) {
 	}
 	starts := a.Method == model.MethodStart || a.Method == model.MethodPrenetStart
 	if starts && !l.d.mayStart() {
-		l.d.after(0, func(*daemon) { done(life.Outcome{Exit: 1, Message: "this node's lease has ended"}) })
+		m.withdraw, m.abort = func() {}, func() {}
+		l.d.after(0, func(*daemon) { done(life.Outcome{NotRun: true, Message: "this node's lease has ended"}) })
 		return
 	}
 	w.checkStart(l, in, a)
 	took, o := w.mood.outcome(w, a)
-	aborted := false
+	aborted, launched := false, false
+	m.withdraw = func() {
+		if !launched {
+			launched = true // it never will be
+			done(life.Outcome{NotRun: true})
+		}
+	}
 	// Between the decision and the launch the daemon may be paused, or the guard may have ended everything.
 	l.d.after(w.between(0, 3*time.Millisecond), func(*daemon) {
+		if launched {
+			return
+		}
+		launched = true
 		if l.guard.dead || l.guard.firing || n.guard != l.guard {
 			done(life.Outcome{Exit: 1, Message: "the guard has ended"})
 			return
