@@ -72,7 +72,9 @@ func WaitForRoom(ctx context.Context, dir string) error {
 func (m *Member) keepRoom() {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
-	warned, spare, relief := false, 0, time.Now()
+	warned, full, spare, relief := false, false, 0, time.Now()
+	var left int64
+	var quiet stillness
 	for {
 		select {
 		case <-m.ctx.Done():
@@ -80,8 +82,11 @@ func (m *Member) keepRoom() {
 		case <-wait.C:
 		}
 		room := roomLeft(m.cfg.Dir)
-		left, err := m.allocateAhead()
-		full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+		if quiet.due(m.etcd.Server.AppliedIndex()) || full || room < tightRoom {
+			var err error
+			left, err = m.allocateAhead()
+			full = errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+		}
 		if full && !warned {
 			m.cfg.Log.Error("the disk under the repository is full; the repository lives on what it has reserved: make room", "dir", m.cfg.Dir)
 		}
@@ -104,6 +109,23 @@ func (m *Member) keepRoom() {
 			wait.Reset(roomTick)
 		}
 	}
+}
+
+// stillness counts the looks at a repository since something was written to it last.
+type stillness struct {
+	index uint64 // of the last entry that was applied
+	looks int
+}
+
+// due says whether the reserve has to be looked after: when something was written, once more when it has come to the database, and now and then all the same.
+func (s *stillness) due(index uint64) bool {
+	const seldom = 10
+	if index != s.index {
+		s.index, s.looks = index, 0
+		return true
+	}
+	s.looks++
+	return s.looks == 1 || s.looks%seldom == 0
 }
 
 // allocateAhead allocates blocks up to the reserve beyond the database's end and reports how much of them is unused.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,4 +110,26 @@ func TestQuota(t *testing.T) {
 		return nil
 	})
 	eventually(t, "there is room again", func() error { return write("one") })
+}
+
+// TestStillness: the reserve is looked after while something is written, once more afterwards, and every tenth time when nothing is.
+func TestStillness(t *testing.T) {
+	var s stillness
+	var looked []int
+	for i := range 30 {
+		index := uint64(7)
+		if i >= 5 {
+			index = 9
+		}
+		if s.due(index) {
+			looked = append(looked, i)
+		}
+	}
+	if want := []int{0, 1, 5, 6, 15, 25}; !slices.Equal(looked, want) {
+		t.Errorf("looked at %v, want %v", looked, want)
+	}
+	fresh := stillness{}
+	if !fresh.due(0) {
+		t.Error("a new repository is not looked at")
+	}
 }
