@@ -145,12 +145,12 @@ func TestNewResourceRefuses(t *testing.T) {
 		{what: "timeout of a method that is not declared", set: append(ok, "Update_timeout=5"), want: []string{"property Update_timeout: resource type redoubt.web has no such property"}},
 		{what: "retry never reached", set: append(ok, "Retry_interval=0"), want: []string{"Retry_count 4 could never be reached"}},
 		{what: "unknown dependency", set: append(ok, "Resource_dependencies=dba"), want: []string{"resource dba does not exist; did you mean db?"}, code: fault.NotFound},
-		{what: "itself", set: append(ok, "Resource_dependencies=new"), want: []string{"can not depend on itself", "new -> new"}},
+		{what: "itself", set: append(ok, "Resource_dependencies=new"), want: []string{"can not depend on itself"}},
 		{what: "bad qualifier", set: append(ok, "Resource_dependencies=db{SOMEWHERE}"), want: []string{"the qualifiers are LOCAL_NODE"}},
 		{what: "open brace", set: append(ok, "Resource_dependencies=db{LOCAL_NODE"), want: []string{"lacks the closing brace"}},
 		{what: "unknown node of a dependency", set: append(ok, "Resource_dependencies_weak=db{@n9}"), want: []string{"Resource_dependencies_weak: db{@n9}: node n9 is not in the cluster"}},
-		{what: "node where the other can not be", set: append(ok, "Resource_dependencies=far{@n1}"), want: []string{"node n1 is not in the nodelist of group far-rg"}},
-		{what: "no common node", set: append(ok, "Resource_dependencies=far{local_node}"), want: []string{"groups web-rg and far-rg have no node in common"}},
+		{what: "node where the other can not be", set: append(ok, "Resource_dependencies=far{@n3}"), want: []string{"node n3 is not in the nodelist of group web-rg"}},
+		{what: "no common node", set: append(ok, "Resource_dependencies=far{local_node}"), want: []string{"far{LOCAL_NODE} can never be met: no node of the nodelist of group web-rg is in that of group far-rg"}},
 		{what: "two kinds", set: append(ok, "Resource_dependencies=db", "Resource_dependencies_restart=db"), want: []string{"resource db stands in"}},
 		{what: "address that needs a server", name: "ip2", typ: "redoubt.logicalhostname", set: []string{"Addresses=10.0.0.2/24", "Resource_dependencies=web"}, want: []string{"ip2 -> web -> ip2 (implicit: network address of the group)"}},
 		{what: "address used twice", name: "ip2", typ: "redoubt.logicalhostname", set: []string{"Addresses=10.0.0.1/16"}, want: []string{"property Addresses: 10.0.0.1 is used by resource web-ip already"}},
@@ -388,10 +388,11 @@ func TestDeletingThingsInUse(t *testing.T) {
 	says(t, check.Disable(s, []cluster.ResourceName{"db", "web"}))
 	says(t, check.Disable(s, []cluster.ResourceName{"web-ip"}))
 	far, _ := check.Resource(s, "far")
-	far.Dependencies = []model.Dependency{{On: "web", Kind: model.DependStrong, Qualifier: "@n1"}}
+	far.Dependencies = []model.Dependency{{On: "web", Kind: model.DependStrong, Qualifier: "@n3"}}
 	s = check.WithResource(s, far)
 	says(t, check.DeleteGroup(s, webRG, true), "resource far of group far-rg depends on it")
-	says(t, check.DeleteNode(s, "n1"), "nodelist of group many-rg", "nodelist of group web-rg", "is named in the dependencies of resource far")
+	says(t, check.DeleteGroup(s, webRG, true, "far-rg"))
+	says(t, check.DeleteNode(s, "n3"), "nodelist of group far-rg", "is named in the dependencies of resource far")
 	says(t, check.All(s))
 	says(t, check.All(check.WithoutType(s, "redoubt.many")), "resource far: its resource type redoubt.many is not registered")
 }

@@ -43,33 +43,52 @@ func dependsRightly(s model.State, g model.Group, r model.Resource) Problems {
 // qualified checks a dependency's qualifier.
 func qualified(s model.State, g model.Group, on model.Resource, d model.Dependency, path string) Problems {
 	var ps Problems
-	og, _ := Group(s, on.Group)
-	switch d.Qualifier {
-	case "", "ANY_NODE":
-	case "LOCAL_NODE":
-		if on.Group != g.Name && !slices.ContainsFunc(g.Nodelist, func(n cluster.NodeName) bool { return slices.Contains(og.Nodelist, n) }) {
-			ps.add(fault.Invalid, path, "%s{LOCAL_NODE} can never be met: groups %s and %s have no node in common", d.On, g.Name, og.Name)
-		}
-	default:
-		n := cluster.NodeName(strings.TrimPrefix(d.Qualifier, "@"))
+	if node, only := strings.CutPrefix(d.Qualifier, "@"); only {
+		n := cluster.NodeName(node)
 		if _, ok := Node(s, n); !ok {
 			ps.add(fault.Invalid, path, "%s{@%s}: node %s is not in the cluster", d.On, n, n)
-		} else if !slices.Contains(og.Nodelist, n) {
-			ps.add(fault.Invalid, path, "%s{@%s} can never be met: node %s is not in the nodelist of group %s", d.On, n, n, og.Name)
+			return ps
+		} else if !slices.Contains(g.Nodelist, n) {
+			ps.add(fault.Invalid, path, "%s{@%s} never holds: node %s is not in the nodelist of group %s, which has the resource", d.On, n, n, g.Name)
+			return ps
 		}
 	}
+	return append(ps, reachable(s, g, on, d, path)...)
+}
+
+// reachable refuses a dependency whose target can not be where it has to be.
+func reachable(s model.State, g model.Group, on model.Resource, d model.Dependency, path string) Problems {
+	var ps Problems
+	og, ok := Group(s, on.Group)
+	met := func(n cluster.NodeName) bool { return d.AppliesOn(n) && slices.Contains(og.Nodelist, n) }
+	if !ok || on.Group == g.Name || !d.Local(g, on.Group) || slices.ContainsFunc(g.Nodelist, met) {
+		return ps
+	}
+	where := "no node of the nodelist of group " + string(g.Name) + " is in that of group " + string(og.Name)
+	if node, only := strings.CutPrefix(d.Qualifier, "@"); only {
+		where = "node " + node + " is not in the nodelist of group " + string(og.Name)
+	}
+	why := ""
+	if d.Qualifier != model.LocalNode {
+		why = ", on the same node because of the affinity to group " + string(og.Name) + ","
+	}
+	ps.add(fault.Invalid, path, "%s%s can never be met: %s", dependencyText(d), why, where)
 	return ps
 }
 
-// needs are the resources that r depends on, by declaration or because they are the addresses of its group.
-func needs(s model.State, r model.Resource) []cluster.ResourceName {
-	var out []cluster.ResourceName
-	for _, d := range r.Dependencies {
-		if !slices.Contains(out, d.On) {
-			out = append(out, d.On)
+// beside checks what the properties of a group mean for dependencies: of its resources, and of those of others on them.
+func beside(s model.State, g model.Group) Problems {
+	var ps Problems
+	for _, r := range s.Resources {
+		for _, d := range r.Dependencies {
+			on, ok := Resource(s, d.On)
+			rg, have := Group(s, r.Group)
+			if ok && have && (r.Group == g.Name || on.Group == g.Name) {
+				ps = append(ps, reachable(s, rg, on, d, "resource "+string(r.Name)+": property "+dependencyProperty(d.Kind))...)
+			}
 		}
 	}
-	return append(out, implicit(s, r, out)...)
+	return ps
 }
 
 // implicit are the addresses that r depends on without saying so.
@@ -86,53 +105,6 @@ func implicit(s model.State, r model.Resource, declared []cluster.ResourceName) 
 		}
 	}
 	return out
-}
-
-// cycleThrough names a cycle of dependencies that the resource is part of, "" if there is none.
-func cycleThrough(s model.State, start cluster.ResourceName) string {
-	came := map[cluster.ResourceName]cluster.ResourceName{}
-	queue := []cluster.ResourceName{start}
-	for len(queue) > 0 {
-		at := queue[0]
-		queue = queue[1:]
-		r, ok := Resource(s, at)
-		if !ok {
-			continue
-		}
-		for _, n := range needs(s, r) {
-			if n == start {
-				return cycleText(s, start, at, came)
-			}
-			if _, seen := came[n]; !seen {
-				came[n] = at
-				queue = append(queue, n)
-			}
-		}
-	}
-	return ""
-}
-
-// cycleText writes the way from start to last and back. Links that nobody declared are marked.
-func cycleText(s model.State, start, last cluster.ResourceName, came map[cluster.ResourceName]cluster.ResourceName) string {
-	way := []cluster.ResourceName{start}
-	for at := last; at != start; at = came[at] {
-		way = slices.Insert(way, 0, at)
-	}
-	way = slices.Insert(way, 0, start)
-	var b strings.Builder
-	for i, n := range way {
-		if i > 0 {
-			b.WriteString(" -> ")
-			b.WriteString(string(n))
-			from, _ := Resource(s, way[i-1])
-			if !slices.ContainsFunc(from.Dependencies, func(d model.Dependency) bool { return d.On == n }) {
-				b.WriteString(" (implicit: network address of the group)")
-			}
-			continue
-		}
-		b.WriteString(string(n))
-	}
-	return b.String()
 }
 
 // Dependents are the resources that depend on one, directly, sorted by name. Weak dependencies count only with weak.

@@ -132,8 +132,17 @@ func setGroup(g model.Group, settings []Setting) (model.Group, Problems) {
 	return setPlain("group "+string(g.Name), "a group", groupFields(), g, settings)
 }
 
-// CheckGroup says what is wrong with a group of the state, in itself and with its resources.
+// CheckGroup says what is wrong with a group of the state, in itself, with its resources and beside others.
 func CheckGroup(s model.State, g model.Group) Problems {
+	ps := append(checkGroup(s, g), beside(s, g)...)
+	starts := []vertex{{group: g.Name}}
+	for _, r := range ResourcesOf(s, g.Name) {
+		starts = append(starts, vertex{resource: r.Name})
+	}
+	return append(ps, cyclesThrough(s, starts...)...)
+}
+
+func checkGroup(s model.State, g model.Group) Problems {
 	at := "group " + string(g.Name)
 	var ps Problems
 	if err := cluster.CheckName("group", string(g.Name)); err != nil {
@@ -158,10 +167,6 @@ func CheckGroup(s model.State, g model.Group) Problems {
 	for _, r := range ResourcesOf(s, g.Name) {
 		if t, ok := Type(s, r.Type); ok {
 			ps = append(ps, fits(s, g, t, r)...)
-		}
-		if cycle := cycleThrough(s, r.Name); cycle != "" {
-			ps.add(fault.Invalid, "resource "+string(r.Name), "the dependencies form a cycle: %s; take one of them away", cycle)
-			break
 		}
 	}
 	return ps

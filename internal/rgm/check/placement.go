@@ -195,20 +195,6 @@ func placement(s model.State, g model.Group) Problems {
 			ps.add(fault.Invalid, "group "+string(g.Name)+": property Load_factors", "names load limit %s twice", f.Name)
 		}
 	}
-	strong := func(g model.Group) (out []cluster.GroupName) {
-		for _, a := range g.Affinities {
-			if a.Kind.Strong() {
-				out = append(out, a.Target)
-			}
-		}
-		return out
-	}
-	if way := groupCycle(s, g.Name, strong); way != "" {
-		ps.add(fault.Invalid, "group "+string(g.Name)+": property RG_affinities", "the strong affinities form a cycle: %s; take one of them away", way)
-	}
-	if way := groupCycle(s, g.Name, func(g model.Group) []cluster.GroupName { return g.Dependencies }); way != "" {
-		ps.add(fault.Invalid, "group "+string(g.Name)+": property RG_dependencies", "the dependencies form a cycle: %s; take one of them away", way)
-	}
 	return ps
 }
 
@@ -228,27 +214,4 @@ func target(s model.State, g model.Group, name cluster.GroupName, path string) P
 		ps.add(fault.Precondition, path, "group %s is being deleted", name)
 	}
 	return ps
-}
-
-// groupCycle names a way from a group back to itself, "" if there is none.
-func groupCycle(s model.State, start cluster.GroupName, next func(model.Group) []cluster.GroupName) string {
-	seen := map[cluster.GroupName]bool{}
-	var walk func(at cluster.GroupName, way string) string
-	walk = func(at cluster.GroupName, way string) string {
-		g, _ := Group(s, at)
-		for _, n := range next(g) {
-			if n == start {
-				return way + " -> " + string(n)
-			}
-			if seen[n] {
-				continue
-			}
-			seen[n] = true
-			if found := walk(n, way+" -> "+string(n)); found != "" {
-				return found
-			}
-		}
-		return ""
-	}
-	return walk(start, string(start))
 }

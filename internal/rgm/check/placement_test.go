@@ -49,7 +49,7 @@ func TestPlacementProperties(t *testing.T) {
 	db, _ := check.Group(s, "db")
 	for setting, value := range map[string]string{"RG_affinities": "++app", "RG_dependencies": "app"} {
 		_, ps := check.SetGroup(s, db, []check.Setting{{Name: setting, Text: value}})
-		if err := ps.Err(); err == nil || !strings.Contains(err.Error(), "db -> app -> db") {
+		if err := ps.Err(); err == nil || !strings.Contains(err.Error(), "cycle: group db -> group app ("+setting+") -> group db (") {
 			t.Errorf("%s=%s: the cycle is not printed: %v", setting, value, err)
 		}
 	}

@@ -13,6 +13,10 @@ import (
 
 // CheckResource says what is wrong with a resource of the state, in itself and beside the others.
 func CheckResource(s model.State, r model.Resource) Problems {
+	return append(checkResource(s, r), cyclesThrough(s, vertex{resource: r.Name})...)
+}
+
+func checkResource(s model.State, r model.Resource) Problems {
 	path := "resource " + string(r.Name)
 	var ps Problems
 	if err := cluster.CheckName("resource", string(r.Name)); err != nil {
@@ -33,11 +37,7 @@ func CheckResource(s model.State, r model.Resource) Problems {
 	ps = append(ps, values(s, t, r)...)
 	ps = append(ps, unique(s, t, r)...)
 	ps = append(ps, scalable(s, g, r)...)
-	ps = append(ps, dependsRightly(s, g, r)...)
-	if cycle := cycleThrough(s, r.Name); cycle != "" {
-		ps.add(fault.Invalid, path, "the dependencies form a cycle: %s; take one of them away", cycle)
-	}
-	return ps
+	return append(ps, dependsRightly(s, g, r)...)
 }
 
 // fits says whether a resource of the type may be in the group.

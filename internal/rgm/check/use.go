@@ -1,6 +1,7 @@
 package check
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -42,8 +43,9 @@ func DeleteNode(s model.State, n cluster.NodeName) Problems {
 	return ps
 }
 
-// DeleteGroup says why a group can not be deleted. With its resources it can, when they may be deleted themselves.
-func DeleteGroup(s model.State, g model.Group, withResources bool) Problems {
+// DeleteGroup says why a group can not be deleted. With its resources it can, when they may be deleted themselves. also are groups that are deleted in the same
+// step: what these say of the group does not count.
+func DeleteGroup(s model.State, g model.Group, withResources bool, also ...cluster.GroupName) Problems {
 	at := "group " + string(g.Name)
 	var ps Problems
 	if g.System {
@@ -58,12 +60,48 @@ func DeleteGroup(s model.State, g model.Group, withResources bool) Problems {
 	}
 	for _, r := range rs {
 		for _, d := range Dependents(s, r.Name, true) {
-			if o, _ := Resource(s, d); o.Group != g.Name {
+			if o, _ := Resource(s, d); o.Group != g.Name && !slices.Contains(also, o.Group) {
 				ps.add(fault.Precondition, "resource "+string(r.Name), "resource %s of group %s depends on it; change that first", d, o.Group)
 			}
 		}
 	}
+	for _, o := range s.Groups {
+		if o.Name == g.Name || slices.Contains(also, o.Name) {
+			continue
+		}
+		for property, text := range namings(o, g.Name) {
+			ps.add(fault.Precondition, at, "group %s names it in %s; run `redoubt group set -p %s-=%s %s` first", o.Name, property, property, text, o.Name)
+		}
+	}
 	return ps
+}
+
+// namings are the properties in which a group names another, and what stands there.
+func namings(g model.Group, other cluster.GroupName) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, a := range g.Affinities {
+			if a.Target == other && !yield(byAffinity, string(a.Kind)+string(a.Target)) {
+				return
+			}
+		}
+		if slices.Contains(g.Dependencies, other) {
+			yield(byDependency, string(other))
+		}
+	}
+}
+
+// CutGroup takes a group out of what another says of groups, and reports whether it was there.
+func CutGroup(g model.Group, gone cluster.GroupName) (model.Group, bool) {
+	before := len(g.Affinities) + len(g.Dependencies)
+	g.Affinities = slices.DeleteFunc(slices.Clone(g.Affinities), func(a model.Affinity) bool { return a.Target == gone })
+	g.Dependencies = slices.DeleteFunc(slices.Clone(g.Dependencies), func(d cluster.GroupName) bool { return d == gone })
+	if len(g.Affinities) == 0 {
+		g.Affinities = nil
+	}
+	if len(g.Dependencies) == 0 {
+		g.Dependencies = nil
+	}
+	return g, len(g.Affinities)+len(g.Dependencies) != before
 }
 
 // DeleteResource says why a resource can not be deleted. also are resources that are deleted together with it; force allows it while enabled.

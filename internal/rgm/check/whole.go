@@ -15,15 +15,15 @@ func All(s model.State) Problems {
 		ps = append(ps, CheckType(t)...)
 	}
 	for _, g := range s.Groups {
-		ps = append(ps, CheckGroup(s, g)...)
+		ps = append(ps, checkGroup(s, g)...)
 	}
 	for _, r := range s.Resources {
-		ps = append(ps, CheckResource(s, r)...)
+		ps = append(ps, checkResource(s, r)...)
 	}
-	return distinct(ps)
+	return distinct(append(ps, cycles(s)...))
 }
 
-// distinct drops what was found twice: a cycle is seen from the group and from each of its resources.
+// distinct drops what was found twice: two objects may share a fault.
 func distinct(ps Problems) Problems {
 	var out Problems
 	for _, p := range ps {
