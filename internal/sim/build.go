@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -108,7 +109,11 @@ func (w *World) configuration(nodes int) map[string]any {
 	}
 	var all []cluster.NodeName
 	for _, n := range w.nodes {
-		conf[confdb.KeyNode(n.name)] = stored(confdb.KindNode, model.Node{Name: n.name, ID: n.index + 1, QuorumServer: n.server})
+		record := model.Node{Name: n.name, ID: n.index + 1, QuorumServer: n.server}
+		if w.chance(300) {
+			record.LoadLimits = []model.LoadLimit{{Name: "mem", Soft: 4, Hard: int64(w.between(5, 9))}}
+		}
+		conf[confdb.KeyNode(n.name)] = stored(confdb.KindNode, record)
 		if !n.server {
 			all = append(all, n.name)
 		}
@@ -124,6 +129,7 @@ func (w *World) configuration(nodes int) map[string]any {
 		if nodes > 2 && w.chance(300) {
 			g.Nodelist = g.Nodelist[:nodes-1]
 		}
+		w.bind(&g)
 		w.op.groups = append(w.op.groups, g)
 		conf[confdb.KeyGroup(name)] = stored(confdb.KindGroup, g)
 		return g
@@ -154,6 +160,27 @@ func (w *World) configuration(nodes int) map[string]any {
 	lone := group("lone", 1)
 	resource(lone, "lone", "plain")
 	return conf
+}
+
+// bind gives a group a load, a priority and, sometimes, ties to a group that is there already.
+func (w *World) bind(g *model.Group) {
+	modes := []model.PreemptionMode{"", "", model.PreemptionNoCost, model.PreemptionNever}
+	g.Priority, g.PreemptionMode = 100*w.rng.IntN(10), modes[w.rng.IntN(len(modes))]
+	if w.chance(500) {
+		g.LoadFactors = []model.LoadFactor{{Name: "mem", Load: int64(w.between(1, 5))}}
+	}
+	if len(w.op.groups) == 0 || w.chance(400) {
+		return
+	}
+	kinds := []model.AffinityKind{model.AffinityPrefer, model.AffinityRequire, model.AffinityDelegate, model.AffinityAvoid, model.AffinityForbid}
+	target := w.op.groups[w.rng.IntN(len(w.op.groups))]
+	shared := slices.ContainsFunc(g.Nodelist, func(n cluster.NodeName) bool { return slices.Contains(target.Nodelist, n) })
+	if kind := kinds[w.rng.IntN(len(kinds))]; shared || !kind.Strong() {
+		g.Affinities = []model.Affinity{{Kind: kind, Target: target.Name}}
+	}
+	if w.chance(250) {
+		g.Dependencies = []cluster.GroupName{target.Name}
+	}
 }
 
 // found writes the first revision.

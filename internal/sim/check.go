@@ -3,9 +3,11 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/engine"
+	"redoubt/internal/membership"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
@@ -115,6 +117,66 @@ func (w *World) checkAssignment(old, a model.Assignment) {
 	}
 }
 
+// checkPlaces is invariant I6, on what the president writes: no node becomes a target of a group while a group that it may not share the node with is there or
+// still leaves, nor where its strong target is not ordered, nor beyond a hard limit, of which only suspended and stuck groups may take more than there is.
+func (w *World) checkPlaces(before, after []model.Assignment, s model.State) {
+	at := func(list []model.Assignment, g cluster.GroupName) model.Assignment {
+		i := slices.IndexFunc(list, func(a model.Assignment) bool { return a.Group == g })
+		if i < 0 {
+			return model.Assignment{}
+		}
+		return list[i]
+	}
+	on := func(list []model.Target, n cluster.NodeName) bool {
+		return slices.ContainsFunc(list, func(t model.Target) bool { return t.Node == n })
+	}
+	there := func(g cluster.GroupName, n cluster.NodeName) bool {
+		a := at(after, g)
+		return on(a.Targets, n) || on(a.Leaving, n)
+	}
+	bound := func(g model.Group, kind model.AffinityKind, to cluster.GroupName) bool {
+		return slices.Contains(g.Affinities, model.Affinity{Kind: kind, Target: to})
+	}
+	for _, g := range s.Groups {
+		for _, t := range at(after, g.Name).Targets {
+			if slices.Contains(at(before, g.Name).Targets, t) {
+				continue
+			}
+			for _, o := range s.Groups {
+				switch {
+				case (bound(g, model.AffinityForbid, o.Name) || bound(o, model.AffinityForbid, g.Name)) && there(o.Name, t.Node):
+					w.violated("I6", "group %s is ordered on %s, which it may not share with group %s", g.Name, t.Node, o.Name)
+				case (bound(g, model.AffinityRequire, o.Name) || bound(g, model.AffinityDelegate, o.Name)) && !on(at(after, o.Name).Targets, t.Node):
+					w.violated("I6", "group %s is ordered on %s, where its strong target %s is not", g.Name, t.Node, o.Name)
+				}
+			}
+			w.checkLoad(s, g, t.Node, there)
+		}
+	}
+}
+
+// checkLoad is the part of I6 about hard limits.
+func (w *World) checkLoad(s model.State, g model.Group, n cluster.NodeName, there func(cluster.GroupName, cluster.NodeName) bool) {
+	i := slices.IndexFunc(s.Nodes, func(x model.NodeState) bool { return x.Name == n })
+	for _, limit := range s.Nodes[i].LoadLimits {
+		var sum, fixed int64
+		for _, o := range s.Groups {
+			for _, f := range o.LoadFactors {
+				if f.Name == limit.Name && there(o.Name, n) {
+					sum += f.Load
+					if o.Suspended {
+						fixed += f.Load
+					}
+				}
+			}
+		}
+		carries := slices.ContainsFunc(g.LoadFactors, func(f model.LoadFactor) bool { return f.Name == limit.Name && f.Load > 0 })
+		if carries && sum > limit.Hard && fixed <= limit.Hard {
+			w.violated("I6", "group %s is ordered on %s, whose %s is then %d of %d", g.Name, n, limit.Name, sum, limit.Hard)
+		}
+	}
+}
+
 // unsettled says why the cluster is not at rest as it should be once nothing fails any more; "" when it is.
 func (w *World) unsettled() string {
 	snap := w.store.log[len(w.store.log)-1].snap
@@ -136,18 +198,19 @@ func (w *World) unsettled() string {
 	if president == nil || president.daemon == nil {
 		return "there is no president"
 	}
-	if why := w.unsettledGroups(snap); why != "" {
+	view := president.daemon.m.View()
+	if why := w.unsettledGroups(snap, view, president.wall()); why != "" {
 		return why
 	}
-	view := president.daemon.m.View()
 	if steps := order.Plan(engine.BuildState(snap, view, president.wall())); len(steps) > 0 {
 		return fmt.Sprintf("the plan is not empty: %+v", steps[0])
 	}
 	return ""
 }
 
-func (w *World) unsettledGroups(snap engine.Snapshot) string {
-	for _, g := range snap.State.Groups {
+func (w *World) unsettledGroups(snap engine.Snapshot, view membership.View, now time.Time) string {
+	look := order.Look(engine.BuildState(snap, view, now))
+	for k, g := range snap.State.Groups {
 		var a model.Assignment
 		if i := slices.IndexFunc(snap.State.Assignments, func(x model.Assignment) bool { return x.Group == g.Name }); i >= 0 {
 			a = snap.State.Assignments[i]
@@ -161,6 +224,12 @@ func (w *World) unsettledGroups(snap engine.Snapshot) string {
 		want := min(able, g.DesiredPrimaries)
 		if a.Primaries > 0 && a.PrimariesOf == g.DesiredPrimaries {
 			want = min(want, a.Primaries) // it was switched to fewer
+		}
+		if tied(g, snap.State) {
+			want = min(want, len(look.Wanted(k))) // others may leave no room for it; then it has to be said
+			if want < min(able, g.DesiredPrimaries) && want == 0 && len(a.Notes) == 0 {
+				return fmt.Sprintf("group %s runs nowhere and nobody says why", g.Name)
+			}
 		}
 		switch {
 		case g.Managed && !a.Off && !g.Suspended && len(a.Targets) < want:
@@ -182,6 +251,9 @@ func (w *World) unsettledGroups(snap engine.Snapshot) string {
 				if i >= 0 {
 					state = snap.State.Instances[i].State + " " + model.GroupState(snap.State.Instances[i].BlockedOn)
 				}
+				if i >= 0 && snap.State.Instances[i].State == model.GroupPendingOnlineBlocked && awaits(g, snap.State) {
+					continue
+				}
 				return fmt.Sprintf("group %s on %s is %s", g.Name, n.name, state)
 			}
 			if !on && runs > 0 {
@@ -190,4 +262,16 @@ func (w *World) unsettledGroups(snap engine.Snapshot) string {
 		}
 	}
 	return ""
+}
+
+// tied reports whether the place of a group depends on others.
+func tied(g model.Group, s model.State) bool {
+	return len(g.LoadFactors) > 0 || len(g.Affinities) > 0 || slices.ContainsFunc(s.Groups, func(o model.Group) bool {
+		return slices.ContainsFunc(o.Affinities, func(a model.Affinity) bool { return a.Target == g.Name && a.Kind == model.AffinityForbid })
+	})
+}
+
+// awaits reports whether a group needs one that is ordered nowhere.
+func awaits(g model.Group, s model.State) bool {
+	return slices.ContainsFunc(s.Assignments, func(a model.Assignment) bool { return len(a.Targets) == 0 && slices.Contains(g.Dependencies, a.Group) })
 }

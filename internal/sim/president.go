@@ -40,6 +40,12 @@ func (d *daemon) plan() {
 			}
 		}
 	}
+	if d.n.w.opt.Blind {
+		state.Groups = slices.Clone(state.Groups)
+		for i := range state.Groups {
+			state.Groups[i].Affinities, state.Groups[i].LoadFactors = nil, nil
+		}
+	}
 	steps := order.Plan(state)
 	if len(steps) == 0 {
 		return

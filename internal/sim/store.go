@@ -277,7 +277,9 @@ func (s *store) apply(t *txn) (cluster.Revision, error) {
 		s.reseat(step)
 	}
 	s.keys = keys
-	s.log = append(s.log, commit{record: record, snap: s.snapshot(keys, rev), keys: keys})
+	snap := s.snapshot(keys, rev)
+	s.w.checkPlaces(s.log[len(s.log)-1].snap.State.Assignments, snap.State.Assignments, snap.State)
+	s.log = append(s.log, commit{record: record, snap: snap, keys: keys})
 	for _, x := range with {
 		x.have = len(s.log)
 	}

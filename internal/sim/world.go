@@ -20,6 +20,8 @@ type Options struct {
 	IgnoreGuard bool
 	// MapOrder makes the president choose by the order of a map.
 	MapOrder bool
+	// Blind makes the president see neither affinities nor loads.
+	Blind bool
 	// Bias prefers some faults, for mistakes that need a rare constellation. The invariants are the same.
 	Bias Bias
 	// Log gets every line of the trace as it happens; nil: nobody.
