@@ -5,6 +5,12 @@
 // The machines are the real ones (membership.Machine, order.Plan, engine.BuildState, engine.NextStep, life.Group); the loops of package engine around
 // them are modelled here, because they decide nothing.
 //
+// # The invariants
+//
+// I1: a group runs on at most Maximum_primaries machines. I2: nothing runs beyond the end of its machine's lease and the guard's reaction. I3: the membership record changes by
+// compare-and-swap only. I4: resources start and stop in the order of their dependencies. I5: a start is decided with a current lease, on the newest assignment known. I6: a node is made a
+// target only where affinities and hard limits allow it, beside what still leaves. And once all faults have stopped, the cluster comes to rest with every group in its place.
+//
 // # The rules of the model
 //
 //   - Time. World.now is true time, which nobody can read. Each node has a clock of its own with an offset and a constant rate within half of
