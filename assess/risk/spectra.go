@@ -12,7 +12,7 @@ import (
 const (
 	together16 = 16      // groups whose spectra one worker multiplies
 	probed     = 256     // groups that are looked at side by side
-	fullMost   = 64      // costs that are transformed in full to find at which frequencies the sum is nothing
+	fullMost   = 256     // costs that are transformed in full to find at which frequencies the sum is nothing
 	keptMost   = 1 << 22 // masses of laws that are kept, not made again
 	termsMost  = 1 << 14 // frequencies
 	padded     = 4       // times the length of the lattice is the transform

@@ -308,7 +308,9 @@ func (s *search) smooth(p, guess float64) (best Bracket, met bool, err error) {
 	for float64(cells) < span*s.steep && cells < s.cells {
 		cells *= 2
 	}
-	if _, _, step := s.width(s.aim(guess), s.doubt(p)); float64(cells) > span/step { // a lattice of the sum itself is as cheap
+	// A lattice of the sum itself may be as cheap; and many costs are added up there without a transform of each.
+	_, _, step := s.width(s.aim(guess), s.doubt(p))
+	if even := span / step; float64(cells) > even || s.whole > fullMost && even <= float64(s.request.Cells) {
 		return best, false, nil
 	}
 	for range 12 {
