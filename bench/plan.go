@@ -3,23 +3,26 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"runtime"
+	"syscall"
 	"time"
 
+	"redoubt/bench/farm"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/order"
+	"redoubt/internal/rgm/plan"
 )
 
-// The shape of the cluster whose placement is measured. It is that of BenchmarkPlan in internal/rgm/order.
-const (
-	planNodes  = 16
-	planGroups = 1000
-	planEach   = 5
+// The clusters whose placement is measured. The large one is measured with Redoubt alone: its configuration and status have 1.7 GB in Pacemaker's form.
+var (
+	planSize  = farm.Size{Nodes: 16, Groups: 1000, Each: 5}
+	planLarge = farm.Size{Nodes: 64, Groups: 10000, Each: 5}
 )
 
 const planFile = "plan.json"
@@ -38,14 +41,14 @@ func (r *run) planSection(ctx context.Context) error {
 	}
 	reps := min(3, r.reps)
 	p := Plan{Began: time.Now()}
-	r.tell("planner: BenchmarkPlan")
-	err := r.ourPlan(ctx, &p)
+	r.tell("planner: %v, and %v", planSize, planLarge)
+	err := ourPlans(&p)
 	if err == nil {
-		r.tell("planner: nodedown %v ms, released %v ms; crm_simulate %d times", summarize(p.NodeDown), summarize(p.Released), reps)
-		err = r.simulate(ctx, &p, reps)
+		r.tell("planner: full %v ms, node lost %v ms, released %v ms; crm_simulate %d times each", summarize(p.Full), summarize(p.NodeDown), summarize(p.Released), reps)
+		err = r.simulations(ctx, &p, reps)
 	}
 	if err == nil {
-		r.tell("planner: crm_simulate %v ms, %d actions", summarize(p.Simulate), p.Actions)
+		r.tell("planner: crm_simulate full %v ms, %d actions; node lost %v ms, %d actions", summarize(p.SimulateFull), p.ActionsFull, summarize(p.Simulate), p.Actions)
 		err = r.serverStarts(ctx, &p)
 	}
 	if ctx.Err() != nil {
@@ -58,38 +61,113 @@ func (r *run) planSection(ctx context.Context) error {
 	return save(path, p)
 }
 
-// ourPlan runs the planner's own benchmark, and reads its lines.
-func (r *run) ourPlan(ctx context.Context, p *Plan) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkPlan$", "-benchtime", "20x", "-count", "5", "-cpu", "1", "./internal/rgm/order")
-	out, err := cmd.CombinedOutput()
+// ourPlans measures what the president calls, and the solver in it alone, on one core.
+func ourPlans(p *Plan) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	rest, err := farm.Running(planSize)
 	if err != nil {
-		return fault.Errorf(fault.Internal, "benchmark of the planner: %w: %s", err, lastLines(string(out)))
+		return err
 	}
-	p.NodeDown, p.Released = benchLines(string(out), "BenchmarkPlan/nodedown"), benchLines(string(out), "BenchmarkPlan/released")
-	if len(p.NodeDown) == 0 || len(p.Released) == 0 {
-		return fault.Errorf(fault.Internal, "benchmark of the planner: its lines are not there: %s", out)
+	large, err := farm.Running(planLarge)
+	if err != nil {
+		return err
+	}
+	for range 5 {
+		for _, m := range []struct {
+			to         *[]float64
+			before, at model.State
+			times      int
+		}{
+			{&p.Full, model.State{}, farm.Fresh(planSize), 10},
+			{&p.NodeDown, rest, farm.Lost(rest, true), 10},
+			{&p.Released, rest, farm.Lost(rest, false), 10},
+			{&p.LargeFull, model.State{}, farm.Fresh(planLarge), 1},
+			{&p.LargeDown, large, farm.Lost(large, true), 1},
+			{&p.LargeReleased, large, farm.Lost(large, false), 1},
+		} {
+			took, err := planTook(m.before, m.at, m.times)
+			if err != nil {
+				return err
+			}
+			*m.to = append(*m.to, took)
+		}
+		for _, m := range []struct {
+			to *[]float64
+			at model.State
+		}{{&p.SolveFull, farm.Fresh(planSize)}, {&p.SolveLost, farm.Lost(rest, false)}} {
+			took, err := solved(order.Look(m.at).Problem, 10)
+			if err != nil {
+				return err
+			}
+			*m.to = append(*m.to, took)
+		}
 	}
 	return nil
 }
 
-// benchLines reads the ms/op of a benchmark from the output of go test.
-func benchLines(out, name string) (all []float64) {
-	for line := range strings.SplitSeq(out, "\n") {
-		f := strings.Fields(line)
-		if len(f) >= 4 && (f[0] == name || strings.HasPrefix(f[0], name+"-")) && f[3] == "ns/op" {
-			if ns, err := strconv.ParseFloat(f[2], 64); err == nil {
-				all = append(all, ns/1e6)
-			}
-		}
+// planTook is what a plan takes a president who has planned for another state before, in milliseconds of processor time.
+func planTook(before, at model.State, times int) (float64, error) {
+	presidents := make([]order.Planner, times)
+	for i := range presidents {
+		presidents[i].Plan(before)
 	}
-	return all
+	steps := 0
+	took, err := spent(func() {
+		for i := range presidents {
+			steps += len(presidents[i].Plan(at))
+		}
+	})
+	if err == nil && steps == 0 {
+		err = fault.Errorf(fault.Internal, "the plan that is measured changes nothing")
+	}
+	return took / float64(times), err
 }
 
-// simulate lets Pacemaker's scheduler decide the same: -R decides and carries nothing out.
-func (r *run) simulate(ctx context.Context, p *Plan, reps int) error {
+func solved(p plan.Problem, times int) (float64, error) {
+	var fails error
+	took, err := spent(func() {
+		for range times {
+			_, e := plan.Solve(p, plan.Effort{})
+			fails = errors.Join(fails, e)
+		}
+	})
+	return took / float64(times), errors.Join(err, fails)
+}
+
+// spent is the processor time of this process while it does something, in milliseconds.
+func spent(do func()) (float64, error) {
+	runtime.GC()
+	var before, after syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	do()
+	if err = errors.Join(err, syscall.Getrusage(syscall.RUSAGE_SELF, &after)); err != nil {
+		return 0, fault.Errorf(fault.Internal, "processor time: %w", err)
+	}
+	return float64(after.Utime.Nano()+after.Stime.Nano()-before.Utime.Nano()-before.Stime.Nano()) / 1e6, nil
+}
+
+// simulations lets Pacemaker's scheduler decide on the same two clusters.
+func (r *run) simulations(ctx context.Context, p *Plan, reps int) error {
+	rest, err := farm.Running(planSize)
+	if err != nil {
+		return err
+	}
+	if p.Simulate, p.Actions, err = r.simulate(ctx, farm.Lost(rest, false), reps); err != nil {
+		return err
+	}
+	p.SimulateFull, p.ActionsFull, err = r.simulate(ctx, farm.Fresh(planSize), reps)
+	return err
+}
+
+// simulate runs it: -R decides and carries nothing out. The times are milliseconds of processor time, beside the number of actions that it decided on.
+func (r *run) simulate(ctx context.Context, s model.State, reps int) (took []float64, actions int, err error) {
 	cib, graph := filepath.Join(r.work, "cib.xml"), filepath.Join(r.work, "graph.xml")
-	if err := os.WriteFile(cib, cibXML(), 0o644); err != nil {
-		return fault.Errorf(fault.Internal, "write %s: %w", cib, err)
+	f, err := os.Create(cib)
+	if err == nil {
+		err = errors.Join(farm.CIB(f, s), f.Close())
+	}
+	if err != nil {
+		return nil, 0, fault.Errorf(fault.Internal, "write %s: %w", cib, err)
 	}
 	for range reps {
 		began := time.Now()
@@ -98,83 +176,18 @@ func (r *run) simulate(ctx context.Context, p *Plan, reps int) error {
 		out, err := cmd.CombinedOutput()
 		cancel()
 		if err != nil {
-			return fault.Errorf(fault.Internal, "crm_simulate: %w: %s", err, lastLines(string(out)))
+			return took, 0, fault.Errorf(fault.Internal, "crm_simulate: %w: %s", err, lastLines(string(out)))
 		}
-		p.Simulate = append(p.Simulate, ms(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()))
+		took = append(took, ms(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()))
 		if time.Since(began) > simulatePatience {
 			break
 		}
 	}
 	b, err := os.ReadFile(graph)
 	if err != nil {
-		return fault.Errorf(fault.Internal, "crm_simulate left no graph: %w", err)
+		return took, 0, fault.Errorf(fault.Internal, "crm_simulate left no graph: %w", err)
 	}
-	p.Actions = bytes.Count(b, []byte("<synapse"))
-	return nil
-}
-
-// cibXML is the cluster for Pacemaker: every group runs on the node of its number, and the first node is gone.
-func cibXML() []byte {
-	var b bytes.Buffer
-	b.WriteString(`<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0" have-quorum="1" dc-uuid="2"><configuration>` +
-		`<crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config><nodes>`)
-	for n := 1; n <= planNodes; n++ {
-		fmt.Fprintf(&b, `<node id="%d" uname="n%d"/>`, n, n)
-	}
-	b.WriteString("</nodes><resources>\n")
-	for g := range planGroups {
-		fmt.Fprintf(&b, `<group id="g%d">`, g)
-		for k := range planEach {
-			fmt.Fprintf(&b, `<primitive id="r%d-%d" class="ocf" provider="pacemaker" type="Dummy"><operations><op id="m%d-%d" name="monitor" interval="10s" timeout="20s"/></operations></primitive>`, g, k, g, k)
-		}
-		b.WriteString("</group>\n")
-	}
-	b.WriteString(`</resources><constraints/><rsc_defaults><meta_attributes id="d"><nvpair id="d1" name="resource-stickiness" value="100"/></meta_attributes></rsc_defaults></configuration><status>` + "\n")
-	for n := 1; n <= planNodes; n++ {
-		cibNode(&b, n)
-	}
-	b.WriteString("</status></cib>\n")
-	return b.Bytes()
-}
-
-// cibNode is the state of a node with the history of every resource on it.
-func cibNode(b *bytes.Buffer, n int) {
-	if n == 1 {
-		fmt.Fprintf(b, `<node_state id="%d" uname="n%d" in_ccm="false" crmd="offline" join="down" expected="down"/>`+"\n", n, n)
-		return
-	}
-	fmt.Fprintf(b, `<node_state id="%d" uname="n%d" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="%d"><lrm_resources>`+"\n", n, n, n)
-	for g := range planGroups {
-		for k := range planEach {
-			id, call := fmt.Sprintf("r%d-%d", g, k), 2*(g*planEach+k)+1
-			fmt.Fprintf(b, `<lrm_resource id="%s" type="Dummy" class="ocf" provider="pacemaker">`, id)
-			if g%planNodes == n-1 {
-				cibOp(b, n, id, "last_0", "start", 0, 0, call)
-				cibOp(b, n, id, "monitor_10000", "monitor", 10000, 0, call+1)
-			} else {
-				cibOp(b, n, id, "last_0", "monitor", 0, 7, call)
-			}
-			b.WriteString("</lrm_resource>\n")
-		}
-	}
-	b.WriteString("</lrm_resources></lrm></node_state>\n")
-}
-
-// Pacemaker compares an operation's parameters with the current ones by a digest; where it differs or is missing, it would start the resource anew.
-// These are of an operation without parameters, and of a monitor whose only one is its timeout of 20 s.
-const (
-	digestPlain   = "f2317cad3d54cec5d7d7aa7d0bf35cf8"
-	digestMonitor = "4811cef7f7f94e3a35a70be7916cb2fd"
-)
-
-func cibOp(b *bytes.Buffer, n int, id, suffix, operation string, interval, code, call int) {
-	digest := digestPlain
-	if interval > 0 {
-		digest = digestMonitor
-	}
-	key := fmt.Sprintf("%d:1:%d:b0000000-0000-0000-0000-000000000000", call, code)
-	fmt.Fprintf(b, `<lrm_rsc_op id="%s_%s" operation_key="%s_%s_%d" operation="%s" crm_feature_set="3.16.1" transition-key="%s" transition-magic="0:%d;%s" on_node="n%d" call-id="%d" rc-code="%d" op-status="0" interval="%d" last-rc-change="1700000000" exec-time="10" queue-time="0" op-digest="%s"/>`,
-		id, suffix, id, operation, interval, operation, key, code, key, n, call, code, interval, digest)
+	return took, bytes.Count(b, []byte("<synapse")), nil
 }
 
 // serverStarts measures how long the server itself takes from its start until it answers: the part of every recovery that no cluster can save.

@@ -36,18 +36,17 @@ type target struct{ What, Measured, Verdict string }
 
 // page is what the template is filled with.
 type page struct {
-	Host                             Host
-	Began, Look, Window, Server      string
-	Versions                         []string
-	Systems, Peers                   []string
-	Away, Ratios                     []row
-	Splits                           []split
-	Idles                            []idleRow
-	PlanDown, PlanReleased, PlanPeer Summary
-	PlanRatio                        string
-	Actions                          int
-	Targets                          []target
-	Troubles                         []string
+	Host                        Host
+	Began, Look, Window, Server string
+	Versions                    []string
+	Systems, Peers              []string
+	Away, Ratios                []row
+	Splits                      []split
+	Idles                       []idleRow
+	PlanSize, PlanLarge         string
+	Plans                       []planRow
+	Targets                     []target
+	Troubles                    []string
 }
 
 // awayTrials and splitTrials are the trials by the table they are in.
@@ -125,13 +124,31 @@ func newPage(o Options, all results) page {
 			}
 		}
 	}
-	down, released, peer := summarize(all.plan.NodeDown), summarize(all.plan.Released), summarize(all.plan.Simulate)
-	p.PlanDown, p.PlanReleased, p.PlanPeer, p.Actions = down, released, peer, all.plan.Actions
-	p.PlanRatio = ratio(Summary{N: min(down.N, released.N), Median: down.Median + released.Median}, peer)
+	p.PlanSize, p.PlanLarge, p.Plans = planSize.String(), planLarge.String(), planRows(all.plan)
 	p.Server = summarize(all.plan.ServerRun).String()
 	p.Targets = targets(all)
 	p.Troubles = troubles(all)
 	return p
+}
+
+// planRow is one line of what placing costs.
+type planRow struct{ What, Ours, Solver, Peer, Ratio string }
+
+func planRows(p Plan) []planRow {
+	full, down, released := summarize(p.Full), summarize(p.NodeDown), summarize(p.Released)
+	decided := func(took []float64, actions int) string {
+		return fmt.Sprintf("%s, %d actions", summarize(took), actions)
+	}
+	large := func(what string, took []float64) planRow {
+		return planRow{fmt.Sprintf("%v: %s", planLarge, what), summarize(took).String(), "", "", ""}
+	}
+	return []planRow{
+		{"everything starts", full.String(), summarize(p.SolveFull).String(), decided(p.SimulateFull, p.ActionsFull), ratio(full, summarize(p.SimulateFull))},
+		{"a node is lost", down.String(), "", "", ""},
+		{"its services may start elsewhere", released.String(), summarize(p.SolveLost).String(), "", ""},
+		{"both together", sum(down, released).String(), "", decided(p.Simulate, p.Actions), ratio(sum(down, released), summarize(p.Simulate))},
+		large("everything starts", p.LargeFull), large("a node is lost", p.LargeDown), large("its services may start elsewhere", p.LargeReleased),
+	}
 }
 
 func awayRow(all results, trial string) row {

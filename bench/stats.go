@@ -36,13 +36,24 @@ type Section struct {
 
 // Plan is what placing costs, in milliseconds of processor time.
 type Plan struct {
-	Began     time.Time `json:"began"`
-	NodeDown  []float64 `json:"nodeDown"` // ours: the node is lost, its lease is still held
-	Released  []float64 `json:"released"` // ours: its services may start elsewhere
-	Simulate  []float64 `json:"simulate"` // crm_simulate
-	Actions   int       `json:"actions"`  // that crm_simulate decided on
-	ServerRun []float64 `json:"serverRun"`
-	Error     string    `json:"error,omitempty"`
+	Began    time.Time `json:"began"`
+	Full     []float64 `json:"full"`     // ours: nothing runs yet
+	NodeDown []float64 `json:"nodeDown"` // ours: the node is lost, its lease is still held
+	Released []float64 `json:"released"` // ours: its services may start elsewhere
+	// The solver in them alone.
+	SolveFull []float64 `json:"solveFull"`
+	SolveLost []float64 `json:"solveLost"`
+	// The same as the first three of the large cluster.
+	LargeFull     []float64 `json:"largeFull"`
+	LargeDown     []float64 `json:"largeDown"`
+	LargeReleased []float64 `json:"largeReleased"`
+	// What crm_simulate takes after the loss, and when nothing runs yet, with the number of actions that it decided on.
+	Simulate     []float64 `json:"simulate"`
+	Actions      int       `json:"actions"`
+	SimulateFull []float64 `json:"simulateFull"`
+	ActionsFull  int       `json:"actionsFull"`
+	ServerRun    []float64 `json:"serverRun"`
+	Error        string    `json:"error,omitempty"`
 }
 
 // Summary is a row of figures.

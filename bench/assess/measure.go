@@ -31,9 +31,8 @@ type trial struct {
 	name  string
 	what  string // value that is compared
 	ours  func(context.Context) (figure, error)
-	reps  int  // 0: as many as asked for
-	large bool // takes minutes
-	input any  // for the peers
+	reps  int // 0: as many as asked for
+	input any // for the peers
 	peers []peer
 }
 
@@ -77,9 +76,6 @@ func (t trial) measure(ctx context.Context, reps int, large bool) (result, error
 	ours, times := row{system: "Redoubt"}, reps
 	if t.reps > 0 {
 		times = t.reps
-	}
-	if t.large && !large {
-		ours.failed, times = "not run: it takes minutes (-large)", 0
 	}
 	for range times {
 		runtime.GC()

@@ -1,10 +1,14 @@
 package farm_test
 
 import (
+	"bytes"
+	"encoding/xml"
+	"slices"
 	"syscall"
 	"testing"
 
 	"redoubt/bench/farm"
+	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
 	"redoubt/internal/rgm/plan"
@@ -61,3 +65,69 @@ func BenchmarkLost(b *testing.B)          { plans(b, farm.Lost(running(b, medium
 func BenchmarkReleased(b *testing.B)      { plans(b, farm.Lost(running(b, medium), false)) }
 func BenchmarkLargeFull(b *testing.B)     { plans(b, farm.Fresh(large)) }
 func BenchmarkLargeReleased(b *testing.B) { plans(b, farm.Lost(running(b, large), false)) }
+
+// What Pacemaker is given says the same of every group and every resource.
+func TestCIBSaysTheSame(t *testing.T) {
+	s := running(t, farm.Size{Nodes: 4, Groups: 20, Each: 3})
+	var b bytes.Buffer
+	if err := farm.CIB(&b, farm.Lost(s, false)); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Nodes  []struct{} `xml:"configuration>nodes>node"`
+		Groups []struct {
+			Primitives []struct{} `xml:"primitive"`
+		} `xml:"configuration>resources>group"`
+		Colocations []struct{} `xml:"configuration>constraints>rsc_colocation"`
+		Orders      []struct{} `xml:"configuration>constraints>rsc_order"`
+		Operations  []struct {
+			Operation string `xml:"operation,attr"`
+		} `xml:"status>node_state>lrm>lrm_resources>lrm_resource>lrm_rsc_op"`
+	}
+	if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	starts, lost, primitives := 0, 0, 0
+	for _, g := range doc.Groups {
+		primitives += len(g.Primitives)
+	}
+	for _, op := range doc.Operations {
+		if op.Operation == "start" {
+			starts++
+		}
+	}
+	for _, a := range s.Assignments {
+		if a.Targets[0].Node == s.Nodes[0].Name {
+			lost++
+		}
+	}
+	got := []int{len(doc.Nodes), len(doc.Groups), primitives, len(doc.Colocations), len(doc.Orders), starts}
+	if want := []int{4, 20, 60, 16, 4, 3 * (20 - lost)}; !slices.Equal(got, want) || lost == 0 {
+		t.Errorf("nodes, groups, resources, colocations, orders and starts are %v, want %v; %d groups ran on the node that is lost", got, want, lost)
+	}
+	// A lost node tells nothing.
+	if n := len(doc.Operations) - starts; n != 3*60 {
+		t.Errorf("%d operations beside the starts, want one for each resource on each of 3 nodes", n)
+	}
+}
+
+// The farm is worth measuring: everything fits, and the loss of a node moves what ran there.
+func TestFarm(t *testing.T) {
+	size := farm.Size{Nodes: 8, Groups: 200, Each: 2}
+	s := running(t, size)
+	lost := map[cluster.GroupName]bool{}
+	for _, a := range s.Assignments {
+		if len(a.Targets) != 1 {
+			t.Fatalf("group %s is on %v: %+v", a.Group, a.Targets, a.Notes)
+		}
+		if a.Targets[0].Node == s.Nodes[0].Name {
+			lost[a.Group] = true
+		}
+	}
+	for _, step := range order.Plan(farm.Lost(s, false)) {
+		delete(lost, step.Assignment.Group)
+	}
+	if len(lost) > 0 {
+		t.Errorf("the loss of %s leaves %v where they were", s.Nodes[0].Name, lost)
+	}
+}

@@ -358,6 +358,7 @@ func (w *world) breaches(rest bool) (out []breach) {
 	}
 	load := map[cluster.NodeName]map[string]int64{}
 	from := map[cluster.NodeName][]string{}
+	suspended := map[cluster.NodeName]map[string]int64{}
 	for _, g := range w.s.Groups {
 		if n := len(on[g.Name]); n > g.MaximumPrimaries {
 			found("primaries "+string(g.Name), "group %s runs on %v, more than Maximum_primaries %d", g.Name, on[g.Name], g.MaximumPrimaries)
@@ -377,16 +378,20 @@ func (w *world) breaches(rest bool) (out []breach) {
 			}
 			for _, f := range g.LoadFactors {
 				if load[n] == nil {
-					load[n] = map[string]int64{}
+					load[n], suspended[n] = map[string]int64{}, map[string]int64{}
 				}
 				load[n][f.Name] += f.Load
+				if g.Suspended {
+					suspended[n][f.Name] += f.Load
+				}
 				from[n] = append(from[n], fmt.Sprintf("%s %s@%d", g.Name, f.Name, f.Load))
 			}
 		}
 	}
 	for _, n := range w.s.Nodes {
 		for _, l := range n.LoadLimits {
-			if l.Hard != model.Unlimited && load[n.Name][l.Name] > l.Hard {
+			// What suspended groups alone exceed can not be helped.
+			if l.Hard != model.Unlimited && load[n.Name][l.Name] > l.Hard && suspended[n.Name][l.Name] <= l.Hard {
 				found("limit "+l.Name+" "+string(n.Name), "node %s carries %s %d, above its hard limit %d: %s", n.Name, l.Name, load[n.Name][l.Name], l.Hard, strings.Join(from[n.Name], ", "))
 			}
 		}
