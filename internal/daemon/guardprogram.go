@@ -32,7 +32,10 @@ func (d *Daemon) findGuard(ctx context.Context) (*os.File, error) {
 // it, and it has to be of this version: in the middle of an installation what lies there belongs to another daemon.
 func openGuard(ctx context.Context, path string) (*os.File, error) {
 	f, err := execcheck.Hold(path)
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, fault.Errorf(fault.NotFound, "%s is missing: install it beside this program and start the daemon again", path)
+	case err != nil:
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, guardPatience)

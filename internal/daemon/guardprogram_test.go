@@ -76,5 +76,5 @@ func TestOpenGuard(t *testing.T) {
 	change(os.WriteFile(path, []byte("not a program"), 0o755))
 	refused("no program", fault.Unavailable, "version")
 	change(os.Remove(path))
-	refused("missing", fault.NotFound)
+	refused("missing", fault.NotFound, "install it")
 }
