@@ -317,6 +317,44 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestRewriteWithinBraces: entries within braces are rewritten through the tree of the file, with its comments.
+func TestRewriteWithinBraces(t *testing.T) {
+	for name, text := range map[string]string{
+		"entry":    "version: 1 # the first\nthreats: [{name: theft}, {name: fire}]\nfrequency:\n  threats:\n    - {threat: theft, prior: {a: 1, b: 2}, observations: [{count: 3, label: 2022}]} # kept\n    # and this\n    - {threat: fire}\ndamage:\n  threats:\n    - {threat: theft, prior: {m: 900, kappa: 1, alpha: 3, beta: 90000}, observations: [900]}\n",
+		"sequence": "version: 1 # the first\nthreats: [{name: theft}, {name: fire}]\nfrequency: {threats: [{threat: theft, prior: {a: 1, b: 2}}]} # kept\n# and this\ndamage: {threats: [{threat: theft, prior: {m: 900, kappa: 1, alpha: 3, beta: 90000}, observations: [900]}]}\n",
+		"nothing":  "# kept, the first, and this\n{version: 1, threats: [{name: theft}, {name: fire}],\n damage: {threats: [{threat: theft, prior: {m: 900, kappa: 1, alpha: 3, beta: 90000}}]}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := model.Read([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Apply(m, []Incident{{ID: "1", Time: "2024-03", Threat: "theft", Count: 2}, {ID: "2", Time: "2025-04", Threat: "theft", Damage: new(1200.0), Currency: "USD"}}, Span{Today: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}); err != nil {
+				t.Fatal(err)
+			}
+			out, err := Rewrite([]byte(text), m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := model.Read(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(m.Frequency, again.Frequency); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(m.Damage, again.Damage); diff != "" {
+				t.Error(diff)
+			}
+			for _, w := range []string{"kept", "the first", "and this"} {
+				if !strings.Contains(string(out), w) {
+					t.Errorf("%q is lost:\n%s", w, out)
+				}
+			}
+		})
+	}
+}
+
 // TestPeriods holds the spans to covering the time without gaps, each as long as its exposure says.
 func TestPeriods(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

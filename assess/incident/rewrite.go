@@ -14,7 +14,8 @@ import (
 )
 
 // Rewrite puts the observations of a changed model into the text of its file, and leaves everything else of the text as it is: its order, its comments, its layout.
-// before is the text that the model was read from. It fails where the text is laid out in a way that can not be changed in part.
+// before is the text that the model was read from. Where it is laid out so that its lines can not be changed alone, as with entries within braces, its tree is changed and
+// written anew: order and comments stay, spaces and line breaks may not.
 func Rewrite(before []byte, changed *model.Model) ([]byte, error) {
 	old, err := model.Read(before)
 	if err != nil {
@@ -55,10 +56,87 @@ func Rewrite(before []byte, changed *model.Model) ([]byte, error) {
 	}
 	out := w.text()
 	again, err := model.Read(out)
-	if err != nil || again.Digest() != changed.Digest() {
-		return nil, errors.New("the file is laid out so that its observations can not be replaced in the text; --output json prints the whole model as JSON, which is read as well")
+	if err == nil && again.Digest() == changed.Digest() {
+		return out, nil
+	}
+	if out, err = w.tree(changed); err != nil {
+		return nil, err
+	}
+	if again, err = model.Read(out); err != nil || again.Digest() != changed.Digest() {
+		return nil, errors.New("the file is laid out so that its observations can not be replaced; write each entry of frequency.threats and damage.threats on lines of its own and try again")
 	}
 	return out, nil
+}
+
+// tree puts the observations into the tree of the file, and writes that.
+func (w *rewriter) tree(changed *model.Model) ([]byte, error) {
+	if changed.Frequency != nil {
+		for i, t := range changed.Frequency.Threats {
+			if err := w.graft("frequency", i, t.Threat, t.Observations); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if changed.Damage != nil {
+		for i, t := range changed.Damage.Threats {
+			if err := w.graft("damage", i, t.Threat, t.Observations); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(w.root); err != nil {
+		return nil, fmt.Errorf("write the model: %w", err)
+	}
+	return b.Bytes(), e.Close()
+}
+
+// graft makes the observations of one entry of a section those given, unless they are that already; what is not there is added.
+func (w *rewriter) graft(section string, i int, threat string, observations any) error {
+	top := w.root
+	if top.Kind == yaml.DocumentNode {
+		top = top.Content[0]
+	}
+	all := member(member(top, section, yaml.MappingNode), "threats", yaml.SequenceNode)
+	for len(all.Content) <= i {
+		entry := &yaml.Node{Kind: yaml.MappingNode, Style: all.Style}
+		member(entry, "threat", yaml.ScalarNode).SetString(threat)
+		all.Content = append(all.Content, entry)
+	}
+	value := &yaml.Node{}
+	if err := value.Encode(observations); err != nil {
+		return fmt.Errorf("observations of %s: %w", threat, err)
+	}
+	if len(value.Content) == 0 && !slices.ContainsFunc(all.Content[i].Content, func(n *yaml.Node) bool { return n.Value == "observations" }) {
+		return nil
+	}
+	here := member(all.Content[i], "observations", yaml.SequenceNode)
+	if was, err := yaml.Marshal(here); err == nil {
+		if is, err := yaml.Marshal(value); err == nil && bytes.Equal(was, is) {
+			return nil
+		}
+	}
+	value.Style = yaml.FlowStyle
+	for _, c := range value.Content {
+		c.Style = yaml.FlowStyle
+	}
+	*here = *value
+	return nil
+}
+
+// member is that of a mapping with the name; it is added where it is not there.
+func member(of *yaml.Node, name string, kind yaml.Kind) *yaml.Node {
+	for k := 0; k+1 < len(of.Content); k += 2 {
+		if of.Content[k].Value == name {
+			return of.Content[k+1]
+		}
+	}
+	key, value := &yaml.Node{}, &yaml.Node{Kind: kind}
+	key.SetString(name)
+	of.Content = append(of.Content, key, value)
+	return value
 }
 
 // flow writes an observation on one line.

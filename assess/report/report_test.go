@@ -383,3 +383,30 @@ func TestOSCAL(t *testing.T) {
 		t.Errorf("R of %s: %v as a facet, %v in the report", x.Name, got, x.R)
 	}
 }
+
+// TestParametersOfLogarithms: the mean and the scale of a logarithm are no amounts of money, those of an amount are.
+func TestParametersOfLogarithms(t *testing.T) {
+	for law, want := range map[string]string{"lognormal": "", "normal": "EUR"} {
+		r := &assess.Report{Currency: "EUR", Dynamics: &assess.Dynamics{Threats: []assess.ThreatDynamics{{Name: "x", Damage: &assess.DamageResult{Law: law, M: new(9.0), Scale: new(2.0), Mean: new(3.0)}}}}}
+		rows, err := report.Rows(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for _, x := range rows {
+			switch x.Figure {
+			case "m", "scale":
+				if seen++; x.Unit != want {
+					t.Errorf("%s: %s in %q", law, x.Figure, x.Unit)
+				}
+			case "mean":
+				if seen++; x.Unit != "EUR" {
+					t.Errorf("%s: mean in %q", law, x.Unit)
+				}
+			}
+		}
+		if seen != 3 {
+			t.Errorf("%s: %d figures", law, seen)
+		}
+	}
+}

@@ -164,14 +164,22 @@ func rowsOf(all []section, currency string) []Row {
 // walker goes through a section.
 type walker struct {
 	section, currency string
+	logarithm         bool // the object is a law of the logarithm of an amount: its parameters are no amounts
 	rows              []Row
 }
+
+// ofLogarithm are the figures of such a law that are parameters of the logarithm.
+var ofLogarithm = []string{"m", "scale", "raiffa_schlaifer.m"}
 
 // leads are the members by which a list's element is called, the first that is there.
 var leads = []string{"name", "threat", "mean", "means", "object", "subject", "path", "level", "label"}
 
 // object adds the figures of an object. item is what they are about, figure what is before their name.
 func (w *walker) object(o object, item, group []string, figure string) {
+	if law, ok := o.get("law").(string); ok {
+		w.logarithm = law == "lognormal"
+		defer func() { w.logarithm = false }()
+	}
 	for _, m := range o {
 		if m.name == "trace" && figure == "" && len(item) == 0 {
 			continue
@@ -241,6 +249,9 @@ func (w *walker) add(v any, item, group []string, figure string, series bool) {
 	r := Row{Section: w.section, Item: strings.Join(item, " / "), Figure: figure, Value: v, Series: series, Group: strings.Join(group, ".")}
 	if _, number := v.(float64); number {
 		u, f := lookUp(w.section, r.Item, figure)
+		if w.logarithm && (slices.Contains(ofLogarithm, figure) || strings.HasSuffix(r.Item, "raiffa_schlaifer")) {
+			u = ""
+		}
 		r.Unit, r.Formula = strings.Replace(u, "money", w.currency, 1), f
 	} else if w.section == "codes" && len(item) > 0 { // the codes themselves
 		_, r.Formula = lookUp(w.section, r.Item, figure)
