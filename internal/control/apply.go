@@ -45,7 +45,7 @@ func (c *Control) ClusterApply(ctx context.Context, who Caller, in v1.ClusterApp
 		return out, nil
 	}
 	for _, g := range p.prunedGroups {
-		if _, err := c.deleteGroup(ctx, r, who, g, true); err != nil {
+		if _, err := c.deleteGroup(ctx, r, who, g, true, namesOf[cluster.GroupName](groupNames(v.state))); err != nil {
 			return out, err
 		}
 	}
@@ -190,7 +190,7 @@ func (p *plan) prune(doc v1.Document) {
 		if slices.ContainsFunc(doc.Groups, func(d v1.GroupDocument) bool { return d.Name == string(g.Name) }) {
 			continue
 		}
-		p.problems = append(p.problems, check.DeleteGroup(p.state, g, true)...)
+		p.problems = append(p.problems, check.DeleteGroup(p.state, g, true, namesOf[cluster.GroupName](groupNames(p.view.state))...)...)
 		p.prunedGroups = append(p.prunedGroups, g.Name)
 		p.state = check.WithoutGroup(p.state, g.Name)
 		p.messages = append(p.messages, "group "+string(g.Name)+": delete")

@@ -238,9 +238,15 @@ func without[T comparable](a, b []T) []T {
 
 // forgetNodes takes nodes out of what a resource says about single nodes.
 func forgetNodes(r model.Resource, nodes []cluster.NodeName) (model.Resource, bool) {
-	before := len(r.Properties) + len(r.DisabledOn) + len(r.UnmonitoredOn)
+	before := len(r.Properties) + len(r.DisabledOn) + len(r.UnmonitoredOn) + len(r.Dependencies)
 	in := func(n cluster.NodeName) bool { return slices.Contains(nodes, n) }
 	r.Properties = slices.DeleteFunc(slices.Clone(r.Properties), func(p model.Property) bool { return p.Node != "" && in(p.Node) })
 	r.DisabledOn, r.UnmonitoredOn = without(r.DisabledOn, nodes), without(r.UnmonitoredOn, nodes)
-	return r, len(r.Properties)+len(r.DisabledOn)+len(r.UnmonitoredOn) != before
+	r.Dependencies = slices.DeleteFunc(slices.Clone(r.Dependencies), func(d model.Dependency) bool {
+		return slices.ContainsFunc(nodes, func(n cluster.NodeName) bool { return d.Qualifier == "@"+string(n) })
+	})
+	if len(r.Dependencies) == 0 {
+		r.Dependencies = nil
+	}
+	return r, len(r.Properties)+len(r.DisabledOn)+len(r.UnmonitoredOn)+len(r.Dependencies) != before
 }

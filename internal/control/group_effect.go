@@ -50,6 +50,10 @@ func online(g cluster.GroupName, seq uint64, nodes []cluster.NodeName) func(view
 			}
 		}
 		if blocked != "" {
+			if v.comes(a) {
+				blockedSince = time.Time{}
+				return errNotYet
+			}
 			if blockedSince.IsZero() {
 				blockedSince = time.Now()
 			}

@@ -126,6 +126,9 @@ func (c *Control) GroupOffline(ctx context.Context, who Caller, in v1.GroupOffli
 		if g.System {
 			return model.Want{}, fault.Errorf(fault.Precondition, "group %s is protected (RG_system); set RG_system=FALSE first", g.Name)
 		}
+		if err := d.mayGo(g, nodes, p); err != nil {
+			return model.Want{}, err
+		}
 		return d.offlineWant(g, nodes)
 	}, "is offline", func(g cluster.GroupName, seq uint64) func(view) error { return offline(g, seq, nodes) })
 }

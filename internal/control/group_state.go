@@ -59,6 +59,9 @@ func (c *Control) suspend(ctx context.Context, r *Running, who Caller, names []s
 				changed = append(changed, g.Name)
 			}
 			d.say("automatic recovery of group " + n + " is " + word)
+			if suspended {
+				d.sayUntended(g)
+			}
 			if suspended && g.System {
 				d.say("group " + n + " is a system group (RG_system): other groups may need it")
 			}
@@ -220,16 +223,17 @@ func (c *Control) GroupDelete(ctx context.Context, who Caller, in v1.GroupDelete
 		return v1.Result{}, err
 	}
 	var ps check.Problems
-	for _, n := range names {
-		g, _ := v.group(cluster.GroupName(n))
-		ps = append(ps, check.DeleteGroup(v.state, g, in.Force)...)
+	doomed := namesOf[cluster.GroupName](names)
+	for _, n := range doomed {
+		g, _ := v.group(n)
+		ps = append(ps, check.DeleteGroup(v.state, g, in.Force, doomed...)...)
 	}
 	if err := ps.Err(); err != nil {
 		return v1.Result{}, err
 	}
 	out := v1.Result{}
 	for _, n := range names {
-		rev, err := c.deleteGroup(ctx, r, who, cluster.GroupName(n), in.Force)
+		rev, err := c.deleteGroup(ctx, r, who, cluster.GroupName(n), in.Force, doomed)
 		if err != nil {
 			return out, err
 		}
@@ -238,8 +242,9 @@ func (c *Control) GroupDelete(ctx context.Context, who Caller, in v1.GroupDelete
 	return out, nil
 }
 
-// deleteGroup takes one group offline, deletes its resources and then the group with all that stands about it. It can be repeated.
-func (c *Control) deleteGroup(ctx context.Context, r *Running, who Caller, g cluster.GroupName, force bool) (int64, error) {
+// deleteGroup takes one group offline, deletes its resources and then the group with all that stands about it, also in RG_affinities and RG_dependencies of the
+// groups in cut. It can be repeated.
+func (c *Control) deleteGroup(ctx context.Context, r *Running, who Caller, g cluster.GroupName, force bool, cut []cluster.GroupName) (int64, error) {
 	if force {
 		if !check.Offline(c.look(r).state, g) {
 			p := placing{names: []string{string(g)}, waiting: wait(false, 0)}
@@ -262,8 +267,13 @@ func (c *Control) deleteGroup(ctx context.Context, r *Running, who Caller, g clu
 		if err != nil {
 			return err
 		}
-		if err := check.DeleteGroup(d.state, group, false).Err(); err != nil {
+		if err := check.DeleteGroup(d.state, group, false, cut...).Err(); err != nil {
 			return err
+		}
+		for _, o := range d.state.Groups {
+			if less, named := check.CutGroup(o, g); named && o.Name != g {
+				d.put(confdb.KeyGroup(o.Name), confdb.KindGroup, less)
+			}
 		}
 		d.relyOnPlace(g)
 		d.drop(confdb.KeyGroup(g))

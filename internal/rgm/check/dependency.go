@@ -64,6 +64,9 @@ func reachable(s model.State, g model.Group, on model.Resource, d model.Dependen
 	if !ok || on.Group == g.Name || !d.Local(g, on.Group) || slices.ContainsFunc(g.Nodelist, met) {
 		return ps
 	}
+	if node, only := strings.CutPrefix(d.Qualifier, "@"); only && !slices.Contains(g.Nodelist, cluster.NodeName(node)) {
+		return ps // it holds nowhere
+	}
 	where := "no node of the nodelist of group " + string(g.Name) + " is in that of group " + string(og.Name)
 	if node, only := strings.CutPrefix(d.Qualifier, "@"); only {
 		where = "node " + node + " is not in the nodelist of group " + string(og.Name)

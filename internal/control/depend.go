@@ -1,0 +1,75 @@
+package control
+
+import (
+	"slices"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/life"
+	"redoubt/internal/rgm/model"
+)
+
+// comes reports whether a group that waits on some of its nodes comes online on all of them without anybody doing anything.
+func (v view) comes(a model.Assignment) bool {
+	living := slices.DeleteFunc(slices.Clone(v.state.Instances), func(i model.Instance) bool {
+		n, ok := check.Node(v.state, i.Node)
+		return !ok || !n.Member || n.Incarnation != i.Incarnation
+	})
+	around := life.Survey(v.state, living)
+	return !slices.ContainsFunc(a.Targets, func(t model.Target) bool { return !around.Comes(a.Group, t.Node) })
+}
+
+// mayGo says why a group can not be taken offline, from nodes if any are named: a resource of another group that stays online needs one of its resources. What
+// the same command takes offline too stops first by itself.
+func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error {
+	goes := func(n cluster.NodeName) bool { return len(nodes) == 0 || slices.Contains(nodes, n) }
+	named := func(o cluster.GroupName) bool { return p.all || slices.Contains(p.names, string(o)) }
+	var errs []error
+	for _, r := range check.ResourcesOf(d.state, g.Name) {
+		var there, left []cluster.NodeName
+		for _, i := range check.Instances(d.state, g.Name) {
+			if isUp(resourceIn(i, r.Name).State) {
+				there = append(there, i.Node)
+				if !goes(i.Node) {
+					left = append(left, i.Node)
+				}
+			}
+		}
+		for _, o := range d.state.Resources {
+			og, _ := check.Group(d.state, o.Group)
+			for _, dep := range o.Dependencies {
+				if o.Group == g.Name || dep.On != r.Name || dep.Kind != model.DependStrong && dep.Kind != model.DependRestart {
+					continue
+				}
+				local := dep.Local(og, g.Name)
+				for _, i := range check.Instances(d.state, o.Group) {
+					safe := len(left) > 0
+					if local {
+						safe = !slices.Contains(there, i.Node) || !goes(i.Node)
+					}
+					if !safe && len(there) > 0 && dep.AppliesOn(i.Node) && isUp(resourceIn(i, o.Name).State) && !(named(o.Group) && goes(i.Node)) {
+						errs = append(errs, fault.Errorf(fault.Precondition,
+							"group %s: resource %s of group %s is online on node %s and depends on its resource %s; take both offline with `redoubt group offline %s %s`, in which %s stops first, or disable %s before",
+							g.Name, o.Name, o.Group, i.Node, r.Name, g.Name, o.Group, o.Group, o.Name))
+					}
+				}
+			}
+		}
+	}
+	return together(errs)
+}
+
+// sayUntended names what is not restarted and stopped with the resources of a group while that is suspended.
+func (d *draft) sayUntended(g model.Group) {
+	for _, o := range d.state.Resources {
+		if o.Group == g.Name {
+			continue
+		}
+		for _, dep := range o.Dependencies {
+			if on, ok := check.Resource(d.state, dep.On); ok && on.Group == g.Name && dep.Kind.Restarts() {
+				d.say("while group " + string(g.Name) + " is suspended, resource " + string(o.Name) + " of group " + string(o.Group) + " does not restart with " + string(dep.On) + "; what it misses it does when the group is resumed")
+			}
+		}
+	}
+}
