@@ -162,11 +162,7 @@ func (r *run) simulations(ctx context.Context, p *Plan, reps int) error {
 // simulate runs it: -R decides and carries nothing out. The times are milliseconds of processor time, beside the number of actions that it decided on.
 func (r *run) simulate(ctx context.Context, s model.State, reps int) (took []float64, actions int, err error) {
 	cib, graph := filepath.Join(r.work, "cib.xml"), filepath.Join(r.work, "graph.xml")
-	f, err := os.Create(cib)
-	if err == nil {
-		err = errors.Join(farm.CIB(f, s), f.Close())
-	}
-	if err != nil {
+	if err := os.WriteFile(cib, farm.CIB(s), 0o644); err != nil {
 		return nil, 0, fault.Errorf(fault.Internal, "write %s: %w", cib, err)
 	}
 	for range reps {

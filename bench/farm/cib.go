@@ -1,19 +1,18 @@
 package farm
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
-	"io"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/model"
 )
 
-// CIB writes the same cluster as Pacemaker's configuration and status: groups of resources with their loads as utilization, hard limits as the capacity of the nodes,
+// CIB is the same cluster as Pacemaker's configuration and status: groups of resources with their loads as utilization, hard limits as the capacity of the nodes,
 // affinities as colocations, dependencies of groups as orders, the first node of the nodelist as a location, priorities, and how readily a group moves as stickiness.
 // Soft limits and the rest of the nodelists have no equivalent. Every node has reported where each resource is: nothing has to be probed.
-func CIB(w io.Writer, s model.State) error {
-	b := bufio.NewWriterSize(w, 1<<20)
+func CIB(s model.State) []byte {
+	b := &bytes.Buffer{}
 	b.WriteString(`<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0" have-quorum="1" dc-uuid="` + fmt.Sprint(len(s.Nodes)) + `"><configuration>` +
 		`<crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="false"/><nvpair id="o2" name="placement-strategy" value="balanced"/></cluster_property_set></crm_config><nodes>` + "\n")
 	for _, n := range s.Nodes {
@@ -60,19 +59,19 @@ func CIB(w io.Writer, s model.State) error {
 		status(b, s, n, on)
 	}
 	b.WriteString("</status></cib>\n")
-	return b.Flush()
+	return b.Bytes()
 }
 
 var stickiness = map[model.PreemptionMode]int64{"": 100, model.PreemptionNoCost: 10, model.PreemptionNever: 1_000_000}
 
 var scores = map[model.AffinityKind]string{model.AffinityForbid: "-INFINITY", model.AffinityRequire: "INFINITY", model.AffinityPrefer: "100", model.AffinityAvoid: "-100"}
 
-func pair(b *bufio.Writer, of, name string, value int64) {
+func pair(b *bytes.Buffer, of, name string, value int64) {
 	fmt.Fprintf(b, `<nvpair id="v-%s-%s" name="%s" value="%d"/>`, of, name, name, value)
 }
 
 // primitive is one resource; the first of a group bears its load.
-func primitive(b *bufio.Writer, g model.Group, r cluster.ResourceName, loaded bool) {
+func primitive(b *bytes.Buffer, g model.Group, r cluster.ResourceName, loaded bool) {
 	fmt.Fprintf(b, `<primitive id="%s" class="ocf" provider="pacemaker" type="Dummy">`, r)
 	if loaded {
 		fmt.Fprintf(b, `<utilization id="u-%s">`, r)
@@ -85,7 +84,7 @@ func primitive(b *bufio.Writer, g model.Group, r cluster.ResourceName, loaded bo
 }
 
 // status is the state of a node with the history of every resource on it.
-func status(b *bufio.Writer, s model.State, n model.NodeState, on map[cluster.GroupName]cluster.NodeName) {
+func status(b *bytes.Buffer, s model.State, n model.NodeState, on map[cluster.GroupName]cluster.NodeName) {
 	if !n.Member {
 		fmt.Fprintf(b, `<node_state id="%d" uname="%s" in_ccm="false" crmd="offline" join="down" expected="down"/>`+"\n", n.ID, n.Name)
 		return
@@ -112,7 +111,7 @@ const (
 	digestMonitor = "4811cef7f7f94e3a35a70be7916cb2fd"
 )
 
-func operation(b *bufio.Writer, n cluster.NodeName, r cluster.ResourceName, suffix, name string, interval, code, call int) {
+func operation(b *bytes.Buffer, n cluster.NodeName, r cluster.ResourceName, suffix, name string, interval, code, call int) {
 	digest := digestPlain
 	if interval > 0 {
 		digest = digestMonitor
