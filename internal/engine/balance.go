@@ -10,6 +10,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/membership"
 	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
@@ -42,6 +43,8 @@ type Balancer struct {
 	mu   sync.Mutex
 	over balance.Overrides
 	last *balance.Outline // what the kernel looks like; nil: not known
+	// left is when addresses were given up; they linger for a while.
+	left map[cluster.ResourceName]membership.Instant
 	said string           // the last error
 }
 
@@ -49,7 +52,10 @@ type Balancer struct {
 func NewBalancer(cfg Config, member *Member, source Source, store confdb.Store, plane Plane) *Balancer {
 	return &Balancer{
 		cfg: cfg, member: member, source: source, store: store, plane: plane,
-		over: balance.Overrides{Taking: map[cluster.ResourceName][]balance.Held{}, Leaving: map[cluster.ResourceName]bool{}},
+		over: balance.Overrides{
+			Taking: map[cluster.ResourceName][]balance.Held{}, Leaving: map[cluster.ResourceName]bool{}, Lingering: map[cluster.ResourceName][]balance.Held{},
+		},
+		left: map[cluster.ResourceName]membership.Instant{},
 	}
 }
 
@@ -80,8 +86,17 @@ func (b *Balancer) Run(ctx context.Context) error {
 	}
 }
 
+// linger is how long a node that gave an address up hands on what still comes: longer than the new holder announces itself.
+const linger = 5 * time.Second
+
 // look is what the cluster is like for this node now.
 func (b *Balancer) look() balance.Outline {
+	for r, at := range b.left {
+		if b.cfg.Clock.Boot() > at.Add(int64(linger)) {
+			delete(b.left, r)
+			delete(b.over.Lingering, r)
+		}
+	}
 	return balance.Look(BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall()), b.cfg.Node, b.over)
 }
 
@@ -119,16 +134,18 @@ func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balanc
 	defer b.mu.Unlock()
 	b.over.Taking[r] = at
 	delete(b.over.Leaving, r)
+	delete(b.over.Lingering, r)
+	delete(b.left, r)
 	return b.follow(ctx)
 }
 
 // Release prepares this node for giving a shared address up. Connections of instances that are about to stop are known only here: they may end first. Then the node
-// falls silent about the address, which its instances go on to use.
-func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName) {
+// falls silent about the address, which its instances go on to use, and which was at the places given.
+func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName, at []balance.Held) {
 	b.awaitDrained(ctx, r)
 	b.mu.Lock()
 	delete(b.over.Taking, r)
-	b.over.Leaving[r] = true
+	b.over.Leaving[r], b.over.Lingering[r], b.left[r] = true, at, b.cfg.Clock.Boot()
 	err := b.follow(ctx)
 	b.mu.Unlock()
 	b.say(ctx, err)

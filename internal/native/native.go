@@ -92,7 +92,7 @@ type unshared struct{}
 func (unshared) Hold(context.Context, cluster.ResourceName, []balance.Held) error {
 	return fault.Errorf(fault.Unavailable, "this node does not balance load, and takes no shared address")
 }
-func (unshared) Release(context.Context, cluster.ResourceName) {}
+func (unshared) Release(context.Context, cluster.ResourceName, []balance.Held) {}
 
 // Types returns the names of the types that the driver has.
 func Types() []cluster.TypeName {

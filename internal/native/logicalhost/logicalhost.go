@@ -33,7 +33,7 @@ const TypeName cluster.TypeName = "redoubt.logicalhostname"
 type Sharing interface {
 	// Hold is called before a shared address is taken: packets to it are then handed on as they should. Release is called before it is given up.
 	Hold(ctx context.Context, r cluster.ResourceName, at []balance.Held) error
-	Release(ctx context.Context, r cluster.ResourceName)
+	Release(ctx context.Context, r cluster.ResourceName, at []balance.Held)
 }
 
 // Config is what the type needs. Every field but Sharing and AddressLife must be set.
@@ -133,11 +133,7 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 		return err
 	}
 	if t.cfg.Sharing != nil {
-		var held []balance.Held
-		for _, p := range all {
-			held = append(held, balance.Held{Address: p.prefix.Addr(), Device: p.link})
-		}
-		if err := t.cfg.Sharing.Hold(ctx, call.Resource.Name, held); err != nil {
+		if err := t.cfg.Sharing.Hold(ctx, call.Resource.Name, shared(all)); err != nil {
 			return err
 		}
 	}
@@ -285,7 +281,7 @@ func (t *Type) stop(ctx context.Context, call agent.Call) error {
 		return err
 	}
 	if t.cfg.Sharing != nil {
-		t.cfg.Sharing.Release(ctx, call.Resource.Name)
+		t.cfg.Sharing.Release(ctx, call.Resource.Name, shared(places))
 	}
 	var errs []error
 	for _, p := range places {
@@ -302,6 +298,15 @@ func (t *Type) stop(ctx context.Context, call agent.Call) error {
 	}
 	t.cfg.Records.Remove("addresses", call.Resource.Name)
 	return nil
+}
+
+// shared gives the places as the load balancing knows them.
+func shared(places []place) []balance.Held {
+	var out []balance.Held
+	for _, p := range places {
+		out = append(out, balance.Held{Address: p.prefix.Addr(), Device: p.link})
+	}
+	return out
 }
 
 // held returns what the resource may hold on this host.

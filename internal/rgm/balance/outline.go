@@ -49,6 +49,8 @@ type Instance struct {
 type Overrides struct {
 	Taking  map[cluster.ResourceName][]Held // about to be taken
 	Leaving map[cluster.ResourceName]bool   // about to be given up: not to be answered for any more
+	// Lingering were given up a moment ago. Machines that have not yet heard of it still send here, and what they send goes on to where it belongs.
+	Lingering map[cluster.ResourceName][]Held
 }
 
 // Look makes the outline of a node.
@@ -69,9 +71,13 @@ func Look(s model.State, self cluster.NodeName, o Overrides) Outline {
 			share.Everybody = append(share.Everybody, addrs...)
 			holds, answers := holds(s, a, self)
 			taking, takes := o.Taking[a.Name]
-			if takes {
+			lingering, lingers := o.Lingering[a.Name]
+			switch {
+			case takes:
 				share.Held = append(share.Held, taking...)
-			} else if holds {
+			case lingers:
+				share.Held = append(share.Held, lingering...)
+			case holds:
 				for _, x := range addrs {
 					share.Held = append(share.Held, Held{Address: x})
 				}
