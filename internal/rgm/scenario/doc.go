@@ -18,7 +18,8 @@
 //	    expect: {db: n1, web: n1}
 //	    why: {web: {n1: with-target}}         # reasons for and against nodes, when it was decided or afterwards; "": for being offline
 //
-// A group is expected on a node, on [several, nodes], or offline; reasons that its notes have to name follow in brackets: offline (no-room).
+// A group is expected on a node, on [several, nodes], or offline; reasons that its notes have to name follow in brackets: offline (no-room). blocked stands for a group
+// that waits for one of its RG_dependencies.
 //
 // # Events
 //

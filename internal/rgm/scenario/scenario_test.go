@@ -14,6 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
 )
 
@@ -231,6 +233,11 @@ func (w *world) compare(want map[cluster.GroupName]expectation) string {
 		var named []string
 		for _, n := range w.assignment(g.Name).Notes {
 			named = append(named, n.Name)
+		}
+		for _, i := range check.Instances(w.s, g.Name) {
+			if i.State == model.GroupPendingOnlineBlocked {
+				named = append(named, "blocked")
+			}
 		}
 		lacks := slices.ContainsFunc(e.reasons, func(r string) bool { return !slices.Contains(named, r) })
 		if !slices.Equal(e.nodes, at) || lacks {

@@ -181,10 +181,15 @@ func (w *world) step(at spot, a model.Assignment, life cluster.Incarnation, i mo
 		if on && (i.Plea == nil || i.Plea.Kind == model.PleaGiveover) {
 			i.State, i.Restart, i.Plea = model.GroupPendingOnline, a.Restart, nil
 		}
-	case model.GroupPendingOnline:
+	case model.GroupPendingOnline, model.GroupPendingOnlineBlocked:
+		before := w.before(at.group)
 		switch {
 		case !on:
 			i.State = model.GroupPendingOffline
+		case before != "":
+			i.State, i.BlockedOn = model.GroupPendingOnlineBlocked, string(before)
+		case i.State == model.GroupPendingOnlineBlocked:
+			i.State, i.BlockedOn = model.GroupPendingOnline, ""
 		case w.broken[at]:
 			i.State = model.GroupOffline
 			i.Plea = &model.Plea{Kind: model.PleaStartFailed, Resource: cluster.ResourceName(at.group + "-rs"), Version: a.Version, Why: "its Start failed", At: w.s.Now}
@@ -202,6 +207,20 @@ func (w *world) step(at spot, a model.Assignment, life cluster.Incarnation, i mo
 		}
 	}
 	return i
+}
+
+// before is a group that has to be online anywhere before this one comes up; "" if there is none.
+func (w *world) before(name cluster.GroupName) cluster.GroupName {
+	g, err := w.group(name)
+	if err != nil {
+		return ""
+	}
+	for _, d := range g.Dependencies {
+		if len(w.on(d)) == 0 {
+			return d
+		}
+	}
+	return ""
 }
 
 // on are the nodes where a group is online.
