@@ -100,7 +100,7 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	var ids []string
 	var paths []string
 	for _, s := range all {
-		ps := pageSection{ID: s.name, Title: heading(s.name, lang), Plots: d.plots(s.name), Tables: tables(rows, s.name, lang)}
+		ps := pageSection{ID: s.name, Title: heading(s.name, lang), Plots: d.pictures(s.name), Tables: tables(rows, s.name, lang)}
 		ps.Formulas, ps.Inputs, ps.Sources = s.traced("formulas"), s.traced("inputs"), s.traced("sources")
 		for _, n := range r.Notes {
 			if n.Section == s.name {

@@ -8,13 +8,25 @@ import (
 	"redoubt/assess/report/chart"
 )
 
+// plot is something to draw: one of the shapes of package chart.
+type plot interface{ SVG() string }
+
 // drawn is a plot as a part of the page. Package chart escapes every text that it draws.
 func drawn(svg string) template.HTML {
 	return template.HTML(svg) //nolint:gosec // see above
 }
 
+// pictures are the plots of a section as parts of the page.
+func (d drawing) pictures(section string) []template.HTML {
+	var out []template.HTML
+	for _, p := range d.plots(section) {
+		out = append(out, drawn(p.SVG()))
+	}
+	return out
+}
+
 // plots are those of a section.
-func (d drawing) plots(section string) []template.HTML {
+func (d drawing) plots(section string) []plot {
 	switch section {
 	case "ibm":
 		return d.ibmPlots()
@@ -41,26 +53,26 @@ func (d drawing) head(id, title, alt string) chart.Head {
 }
 
 // bars of amounts, the largest first.
-func (d drawing) amounts(id string, names []string, values []float64) template.HTML {
+func (d drawing) amounts(id string, names []string, values []float64) plot {
 	p := chart.Bars{Head: d.head(id, d.w("share_title"), d.w("share_alt")), X: d.w("loss_axis", d.r.Currency)}
 	for i, n := range names {
 		p.Bars = append(p.Bars, chart.Bar{Name: d.title(n), To: values[i]})
 	}
 	slices.SortStableFunc(p.Bars, func(a, b chart.Bar) int { return compare(&b.To, &a.To) })
-	return drawn(p.SVG())
+	return p
 }
 
-func (d drawing) ibmPlots() []template.HTML {
+func (d drawing) ibmPlots() []plot {
 	var names []string
 	var values []float64
 	for _, t := range d.r.IBM.Threats {
 		names, values = append(names, t.Name), append(values, t.R)
 	}
-	return []template.HTML{d.amounts("ibm", names, values)}
+	return []plot{d.amounts("ibm", names, values)}
 }
 
-func (d drawing) optimumPlots() []template.HTML {
-	var out []template.HTML
+func (d drawing) optimumPlots() []plot {
+	var out []plot
 	if c := d.r.Optimum.Continuous; c != nil {
 		var loss, total, cost []chart.Point
 		for _, p := range c.Points {
@@ -79,7 +91,7 @@ func (d drawing) optimumPlots() []template.HTML {
 		if x := c.Crossing; x != nil {
 			p.Marks = append(p.Marks, chart.Mark{Point: chart.Point{X: x.C, Y: x.C}, Name: d.w("crossing") + ": " + d.money(x.C), Colour: 1})
 		}
-		out = append(out, drawn(p.SVG()))
+		out = append(out, p)
 	}
 	if m := d.r.Optimum.Measures; m != nil && len(m.Front) > 1 {
 		var front []chart.Point
@@ -91,7 +103,7 @@ func (d drawing) optimumPlots() []template.HTML {
 			Curves: []chart.Curve{{Name: d.w("front"), Points: front, Stairs: true}},
 			Marks:  []chart.Mark{{Point: chart.Point{X: m.Cost, Y: m.Residual}, Name: d.w("chosen"), Colour: 1}},
 		}
-		out = append(out, drawn(p.SVG()))
+		out = append(out, p)
 	}
 	return out
 }

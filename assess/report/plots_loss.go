@@ -1,7 +1,6 @@
 package report
 
 import (
-	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -31,8 +30,8 @@ func points[T row](rows []T, y int) []chart.Point {
 }
 
 // dynamicsPlots show for the first threats what is thought of their frequency before and after the observations; those that were observed come first.
-func (d drawing) dynamicsPlots() []template.HTML {
-	var out []template.HTML
+func (d drawing) dynamicsPlots() []plot {
+	var out []plot
 	for _, observed := range []bool{true, false} {
 		for i, t := range d.r.Dynamics.Threats {
 			f := t.Frequency
@@ -49,7 +48,7 @@ func (d drawing) dynamicsPlots() []template.HTML {
 			} else {
 				p.Curves = append(p.Curves, chart.Curve{Name: d.w("prior"), Points: lower(points(f.Density, 1), p.Curves[0].Points), Colour: 1, Dashed: true})
 			}
-			out = append(out, drawn(p.SVG()))
+			out = append(out, p)
 		}
 	}
 	return out
@@ -65,11 +64,11 @@ func lower(points, other []chart.Point) []chart.Point {
 }
 
 // lossPlots are the exceedance curve, the threats' shares and what the expected loss is sensitive to.
-func (d drawing) lossPlots() []template.HTML {
+func (d drawing) lossPlots() []plot {
 	v := d.r.Losses
-	var out []template.HTML
+	var out []plot
 	if v.Total != nil && len(v.Total.Exceedance) > 1 {
-		out = append(out, drawn(d.exceedance().SVG()))
+		out = append(out, d.exceedance())
 	}
 	var names []string
 	var means []float64
@@ -82,7 +81,7 @@ func (d drawing) lossPlots() []template.HTML {
 		out = append(out, d.amounts("losses", names, means))
 	}
 	if p, ok := d.tornado(); ok {
-		out = append(out, drawn(p.SVG()))
+		out = append(out, p)
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -32,7 +31,7 @@ func (n *numbered) of(name string) int {
 }
 
 // coveragePlots is the graph of threats, means and objects. What is open comes first, and goes through a node that says so.
-func (d drawing) coveragePlots() []template.HTML {
+func (d drawing) coveragePlots() []plot {
 	if len(d.r.Coverage.Graph) == 0 {
 		return nil
 	}
@@ -89,7 +88,7 @@ func (d drawing) coveragePlots() []template.HTML {
 	for _, k := range rightOrder {
 		p.Links[1] = append(p.Links[1], chart.Link{From: k[0], To: k[1], Bad: right[k], Hint: p.Nodes[1][k[0]].Name + " – " + p.Nodes[2][k[1]].Name})
 	}
-	return []template.HTML{drawn(p.SVG())}
+	return []plot{p}
 }
 
 // order puts what is false first.
@@ -104,9 +103,9 @@ func order(a, b bool) int {
 }
 
 // vulnerabilityPlots are the map of components by zone, and that of components by violator.
-func (d drawing) vulnerabilityPlots() []template.HTML {
+func (d drawing) vulnerabilityPlots() []plot {
 	v := d.r.Vulnerability
-	var out []template.HTML
+	var out []plot
 	if len(v.Zones) > 0 {
 		p := chart.Heat{Head: d.head("zones", d.w("heat_title"), d.w("heat_alt"))}
 		for l := range v.Zones[0].P {
@@ -120,7 +119,7 @@ func (d drawing) vulnerabilityPlots() []template.HTML {
 			p.Rows = append(p.Rows, d.component(z.Component))
 			p.Cells = append(p.Cells, z.P)
 		}
-		out = append(out, drawn(p.SVG()))
+		out = append(out, p)
 	}
 	if len(v.Base) > 0 {
 		var rows, columns numbered
@@ -142,7 +141,7 @@ func (d drawing) vulnerabilityPlots() []template.HTML {
 			}
 			p.Cells = append(p.Cells, line)
 		}
-		out = append(out, drawn(p.SVG()))
+		out = append(out, p)
 	}
 	return out
 }
@@ -159,9 +158,9 @@ func (d drawing) component(name string) string {
 }
 
 // gamePlots are the best answers of both sides, and the strategies of games in normal form.
-func (d drawing) gamePlots() []template.HTML {
+func (d drawing) gamePlots() []plot {
 	v := d.r.Game
-	var out []template.HTML
+	var out []plot
 	if r := v.Responses; r != nil {
 		p := chart.Curves{
 			Head: d.head("responses", d.w("response_title"), d.w("response_alt")), X: d.w("defence_axis"), Y: d.w("attack_axis"),
@@ -175,7 +174,7 @@ func (d drawing) gamePlots() []template.HTML {
 				p.Marks = append(p.Marks, chart.Mark{Point: chart.Point{X: m.play.Y, Y: m.play.X}, Name: d.w(m.key), Colour: 2 + i})
 			}
 		}
-		out = append(out, drawn(p.SVG()))
+		out = append(out, p)
 	}
 	mixed := func(id string, attacker, defender []assess.GameShare) {
 		p := chart.Bars{Head: d.head(id, d.w("mix_title"), d.w("mix_alt")), X: d.w("probability_axis")}
@@ -186,7 +185,7 @@ func (d drawing) gamePlots() []template.HTML {
 			p.Bars = append(p.Bars, chart.Bar{Name: x.Strategy, To: x.Probability})
 		}
 		if len(p.Bars) > 0 {
-			out = append(out, drawn(p.SVG()))
+			out = append(out, p)
 		}
 	}
 	if v.Mixed != nil {
@@ -212,7 +211,7 @@ func flipped(points []chart.Point) []chart.Point {
 }
 
 // codesPlots is who reaches what by the codes, and what of that is not permitted.
-func (d drawing) codesPlots() []template.HTML {
+func (d drawing) codesPlots() []plot {
 	c := d.r.Codes
 	if c.Matrix == nil || len(c.Matrix.Rows) == 0 {
 		return nil
@@ -233,7 +232,7 @@ func (d drawing) codesPlots() []template.HTML {
 			return kind, m.Subjects[i] + " → " + m.Objects[j] + ": " + d.w(what)
 		},
 	}
-	return []template.HTML{drawn(p.SVG())}
+	return []plot{p}
 }
 
 // coded are names with their codes.

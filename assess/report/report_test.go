@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/csv"
@@ -9,6 +10,8 @@ import (
 	"errors"
 	"html"
 	"io"
+	"io/fs"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -340,6 +343,66 @@ func TestWorkbook(t *testing.T) {
 	}
 	if len(rows) < 4 || rows[0][2] != "figure" {
 		t.Errorf("sheet ibm: %q", rows[:min(3, len(rows))])
+	}
+}
+
+// TestWorkbookPlots: each curve and bar plot of the page is a chart of the workbook, and its numbers are those of the report.
+func TestWorkbookPlots(t *testing.T) {
+	r, m := example(t)
+	text := write(t, report.XLSX, r, m, "ru")
+	z, err := zip.NewReader(strings.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	charts := map[string]int{}
+	for _, f := range z.File {
+		if !strings.HasPrefix(f.Name, "xl/charts/chart") {
+			continue
+		}
+		b, err := fs.ReadFile(z, f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"scatterChart", "barChart", "logBase", "Вероятность превышения потерь"} {
+			if strings.Contains(string(b), "<"+kind) || strings.Contains(string(b), ">"+kind) {
+				charts[kind]++
+			}
+		}
+	}
+	page := write(t, report.HTML, r, m, "ru")
+	if lines := strings.Count(page, `class="curve`); charts["scatterChart"] < 4 || charts["barChart"] < 3 || charts["logBase"] == 0 || charts["Вероятность превышения потерь"] != 1 || lines == 0 {
+		t.Errorf("charts %v", charts)
+	}
+	book, err := excelize.OpenReader(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns, err := book.GetCols("plot data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(columns, func(c []string) bool { return c[0] == "сейчас" })
+	if i < 1 {
+		t.Fatal("the exceedance curve has no numbers")
+	}
+	found, all := 0, 0
+	for k, x := range columns[i-1][1:] {
+		if x != "" {
+			all++
+		}
+		for _, e := range r.Losses.Total.Exceedance {
+			if v, _ := strconv.ParseFloat(x, 64); math.Abs(v-e[0]) <= 1e-9*e[0] && columns[i][k+1] != "" {
+				if p, _ := strconv.ParseFloat(columns[i][k+1], 64); math.Abs(p-e[1]) < 1e-12 {
+					found++
+				}
+			}
+		}
+	}
+	if found < 20 || found != all {
+		t.Errorf("%d of %d points of the curve are those of the report", found, all)
+	}
+	if v, err := book.GetCellValue("plots", "A1"); err != nil || v != "" {
+		t.Error("the first chart is not at the top", v, err)
 	}
 }
 

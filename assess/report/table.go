@@ -55,7 +55,7 @@ func harmless(s string) string {
 // Bounds of a workbook's sheet: those of the format, less the head.
 const maxSheetRows = 1_048_575
 
-// XLSX writes a workbook: a sheet for each section, one with the notes, and one that says what was assessed.
+// XLSX writes a workbook: a sheet for each section, one with the notes, one that says what was assessed, one with the plots and one with the numbers that they draw.
 func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	rows, err := Rows(r)
 	if err != nil {
@@ -78,7 +78,9 @@ func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	if err := sheets.add("about", []string{"what", "value"}, about); err != nil {
 		return err
 	}
+	var names []string
 	for len(rows) > 0 {
+		names = append(names, rows[0].Section)
 		end := slices.IndexFunc(rows, func(x Row) bool { return x.Section != rows[0].Section })
 		if end < 0 {
 			end = len(rows)
@@ -99,6 +101,9 @@ func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	}
 	if err := sheets.add("notes", []string{"section", "path", "text"}, notes); err != nil {
 		return err
+	}
+	if err := sheets.plots(drawing{r: r, m: m, lang: language(lang), titles: titles(m)}, names); err != nil {
+		return fmt.Errorf("make the workbook: %w", err)
 	}
 	if err := book.DeleteSheet("Sheet1"); err != nil {
 		return fmt.Errorf("make the workbook: %w", err)
