@@ -173,8 +173,10 @@ func (w *world) command(verb string, name cluster.GroupName, nodes []cluster.Nod
 			return ps.Err()
 		}
 		changed, ps := check.SetGroup(w.s, *g, parsed)
+		if len(ps) > 0 {
+			return ps.Err()
+		}
 		*g = changed
-		return ps.Err()
 	case "delete":
 		w.s.Groups = slices.DeleteFunc(slices.Clone(w.s.Groups), func(x model.Group) bool { return x.Name == name })
 		w.s.Assignments = slices.DeleteFunc(slices.Clone(w.s.Assignments), func(x model.Assignment) bool { return x.Group == name })
