@@ -102,6 +102,15 @@ type NodeState struct {
 	EvacuatedUntil     *time.Time   `json:"evacuatedUntil,omitempty"`
 	CertificateExpires *time.Time   `json:"certificateExpires,omitempty"`
 	FenceAgent         string       `json:"fenceAgent,omitempty"`
+	Loads              []NodeLoad   `json:"loads,omitempty"` // of each kind that the node limits or a group there has
+}
+
+// NodeLoad is one kind of load on a node. Soft and Hard are its limits, absent where there are none.
+type NodeLoad struct {
+	Name string `json:"name"`
+	Load int64  `json:"load"` // of the groups that are there, or still leave
+	Soft *int64 `json:"soft,omitempty"`
+	Hard *int64 `json:"hard,omitempty"`
 }
 
 // PathStatus is one interconnect path from the answering node to another.

@@ -126,6 +126,26 @@ func planned(l look, p v1.PlanReport, verbose bool) string {
 	return b.String()
 }
 
+// loads sets out what nodes carry; "" when nothing is limited and nothing has a load.
+func (l look) loads(nodes []v1.NodeState) string {
+	var rows [][]string
+	for _, n := range nodes {
+		for _, x := range n.Loads {
+			load := strconv.FormatInt(x.Load, 10)
+			if x.Hard != nil && x.Load > *x.Hard {
+				load = l.paint(bad, load)
+			} else if x.Soft != nil && x.Load > *x.Soft {
+				load = l.paint(working, load)
+			}
+			rows = append(rows, []string{n.Name, x.Name, load, limit(x.Soft), limit(x.Hard)})
+		}
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	return "\n" + l.grid("", []string{"Node Name", "Load", "Now", "Soft Limit", "Hard Limit"}, rows)
+}
+
 func limit(n *int64) string {
 	if n == nil {
 		return "unlimited"

@@ -60,7 +60,7 @@ type setter func(l look, answer json.RawMessage, verbose bool) (string, error)
 // setters are the answers that have a form of their own.
 var setters = map[string]setter{
 	"cluster status": set(func(l look, s v1.Status, _ bool) string { return l.report(&s) }),
-	"node status":    set(func(l look, s []v1.NodeState, _ bool) string { return l.nodes("", s) }),
+	"node status":    set(func(l look, s []v1.NodeState, _ bool) string { return l.nodes("", s) + l.loads(s) }),
 	"group status": set(func(l look, s []v1.GroupState, verbose bool) string {
 		return l.groups("", s) + l.notes("", s, verbose)
 	}),

@@ -28,6 +28,11 @@ func TestPlacement(t *testing.T) {
 		w.is("app", "n1:ONLINE n2:OFFLINE n3:OFFLINE")
 		w.is("batch", "n1:OFFLINE n2:ONLINE n3:OFFLINE")
 
+		states := ok[[]v1.NodeState](t)(c.NodeStatus(w.ctx, root, v1.NodeStatus{Names: []string{"n1"}}))
+		if l := states[0].Loads; len(l) != 1 || l[0].Name != "mem" || l[0].Load != 6 || *l[0].Soft != 6 || *l[0].Hard != 8 {
+			t.Errorf("what n1 carries: %+v", l)
+		}
+
 		// The target takes its source along.
 		res(c.GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: []string{"db"}, Node: []string{"n3"}}))
 		w.is("db", "n1:OFFLINE n2:OFFLINE n3:ONLINE")

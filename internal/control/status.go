@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -183,6 +184,34 @@ func (c *Control) nodeState(r *Running, v view, n model.NodeState) v1.NodeState 
 	if k, ok := c.facts.get(n.Name); ok && !k.facts.CertificateExpires.IsZero() {
 		at := k.facts.CertificateExpires
 		out.CertificateExpires = &at
+	}
+	out.Loads = v.loads(n)
+	return out
+}
+
+// loads is what a node carries of each kind of load, sorted by name.
+func (v view) loads(n model.NodeState) []v1.NodeLoad {
+	sums := map[string]int64{}
+	for _, l := range n.LoadLimits {
+		sums[l.Name] = 0
+	}
+	for _, g := range v.state.Groups {
+		a := v.assignment(g.Name)
+		if slices.ContainsFunc(slices.Concat(a.Targets, a.Leaving), func(t model.Target) bool { return t.Node == n.Name && t.Incarnation == n.Incarnation }) {
+			for _, f := range g.LoadFactors {
+				sums[f.Name] += f.Load
+			}
+		}
+	}
+	var out []v1.NodeLoad
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		l := v1.NodeLoad{Name: name, Load: sums[name]}
+		for _, x := range n.LoadLimits {
+			if x.Name == name {
+				l.Soft, l.Hard = limited(x.Soft), limited(x.Hard)
+			}
+		}
+		out = append(out, l)
 	}
 	return out
 }
