@@ -160,9 +160,9 @@ func expected(of words) (e expectation) {
 	return e
 }
 
-func (e expectation) String() string { return place(e.nodes, e.reasons) }
+func (e expectation) String() string { return placed(e.nodes, e.reasons) }
 
-func place(nodes []cluster.NodeName, reasons []string) string {
+func placed(nodes []cluster.NodeName, reasons []string) string {
 	text := "offline"
 	if len(nodes) > 0 {
 		parts := make([]string, len(nodes))
@@ -184,14 +184,14 @@ func (f file) tell(pace pace) error {
 		return err
 	}
 	w.pace = pace
-	placed := map[cluster.GroupName]expectation{}
+	before := map[cluster.GroupName]expectation{}
 	for _, g := range w.s.Groups {
-		placed[g.Name] = expectation{nodes: w.on(g.Name)}
+		before[g.Name] = expectation{nodes: w.on(g.Name)}
 	}
 	if err := w.settle(); err != nil {
 		return fmt.Errorf("before anything happened: %w", err)
 	}
-	if diff := w.compare(placed); diff != "" {
+	if diff := w.compare(before); diff != "" {
 		return fmt.Errorf("before anything happened the groups are not at rest where they run:\n%s", diff)
 	}
 	for i, h := range f.Events {
@@ -209,7 +209,7 @@ func (f file) tell(pace pace) error {
 		}
 		now := map[cluster.GroupName]expectation{}
 		for _, g := range w.s.Groups {
-			now[g.Name] = expectation{nodes: placed[g.Name].nodes}
+			now[g.Name] = expectation{nodes: before[g.Name].nodes}
 		}
 		for g, e := range h.Expect {
 			if _, err := w.group(cluster.GroupName(g)); err != nil {
@@ -220,7 +220,7 @@ func (f file) tell(pace pace) error {
 		if diff := w.compare(now) + w.given.lacking(w, h.Why); diff != "" {
 			return fail("not as expected:\n%s  ordered on the way:\n    %s", diff, strings.Join(w.told, "\n    "))
 		}
-		placed = now
+		before = now
 	}
 	return nil
 }
@@ -241,7 +241,7 @@ func (w *world) compare(want map[cluster.GroupName]expectation) string {
 		}
 		lacks := slices.ContainsFunc(e.reasons, func(r string) bool { return !slices.Contains(named, r) })
 		if !slices.Equal(e.nodes, at) || lacks {
-			fmt.Fprintf(&b, "  %s: expected %s, came %s\n", g.Name, e, place(at, named))
+			fmt.Fprintf(&b, "  %s: expected %s, came %s\n", g.Name, e, placed(at, named))
 			b.WriteString(w.because(g.Name))
 		}
 	}

@@ -256,6 +256,11 @@ func (w *world) alive(t model.Target) bool {
 	return slices.ContainsFunc(w.s.Nodes, func(n model.NodeState) bool { return n.Member && n.Name == t.Node && n.Incarnation == t.Incarnation })
 }
 
+// stuck reports whether a stop of a group has failed on a node.
+func (w *world) stuck(at spot) bool {
+	return slices.ContainsFunc(w.s.Instances, func(i model.Instance) bool { return i.Group == at.group && i.Node == at.node && i.State == model.GroupErrorStopFailed })
+}
+
 // ordered reports whether a group is ordered online on a node.
 func (w *world) ordered(g cluster.GroupName, n cluster.NodeName) bool {
 	return slices.ContainsFunc(w.assignment(g).Targets, func(t model.Target) bool { return t.Node == n })
@@ -390,8 +395,8 @@ func (w *world) breaches(rest bool) (out []breach) {
 					found(law, "groups %s and %s both run on %s in spite of --", g.Name, a.Target, n)
 				}
 				// While both start or stop, one may be a step ahead; what counts is that the source is not told to run where its target is not.
-				// A suspended group stays as it is.
-				if a.Kind.Strong() && !there && !g.Suspended && (rest || w.ordered(g.Name, n) && !w.ordered(a.Target, n)) {
+				// A suspended group stays as it is, and so does one that can not be stopped.
+				if a.Kind.Strong() && !there && !g.Suspended && !w.stuck(spot{g.Name, n}) && (rest || w.ordered(g.Name, n) && !w.ordered(a.Target, n)) {
 					found(law, "group %s runs on %s without %s in spite of %s", g.Name, n, a.Target, a.Kind)
 				}
 			}
