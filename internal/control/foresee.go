@@ -69,7 +69,7 @@ func foreseen(v view, then model.State, look *order.View) v1.PlanReport {
 					l.Soft, l.Hard = limited(limit.Soft), limited(limit.Hard)
 				}
 			}
-			for g, x := range look.Problem.Groups {
+			for g, x := range look.Groups() {
 				if k >= len(x.Loads) {
 					continue
 				}
@@ -84,7 +84,7 @@ func foreseen(v view, then model.State, look *order.View) v1.PlanReport {
 		}
 		nodes[n.Name] = p
 	}
-	for i, g := range look.Problem.Groups {
+	for i, g := range look.Groups() {
 		now := targetNodes(v.assignment(cluster.GroupName(g.Name)))
 		p := v1.PlannedGroup{Group: g.Name, Now: words(now), Then: words(look.Wanted(i))}
 		slices.Sort(p.Then)

@@ -108,7 +108,7 @@ func consequences(before, after model.State) (lost []string, moved []string) {
 	if was.Err == nil && is.Err != nil {
 		return []string{is.Err.Error()}, nil
 	}
-	for i, g := range is.Problem.Groups {
+	for i, g := range is.Groups() {
 		j, known := was.Of(cluster.GroupName(g.Name))
 		switch {
 		case !known || g.Off || is.Err != nil || len(was.Wanted(j)) == 0:
@@ -164,7 +164,7 @@ func (d *draft) fulfillable(wants []model.Want) error {
 
 // displaces refuses a request that would leave a group of the same or a higher priority without a node, other than those of the request itself.
 func displaces(was, is *order.View, asked int, wants []model.Want) error {
-	for i, g := range is.Problem.Groups {
+	for i, g := range is.Groups() {
 		j, known := was.Of(cluster.GroupName(g.Name))
 		if !known || i == asked || slices.ContainsFunc(wants, func(w model.Want) bool { return string(w.Group) == g.Name }) {
 			continue

@@ -92,7 +92,45 @@ func (v *View) problem(s *model.State) plan.Problem {
 			}
 		}
 	}
+	for i, x := range v.planners {
+		for _, n := range x.stuck() {
+			if at := number[n]; !slices.Contains(p.Groups[i].Current, at) {
+				p.Groups = remain(p.Groups, i, at, string(n))
+			}
+		}
+	}
 	return p
+}
+
+// remain adds what is left of a group on a node where its stop failed, as a group of its own that does not move: it takes its load, and keeps those away that may not
+// share the node with it, until somebody clears it.
+func remain(groups []plan.Group, of, node int, name string) []plan.Group {
+	g := &groups[of]
+	rest := plan.Group{
+		Name: g.Name + ", whose stop failed on " + name + ",", Suspended: true, Priority: g.Priority, Desired: 1, Maximum: 1, Nodelist: []int{node}, Current: []int{node}, Loads: g.Loads,
+	}
+	for _, a := range g.Affinities {
+		if a.Kind == plan.Forbid {
+			rest.Affinities = append(rest.Affinities, a)
+		}
+	}
+	for i := range groups {
+		if i != of && slices.Contains(groups[i].Affinities, plan.Affinity{Kind: plan.Forbid, Target: of}) {
+			groups[i].Affinities = append(groups[i].Affinities, plan.Affinity{Kind: plan.Forbid, Target: len(groups)})
+		}
+	}
+	return append(groups, rest)
+}
+
+// stuck are the living nodes on which a stop of the group failed.
+func (p *planner) stuck() []cluster.NodeName {
+	var out []cluster.NodeName
+	for _, i := range p.in.instances[p.g.Name] {
+		if i.State == model.GroupErrorStopFailed && p.in.live[target(i)] {
+			out = append(out, i.Node)
+		}
+	}
+	return out
 }
 
 var affinityKinds = map[model.AffinityKind]plan.Kind{
@@ -260,6 +298,9 @@ func (p *planner) explain(r plan.Result, i int) {
 		p.note("", string(left.Reason), left.Text)
 	}
 }
+
+// Groups are the groups of the state as the planner of places sees them. Behind them the problem may hold what is left of groups whose stop failed.
+func (v *View) Groups() []plan.Group { return v.Problem.Groups[:len(v.planners)] }
 
 // Of gives the number of a group in the problem and its result, and whether there is one.
 func (v *View) Of(name cluster.GroupName) (int, bool) {
