@@ -159,7 +159,27 @@ func (w *World) configuration(nodes int) map[string]any {
 	resource(farm, "farm", "plain")
 	lone := group("lone", 1)
 	resource(lone, "lone", "plain")
+	for range 2 {
+		w.across(conf)
+	}
 	return conf
+}
+
+// across makes, sometimes, a resource depend on one of a group that was there before its own: so there is no circle.
+func (w *World) across(conf map[string]any) {
+	kinds := []model.DependencyKind{model.DependStrong, model.DependWeak, model.DependRestart, model.DependRestart, model.DependOfflineRestart}
+	qualifiers := []string{"", "", model.AnyNode, model.LocalNode, "@n2"}
+	place := func(r model.Resource) int {
+		return slices.IndexFunc(w.op.groups, func(g model.Group) bool { return g.Name == r.Group })
+	}
+	from, on := w.rng.IntN(len(w.op.resources)), w.op.resources[w.rng.IntN(len(w.op.resources))]
+	r := &w.op.resources[from]
+	if w.chance(500) || place(on) >= place(*r) || slices.ContainsFunc(r.Dependencies, func(d model.Dependency) bool { return d.On == on.Name }) {
+		return
+	}
+	d := model.Dependency{On: on.Name, Kind: kinds[w.rng.IntN(len(kinds))], Qualifier: qualifiers[w.rng.IntN(len(qualifiers))]}
+	r.Dependencies = append(slices.Clone(r.Dependencies), d)
+	conf[confdb.KeyResource(r.Name)] = stored(confdb.KindResource, *r)
 }
 
 // bind gives a group a load, a priority and, sometimes, ties to a group that is there already.

@@ -96,8 +96,9 @@ func (w *World) checkOrder(n *node, in life.Input, a life.Run) {
 	for _, r := range in.Resources {
 		for _, dep := range r.Dependencies {
 			p, on := n.procs[r.Name], n.procs[dep.On]
+			own := slices.ContainsFunc(in.Resources, func(o model.Resource) bool { return o.Name == dep.On })
 			switch {
-			case dep.Kind == model.DependWeak:
+			case dep.Kind == model.DependWeak || !own:
 			case a.Method == model.MethodStart && r.Name == a.Resource && (on == nil || !on.up):
 				w.violated("I4", "%s starts on %s before %s is up", r.Name, n.name, dep.On)
 			case a.Method == model.MethodStop && leaves && dep.On == a.Resource && p != nil && p.up:
@@ -251,7 +252,7 @@ func (w *World) unsettledGroups(snap engine.Snapshot, view membership.View, now 
 				if i >= 0 {
 					state = snap.State.Instances[i].State + " " + model.GroupState(snap.State.Instances[i].BlockedOn)
 				}
-				if i >= 0 && snap.State.Instances[i].State == model.GroupPendingOnlineBlocked && awaits(g, snap.State) {
+				if i >= 0 && snap.State.Instances[i].State == model.GroupPendingOnlineBlocked && awaits(g, n.name, snap.State) {
 					continue
 				}
 				return fmt.Sprintf("group %s on %s is %s", g.Name, n.name, state)
@@ -271,7 +272,31 @@ func tied(g model.Group, s model.State) bool {
 	})
 }
 
-// awaits reports whether a group needs one that is ordered nowhere.
-func awaits(g model.Group, s model.State) bool {
-	return slices.ContainsFunc(s.Assignments, func(a model.Assignment) bool { return len(a.Targets) == 0 && slices.Contains(g.Dependencies, a.Group) })
+// awaits reports whether a group needs, on a node, another that is not ordered where it has to be, or that awaits another in turn.
+func awaits(g model.Group, n cluster.NodeName, s model.State) bool {
+	missing := func(name cluster.GroupName, local bool) bool {
+		o := slices.IndexFunc(s.Groups, func(o model.Group) bool { return o.Name == name })
+		a := slices.IndexFunc(s.Assignments, func(a model.Assignment) bool { return a.Group == name })
+		if o < 0 || a < 0 {
+			return true
+		}
+		return !slices.ContainsFunc(s.Assignments[a].Targets, func(t model.Target) bool {
+			return (!local || t.Node == n) && !awaits(s.Groups[o], t.Node, s)
+		})
+	}
+	for _, d := range g.Dependencies {
+		if missing(d, false) {
+			return true
+		}
+	}
+	for _, r := range s.Resources {
+		for _, d := range r.Dependencies {
+			on := slices.IndexFunc(s.Resources, func(o model.Resource) bool { return o.Name == d.On })
+			if r.Group == g.Name && on >= 0 && s.Resources[on].Group != g.Name && d.Kind != model.DependWeak && d.AppliesOn(n) &&
+				missing(s.Resources[on].Group, d.Local(g, s.Resources[on].Group)) {
+				return true
+			}
+		}
+	}
+	return false
 }
