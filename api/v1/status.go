@@ -164,4 +164,13 @@ type ResourceNode struct {
 	Restarts  int        `json:"restarts,omitempty"`
 	Enabled   bool       `json:"enabled"`
 	Monitored bool       `json:"monitored"`
+	Share     *Share     `json:"share,omitempty"` // of scalable services
+}
+
+// Share is the part that an instance of a scalable service has in its load. Nodes with no slots get no new connections; Why says why when that is not their weight.
+type Share struct {
+	Slots  int    `json:"slots"`
+	Of     int    `json:"of"`
+	Weight int    `json:"weight"`
+	Why    string `json:"why,omitempty"`
 }

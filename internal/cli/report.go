@@ -269,6 +269,13 @@ func (l look) health(n v1.ResourceNode) string {
 	line := l.state(n.Status)
 	if n.Message != "" {
 		line += " - " + n.Message
+	} else if s := n.Share; s != nil && n.State != "OFFLINE" {
+		switch {
+		case s.Why != "":
+			line += " - takes no new connections: " + s.Why
+		default:
+			line += fmt.Sprintf(" - %d of %d slots, weight %d", s.Slots, s.Of, s.Weight)
+		}
 	}
 	var more []string
 	if !n.Enabled {

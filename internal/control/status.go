@@ -261,6 +261,7 @@ func groupState(v view, g model.Group) v1.GroupState {
 func resourceState(v view, r model.Resource) v1.ResourceState {
 	out := v1.ResourceState{Name: string(r.Name), Group: string(r.Group), Type: string(r.Type)}
 	g, _ := check.Group(v.state, r.Group)
+	shares := sharesOf(v.state, r)
 	for _, n := range g.Nodelist {
 		i, _ := v.instance(r.Group, n)
 		ri := resourceIn(i, r.Name)
@@ -268,6 +269,7 @@ func resourceState(v view, r model.Resource) v1.ResourceState {
 			Node: string(n), State: string(ri.State), Status: string(ri.Status), Message: ri.Message, Restarts: len(ri.Restarts),
 			Enabled: r.EnabledOn(n), Monitored: r.MonitoredOn(n),
 		}
+		rn.Share = shares[n]
 		if !ri.Since.IsZero() {
 			since := ri.Since
 			rn.Since = &since

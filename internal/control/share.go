@@ -1,0 +1,30 @@
+package control
+
+import (
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/balance"
+	"redoubt/internal/rgm/model"
+)
+
+// sharesOf gives the parts that the instances of a scalable resource have in its load, by node; nothing for others.
+func sharesOf(s model.State, r model.Resource) map[cluster.NodeName]*v1.Share {
+	out := map[cluster.NodeName]*v1.Share{}
+	if !balance.Scalable(r) {
+		return out
+	}
+	for _, share := range balance.Look(s, "", balance.Overrides{}).Shares {
+		if share.Name != r.Name {
+			continue
+		}
+		for _, i := range share.Instances {
+			out[i.Node] = &v1.Share{Of: balance.Slots, Weight: i.Weight, Why: i.Why}
+		}
+		for _, i := range share.Dealt() {
+			if i >= 0 {
+				out[share.Instances[i].Node].Slots++
+			}
+		}
+	}
+	return out
+}
