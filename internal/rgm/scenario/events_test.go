@@ -213,6 +213,9 @@ func (w *world) nodeCommand(verb string, words []string) error {
 		}
 		until, words = d, slices.Delete(slices.Clone(words), i, i+2)
 	}
+	if verb != "evacuate" && verb != "set" {
+		return fmt.Errorf("unknown command node %s", verb)
+	}
 	operands, _, settings := command(words)
 	for _, name := range operands {
 		n, err := w.node(cluster.NodeName(name))
@@ -232,8 +235,6 @@ func (w *world) nodeCommand(verb string, words []string) error {
 				return ps.Err()
 			}
 			n.Node = changed
-		default:
-			return fmt.Errorf("unknown command node %s", verb)
 		}
 	}
 	return nil

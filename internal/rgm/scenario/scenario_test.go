@@ -71,11 +71,15 @@ type happening struct {
 }
 
 func read(path string) (file, error) {
-	var f file
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return f, err
+		return file{}, err
 	}
+	return parse(b)
+}
+
+func parse(b []byte) (file, error) {
+	var f file
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&f); err != nil {
@@ -188,7 +192,7 @@ func (f file) tell(pace pace) error {
 	for _, g := range w.s.Groups {
 		before[g.Name] = expectation{nodes: w.on(g.Name)}
 	}
-	if err := w.settle(); err != nil {
+	if err := cmp.Or(w.lawful(nil, true), w.settle()); err != nil {
 		return fmt.Errorf("before anything happened: %w", err)
 	}
 	if diff := w.compare(before); diff != "" {
@@ -327,6 +331,85 @@ func TestStories(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What differs is told as a person wants to read it.
+func TestDifference(t *testing.T) {
+	const story = `
+title: A story that is wrong
+nodes: {n1: "mem@4:8", n2: "mem@4:8", n3: "mem@2:2"}
+groups:
+  db: {Load_factors: mem@3}
+  web: {RG_affinities: ++db, Load_factors: mem@2, Priority: 300}
+  log: {}
+running: {db: n1, web: n1, log: n3}
+events:
+  - event: node n3 dies
+    expect: {log: n1}
+  - event: node n1 dies
+    expect: {db: n2, web: offline (no-room)}
+    why: {db: {n3: hard-limit}}
+`
+	const want = `event 2, "node n1 dies": not as expected:
+  log: expected n1, came n2 (not-member, not-member)
+    n1 not-member: is not a member of the cluster now
+    n3 not-member: is not a member of the cluster now
+    | log: on n2
+    |   n1  + nodelist: number 1 in the nodelist; - not-member: is not in the cluster
+    | * n2  + runs-here: the group runs here; + nodelist: number 2 in the nodelist
+    |   n3  + nodelist: number 3 in the nodelist; - not-member: is not in the cluster
+  web: expected offline (no-room), came n2 (not-member, not-member)
+    n1 not-member: is not a member of the cluster now
+    n3 not-member: is not a member of the cluster now
+    | web: on n2
+    |   n1  + nodelist: number 1 in the nodelist; - not-member: is not in the cluster; - target-elsewhere: ++db runs on n2
+    | * n2  + runs-here: the group runs here; + with-target: ++db runs here; + nodelist: number 2 in the nodelist; - soft-limit: mem is 5 with the group, above the soft limit 4
+    |   n3  + nodelist: number 3 in the nodelist; - not-member: is not in the cluster; - target-elsewhere: ++db runs on n2
+  ordered on the way:
+    db: lost n1
+    log: lost n1
+    web: lost n1
+    db: starts on n2
+    log: starts on n2
+    web: starts on n2`
+	f, err := parse([]byte(story))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.tell(nil); err == nil || err.Error() != want {
+		t.Errorf("told\n%v\nwant\n%s", err, want)
+	}
+}
+
+// A story that is not well written is refused.
+func TestStoriesThatAreNone(t *testing.T) {
+	const head = "title: t\nnodes: {n1: , n2: }\ngroups: {a: {}}\nrunning: {a: n1}\nevents:\n"
+	for text, want := range map[string]string{
+		"title: t\n":                                                            "has a title, nodes, groups and events",
+		head + "  - evnt: node n1 dies\n":                                       "not found",
+		head + "  - event: {a: b}\n":                                            "want a word",
+		head + "  - event: the sun goes down\n":                                 "unknown event",
+		head + "  - event: node n9 dies\n":                                      "no node n9",
+		head + "  - event: node n1 explodes\n":                                  "unknown command",
+		head + "  - event: group dance a\n":                                     "unknown command",
+		head + "  - event: group online b\n":                                    "no group b",
+		head + "  - event: group set a Nodelist=n1,n9\n":                        "not in the cluster",
+		head + "  - event: group set a Load_factors=mem\n":                      "no load factor",
+		head + "  - event: node n1 joins\n":                                     "member already",
+		head + "  - event: a gives n2 up\n":                                     "not online",
+		head + "  - event: a is cleared on n1\n":                                "no stop that failed",
+		head + "  - event: node n1 dies\n    expect: {b: n1}\n":                 "no group b",
+		strings.Replace(head, "{a: n1}", "{a: n9}", 1) + "  - event: x\n":       "no node n9",
+		strings.Replace(head, "{a: n1}", "{a: [n1, n2]}", 1) + "  - event: x\n": "Maximum_primaries",
+	} {
+		f, err := parse([]byte(text))
+		if err == nil {
+			err = f.tell(nil)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
 	}
 }
 

@@ -258,7 +258,9 @@ func (w *world) alive(t model.Target) bool {
 
 // stuck reports whether a stop of a group has failed on a node.
 func (w *world) stuck(at spot) bool {
-	return slices.ContainsFunc(w.s.Instances, func(i model.Instance) bool { return i.Group == at.group && i.Node == at.node && i.State == model.GroupErrorStopFailed })
+	return slices.ContainsFunc(w.s.Instances, func(i model.Instance) bool {
+		return i.Group == at.group && i.Node == at.node && i.State == model.GroupErrorStopFailed
+	})
 }
 
 // ordered reports whether a group is ordered online on a node.
