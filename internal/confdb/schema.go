@@ -58,6 +58,7 @@ var changes = slices.Concat(
 		{kind: KindNode, path: "loadLimits", since: 2, says: "a load limit of a node"},
 		{kind: KindAssignment, path: "heldAt", since: 2, says: "where an administrator put a group", spare: true},
 		{kind: KindAssignment, path: "overruled", since: 2, says: "an evacuation that was overruled", spare: true},
+		{kind: KindInstance, path: "plea.refused", since: 2, says: "who refused a group by Monitor_check", spare: true},
 		{kind: KindInstance, path: "resources[].starts", since: 2, says: "how often a resource came up", spare: true},
 		{kind: KindInstance, path: "resources[].leaving", since: 2, says: "that a resource is about to go down", spare: true},
 		{kind: KindInstance, path: "resources[].sights", since: 2, says: "what a resource saw of others", spare: true},

@@ -134,22 +134,48 @@ func (q *request) successor(ctx context.Context) (cluster.NodeName, error) {
 	if q.res.FailoverMode == model.FailoverRestartOnly {
 		return "", fault.Errorf(fault.Precondition, "resource %s has Failover_mode RESTART_ONLY: its monitor may not move the group", q.res.Name)
 	}
-	var refusals []error
+	to, refusals := q.search(ctx)
+	switch {
+	case to != "":
+		return to, nil
+	case len(refusals) == 0:
+		return "", fault.Errorf(fault.Precondition, "no other node can run group %s now; see `redoubt group status %s`", q.g.Name, q.g.Name)
+	}
+	errs := []error{fault.Errorf(fault.Precondition, "Monitor_check objects on every node that could run group %s", q.g.Name)}
+	for _, r := range refusals {
+		errs = append(errs, fault.Errorf(fault.Precondition, "%s", r.Why))
+	}
+	return "", together(errs)
+}
+
+// search asks the nodes that the planner would choose, the best first, until one does not object; who did, and why.
+func (q *request) search(ctx context.Context) (to cluster.NodeName, refusals []model.Refusal) {
 	refused := []cluster.NodeName{q.r.Node}
 	for {
 		next := q.next(refused)
 		if next == "" {
-			if len(refusals) == 0 {
-				return "", fault.Errorf(fault.Precondition, "no other node can run group %s now; see `redoubt group status %s`", q.g.Name, q.g.Name)
-			}
-			return "", together(append([]error{fault.Errorf(fault.Precondition, "Monitor_check objects on every node that could run group %s", q.g.Name)}, refusals...))
+			return "", refusals
 		}
 		err := q.monitorCheck(ctx, next)
 		if err == nil {
-			return next, nil
+			return next, refusals
 		}
-		refusals, refused = append(refusals, err), append(refused, next)
+		refusals, refused = append(refusals, model.Refusal{Node: next, Why: err.Error()}), append(refused, next)
 	}
+}
+
+// Refusals asks, before a resource's monitor here has its group moved, the nodes that the planner would choose, the best first, until one does not object by
+// Monitor_check: the nodes that do object, with why.
+func (c *Control) Refusals(ctx context.Context, r *Running, group cluster.GroupName, resource cluster.ResourceName) []model.Refusal {
+	v := c.look(r)
+	res, typ, err := v.ofGroup(string(resource), string(group))
+	if err != nil {
+		return nil // it is not configured any more; what becomes of the group is not for its monitor to say
+	}
+	g, _ := check.Group(v.state, group)
+	q := &request{c: c, r: r, v: v, res: res, typ: typ, g: g}
+	_, refusals := q.search(ctx)
+	return refusals
 }
 
 // next is the best node for the group besides those refused and those where it runs already.

@@ -205,7 +205,7 @@ func (d *Daemon) belong(ctx context.Context, id *identity) error {
 	if err != nil {
 		return err
 	}
-	n.guard = d.guard
+	n.guard, n.control = d.guard, d.control
 	defer d.node.Store(nil)
 	defer d.control.Exit()
 	g, ctx := errgroup.WithContext(ctx)

@@ -44,6 +44,7 @@ type node struct {
 	routedAt time.Time
 
 	guard     *os.File // its program; nil: this one
+	control   *control.Control
 	transport *beat.Transport
 	private   *privnet.Net
 	store     *etcdstore.Store
@@ -159,7 +160,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 }
 
 func (n *node) engineConfig() engine.Config {
-	return engine.Config{Node: n.cfg.Node, Clock: n.clock, Log: n.log, Meter: n.meter, Methods: n.cfg.Methods}
+	return engine.Config{Node: n.cfg.Node, Clock: n.clock, Log: n.log, Meter: n.meter, Methods: n.cfg.Methods, Successors: successorsOf{n}}
 }
 
 // end closes what outlives the loops. The guard's connection stays, unless the node was removed: who ended the node decides what becomes of the services.

@@ -53,6 +53,14 @@ func (e executorOf) Ask(ctx context.Context, group cluster.GroupName, ask life.A
 	return w.executor.Ask(ctx, group, ask)
 }
 
+// successorsOf asks the other nodes, as scha_control does, whether they would do better.
+type successorsOf struct{ *node }
+
+// Refusals implements engine.Successors.
+func (s successorsOf) Refusals(ctx context.Context, group cluster.GroupName, resource cluster.ResourceName) []model.Refusal {
+	return s.control.Refusals(ctx, s.running(), group, resource)
+}
+
 // typesOf finds resource types by asking the drivers of the present incarnation.
 type typesOf struct{ *node }
 

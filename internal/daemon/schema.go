@@ -27,18 +27,12 @@ func (n *node) gated() confdb.Store {
 	return confdb.Gate{Store: n.store, Agreed: func() int { return n.mirror.Snapshot().Schema }}
 }
 
-// agree remembers the version on which the cluster has agreed, and ends this daemon when it is one that it does not read.
+// agree ends this daemon when the cluster agrees on a version of the schema that it does not read.
 func (n *node) agree(ctx context.Context) error {
 	news := n.mirror.Subscribe(ctx)
 	for {
-		snap := n.mirror.Snapshot()
-		if err := readable(snap.Schema, n.cfg.Node, n.identity().Cluster.Name); err != nil {
+		if err := readable(n.mirror.Snapshot().Schema, n.cfg.Node, n.identity().Cluster.Name); err != nil {
 			return err
-		}
-		if snap.Serial > 0 && snap.Schema != n.identity().Schema {
-			if err := n.amend(func(id *identity) { id.Schema = snap.Schema }); err != nil {
-				n.log.Error("the version of the schema can not be remembered", "err", err)
-			}
 		}
 		select {
 		case <-news:

@@ -94,13 +94,13 @@ func (n *node) learn(snap engine.Snapshot) (gone bool) {
 		n.log.Error("the repository is that of another cluster; it is not followed", "cluster", snap.State.Cluster.Name)
 		return false
 	}
-	next := &identity{Cluster: snap.State.Cluster, Node: old.Node, Profile: old.Profile, Restored: old.Restored, Fresh: old.Fresh}
+	next := &identity{Cluster: snap.State.Cluster, Node: old.Node, Profile: old.Profile, Restored: old.Restored, Fresh: old.Fresh, Schema: snap.Schema}
 	for _, s := range snap.State.Nodes {
 		next.Nodes = append(next.Nodes, s.Node)
 	}
-	next.Timing = old.Timing
-	if snap.Record != nil {
-		next.Timing = snap.Record.Timing
+	next.Timing, next.Voters = old.Timing, old.Voters
+	if snap.Record != nil { // otherwise it can not be read, and what was known before is the best there is
+		next.Timing, next.Voters = snap.Record.Timing, nil
 		for _, v := range slices.Concat(snap.Record.Voters, snap.Record.NextVoters) {
 			if !slices.Contains(next.Voters, v.Node) {
 				next.Voters = append(next.Voters, v.Node)
@@ -284,8 +284,14 @@ func (n *node) endpoints(view *membership.View) []string {
 		}
 		return false
 	}
+	voters := id.Voters
+	if len(voters) == 0 { // not known: any of them may vote
+		for _, r := range id.Nodes {
+			voters = append(voters, r.Name)
+		}
+	}
 	var own, alive, silent []string
-	for _, v := range id.Voters {
+	for _, v := range voters {
 		r, ok := id.find(v)
 		if !ok {
 			continue

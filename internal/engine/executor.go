@@ -49,6 +49,7 @@ type groupRun struct {
 	watches map[cluster.ResourceName]context.CancelFunc
 	last    model.Instance
 	ending  int // ends in flight
+	vetting vetting
 }
 
 type groupEvent struct {
@@ -167,7 +168,7 @@ func (x *Executor) ask(ctx context.Context, question func() bool) bool {
 
 func (x *Executor) quiet() bool {
 	for _, g := range x.groups {
-		if len(g.running) > 0 || g.ending > 0 {
+		if len(g.running) > 0 || g.ending > 0 || g.vetting.busy {
 			return false
 		}
 	}
@@ -228,13 +229,7 @@ func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
 func factsOf(snap Snapshot, around *life.Around, node cluster.NodeName) map[cluster.GroupName]life.Input {
 	facts := make(map[cluster.GroupName]life.Input, len(snap.State.Groups))
 	for _, g := range snap.State.Groups {
-		facts[g.Name] = life.Input{Group: g, Types: snap.State.Types, Around: around}
-	}
-	for _, r := range snap.State.Resources {
-		if in, ok := facts[r.Group]; ok {
-			in.Resources = append(in.Resources, r)
-			facts[r.Group] = in
-		}
+		facts[g.Name] = life.Input{Group: g, Resources: around.Members(g.Name), Types: snap.State.Types, Around: around}
 	}
 	for _, a := range snap.State.Assignments {
 		if in, ok := facts[a.Group]; ok {
@@ -335,7 +330,7 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 		x.log(g.last, inst)
 		g.last = inst
 		x.tellOthers(group, inst)
-		x.report.put(confdb.KeyInstance(x.cfg.Node, group), inst)
+		x.report.put(confdb.KeyInstance(x.cfg.Node, group), x.vetted(ctx, group, g, inst))
 	case life.Settled:
 		x.report.drop(confdb.KeyFarewell(x.cfg.Node, group, a.Resource))
 	case life.Note:

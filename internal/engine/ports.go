@@ -40,6 +40,12 @@ type Halter interface {
 	Halt(why string)
 }
 
+// Successors asks, before a monitor's request to give a group over goes to the president, whether another node would do better. It returns, in the order in which they
+// were asked, the nodes whose Monitor_check methods refuse; it takes its time and is called by a goroutine of its own.
+type Successors interface {
+	Refusals(ctx context.Context, group cluster.GroupName, resource cluster.ResourceName) []model.Refusal
+}
+
 // Meter counts what happens, for whoever monitors the cluster. Its methods do not block.
 type Meter interface {
 	// Method is told how a callback method ended: ok, failed, timeout or aborted.
@@ -52,11 +58,12 @@ type Meter interface {
 
 // Config is what all loops share. Without a Meter nothing is counted; without a Drainer instances are stopped at once.
 type Config struct {
-	Node    cluster.NodeName
-	Clock   Clock
-	Log     *slog.Logger
-	Meter   Meter
-	Drainer Drainer
+	Node       cluster.NodeName
+	Clock      Clock
+	Log        *slog.Logger
+	Meter      Meter
+	Drainer    Drainer
+	Successors Successors // nil: nobody is asked
 	// Methods is how many callback methods run at once on this node; 0: DefaultMethods.
 	Methods int
 }

@@ -122,12 +122,20 @@ type Plea struct {
 	Version  uint64               `json:"version"` // of the assignment it is about
 	Why      string               `json:"why"`
 	At       time.Time            `json:"at"`
+	Refused  []Refusal            `json:"refused,omitempty"` // who was asked before, by Monitor_check, and would not do better
 }
 
-// The kinds of pleas.
+// Refusal is a node's word that it could not run a group now.
+type Refusal struct {
+	Node cluster.NodeName `json:"node"`
+	Why  string           `json:"why"`
+}
+
+// The kinds of pleas, and of the failures that are noted of them.
 const (
 	PleaStartFailed = "start-failed"
 	PleaGiveover    = "giveover"
+	MonitorRefused  = "monitor-check" // of a failure alone: the Monitor_check of a node refused
 )
 
 // Assignment is the president's decision where a group runs. One key per group, written under the guard of the membership record's

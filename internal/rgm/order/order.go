@@ -286,6 +286,9 @@ func (p *planner) heedPleas() {
 		if !known {
 			p.next.Failures = append(p.next.Failures, f)
 			p.reason = fmt.Sprintf("resource %s on %s: %s", f.Resource, f.Node, f.Why)
+			for _, r := range i.Plea.Refused {
+				p.next.Failures = append(p.next.Failures, model.Failure{Node: r.Node, Kind: model.MonitorRefused, Resource: f.Resource, Why: r.Why, At: f.At})
+			}
 		}
 		// Who heard of it too late to keep the node out has to say that it may be tried again, or it would wait for ever.
 		p.again = p.again || f.Kind == model.PleaStartFailed && !p.g.Suspended && !place.Fresh(p.s.Now, p.g, f)

@@ -195,6 +195,35 @@ func TestGiveover(t *testing.T) {
 	r.on("g", "n2")
 }
 
+// A node whose Monitor_check refused is passed over, for a minute and no longer; when all refuse the group stays, and says for each why.
+func TestRefusedByMonitorCheck(t *testing.T) {
+	plea := func(r *rig, refused ...model.Refusal) {
+		a := r.assigned("g")
+		r.report(model.Instance{Node: "n1", Incarnation: at(1), Group: "g", Version: a.Version, State: model.GroupOnline, Plea: &model.Plea{
+			Kind: model.PleaGiveover, Resource: "r", Version: a.Version, Why: "no answer", At: r.s.Now, Refused: refused,
+		}})
+	}
+	no2, no3 := model.Refusal{Node: "n2", Why: "no disk"}, model.Refusal{Node: "n3", Why: "no route"}
+	r := online(t, group("g"))
+	plea(r, no2)
+	r.settle()
+	r.on("g", "n3")
+	r.noted("g", "n2", place.CheckFailed)
+	r.s.Now = r.s.Now.Add(61 * time.Second)
+	r.lose("n3")
+	r.release()
+	r.settle()
+	r.on("g", "n2") // what was wrong then may not be wrong now
+
+	r = online(t, group("g"))
+	plea(r, no2, no3)
+	r.settle()
+	r.on("g", "n1")
+	r.noted("g", "n1", place.Surrounded)
+	r.noted("g", "n2", place.CheckFailed)
+	r.noted("g", "n3", place.CheckFailed)
+}
+
 // Pleas count once, for the version they are about, from the life that makes them.
 func TestPleasCountOnce(t *testing.T) {
 	r := online(t, group("g"))

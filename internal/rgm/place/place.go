@@ -13,21 +13,22 @@ import (
 
 // The names of notes: the closed set of reasons that status shows.
 const (
-	NotMember   = "not-member"   // the node is not in the cluster at the moment
-	Evacuated   = "evacuated"    // node evacuate, until its time is over
-	TakenOff    = "taken-off"    // an administrator took the group offline there
-	StartFailed = "start-failed" // a start failed there within Pingpong_interval
-	Giveover    = "giveover"     // it gave the group away within Pingpong_interval
-	NoCandidate = "no-candidate" // no node of the nodelist can run the group
-	Suspended   = "suspended"    // automatic recovery is suspended
-	Off         = "off"          // an administrator took the group offline, or it was not started with a new cluster
-	Unmanaged   = "unmanaged"    // the group is not managed
-	Stopping    = "stopping"     // waits until another node has stopped the group
-	Unreleased  = "unreleased"   // waits until it is certain that a lost node runs nothing any more
-	StopFailed  = "stop-failed"  // a stop failed; an administrator has to clear it
-	Surrounded  = "stays"        // was asked to leave its node, but no other can run it
-	Ignored     = "ignored"      // what an administrator asked for can not be done now
-	Unplanned   = "unplanned"    // the planner can not work with the configuration
+	NotMember   = "not-member"    // the node is not in the cluster at the moment
+	Evacuated   = "evacuated"     // node evacuate, until its time is over
+	TakenOff    = "taken-off"     // an administrator took the group offline there
+	StartFailed = "start-failed"  // a start failed there within Pingpong_interval
+	Giveover    = "giveover"      // it gave the group away within Pingpong_interval
+	NoCandidate = "no-candidate"  // no node of the nodelist can run the group
+	Suspended   = "suspended"     // automatic recovery is suspended
+	Off         = "off"           // an administrator took the group offline, or it was not started with a new cluster
+	Unmanaged   = "unmanaged"     // the group is not managed
+	Stopping    = "stopping"      // waits until another node has stopped the group
+	Unreleased  = "unreleased"    // waits until it is certain that a lost node runs nothing any more
+	StopFailed  = "stop-failed"   // a stop failed; an administrator has to clear it
+	CheckFailed = "monitor-check" // a Monitor_check there refused the group a moment ago
+	Surrounded  = "stays"         // was asked to leave its node, but no other can run it
+	Ignored     = "ignored"       // what an administrator asked for can not be done now
+	Unplanned   = "unplanned"     // the planner can not work with the configuration
 )
 
 // Request is what speaks for or against single nodes, besides the state.
@@ -71,6 +72,9 @@ func refusal(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Reque
 		if f.Node != n || !Fresh(now, r.Group, f) {
 			continue
 		}
+		if f.Kind == model.MonitorRefused {
+			return model.Note{Node: n, Name: CheckFailed, Text: fmt.Sprintf("its Monitor_check for resource %s refuses: %s", f.Resource, f.Why)}, false
+		}
 		name, what := StartFailed, "failed to start here"
 		if f.Kind == model.PleaGiveover {
 			name, what = Giveover, "asked to leave this node"
@@ -86,7 +90,14 @@ func Fresh(now time.Time, g *model.Group, f model.Failure) bool {
 	return now.Before(until(g, f))
 }
 
+// refusedFor is how long the word of a Monitor_check counts: long enough that a group which leaves its node for another goes past this one, and no longer, for a
+// cause that passes must not keep the group off a node that is needed later.
+const refusedFor = time.Minute
+
 // until is when a failure is forgotten. It has to be noted at all, or the group would wait for ever for the node that failed: an interval of 0 counts as a second.
 func until(g *model.Group, f model.Failure) time.Time {
+	if f.Kind == model.MonitorRefused {
+		return f.At.Add(refusedFor)
+	}
 	return f.At.Add(time.Duration(max(1, g.PingpongInterval)) * time.Second)
 }
