@@ -12,7 +12,8 @@ import (
 // Around is what the groups of a node have to know of each other and of those on other nodes: an index over one snapshot, made once for all of them.
 type Around struct {
 	s          model.State
-	living     []model.Instance // sorted by group, then node
+	living     []model.Instance   // sorted by group, then node
+	members    [][]model.Resource // of each group of s
 	dependents map[cluster.ResourceName][]dependent
 	sources    map[cluster.GroupName][]cluster.GroupName // those that name the group in RG_dependencies
 	touching   map[cluster.GroupName][]cluster.GroupName
@@ -20,8 +21,8 @@ type Around struct {
 
 // dependent is a resource that depends on one of another group.
 type dependent struct {
-	spec  model.Resource
-	group model.Group
+	spec  *model.Resource
+	group *model.Group
 	dep   model.Dependency
 }
 
@@ -31,11 +32,15 @@ func Survey(s model.State, living []model.Instance) *Around {
 		s: s, living: living, dependents: map[cluster.ResourceName][]dependent{}, sources: map[cluster.GroupName][]cluster.GroupName{},
 		touching: map[cluster.GroupName][]cluster.GroupName{},
 	}
-	for _, r := range s.Resources {
+	a.sortByGroup()
+	for i := range s.Resources {
+		r := &s.Resources[i]
 		for _, d := range r.Dependencies {
-			on, ok := a.resource(d.On)
-			g, have := a.group(r.Group)
-			if ok && have && on.Group != r.Group {
+			on := at(s.Resources, d.On, nameOfResource)
+			if on == nil || on.Group == r.Group {
+				continue
+			}
+			if g := at(s.Groups, r.Group, nameOfGroup); g != nil {
 				a.dependents[d.On] = append(a.dependents[d.On], dependent{r, g, d})
 				a.touch(r.Group, on.Group)
 			}
@@ -61,21 +66,78 @@ func (a *Around) touch(x, y cluster.GroupName) {
 // Touching are the groups that depend on a group or on which it depends.
 func (a *Around) Touching(g cluster.GroupName) []cluster.GroupName { return a.touching[g] }
 
-func lookup[T any, N cmp.Ordered](list []T, n N, name func(*T) N) (T, bool) {
-	i, ok := slices.BinarySearchFunc(list, n, func(x T, n N) int { return cmp.Compare(name(&x), n) })
-	if !ok {
-		var none T
-		return none, false
+// sortByGroup puts the resources of each group together, all in one piece of memory: there are many.
+func (a *Around) sortByGroup() {
+	a.members = make([][]model.Resource, len(a.s.Groups))
+	counts, of := make([]int, len(a.s.Groups)), make([]int, len(a.s.Resources))
+	for i := range a.s.Resources {
+		of[i] = indexOf(a.s.Groups, a.s.Resources[i].Group, nameOfGroup)
+		if of[i] >= 0 {
+			counts[of[i]]++
+		}
 	}
-	return list[i], true
+	all := make([]model.Resource, len(a.s.Resources))
+	for g, n := range counts {
+		a.members[g], all = all[:0:n], all[n:]
+	}
+	for i, g := range of {
+		if g >= 0 {
+			a.members[g] = append(a.members[g], a.s.Resources[i])
+		}
+	}
+}
+
+// Members are the resources of a group, sorted by name.
+func (a *Around) Members(g cluster.GroupName) []model.Resource {
+	if i := indexOf(a.s.Groups, g, nameOfGroup); i >= 0 {
+		return a.members[i]
+	}
+	return nil
+}
+
+// indexOf finds a name in a sorted list, -1 when it is not there. It copies no elements: they are large.
+func indexOf[T any, N cmp.Ordered](list []T, n N, name func(*T) N) int {
+	from, to := 0, len(list)
+	for from < to {
+		mid := int(uint(from+to) >> 1)
+		switch have := name(&list[mid]); {
+		case have == n:
+			return mid
+		case have < n:
+			from = mid + 1
+		default:
+			to = mid
+		}
+	}
+	return -1
+}
+
+// at is the element of a sorted list that has a name; nil when none has.
+func at[T any, N cmp.Ordered](list []T, n N, name func(*T) N) *T {
+	if i := indexOf(list, n, name); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+func nameOfGroup(g *model.Group) cluster.GroupName { return g.Name }
+
+func nameOfResource(r *model.Resource) cluster.ResourceName { return r.Name }
+
+func lookup[T any, N cmp.Ordered](list []T, n N, name func(*T) N) (T, bool) {
+	if x := at(list, n, name); x != nil {
+		return *x, true
+	}
+	var none T
+	return none, false
 }
 
 func (a *Around) group(n cluster.GroupName) (model.Group, bool) {
-	return lookup(a.s.Groups, n, func(g *model.Group) cluster.GroupName { return g.Name })
+	return lookup(a.s.Groups, n, nameOfGroup)
 }
 
 func (a *Around) resource(n cluster.ResourceName) (model.Resource, bool) {
-	return lookup(a.s.Resources, n, func(r *model.Resource) cluster.ResourceName { return r.Name })
+	return lookup(a.s.Resources, n, nameOfResource)
 }
 
 // groupOf is the group of a resource.
@@ -105,17 +167,6 @@ func (a *Around) instances(n cluster.GroupName) []model.Instance {
 		to++
 	}
 	return a.living[from:to]
-}
-
-// members are the resources of a group.
-func (a *Around) members(n cluster.GroupName) []model.Resource {
-	var out []model.Resource
-	for _, r := range a.s.Resources {
-		if r.Group == n {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 func (a *Around) address(r model.Resource) bool {
@@ -287,7 +338,7 @@ func (f forecast) willCome(g model.Group, r model.Resource, n cluster.NodeName) 
 	if !g.ImplicitNetworkDependencies || f.address(r) {
 		return true
 	}
-	return !slices.ContainsFunc(f.members(g.Name), func(o model.Resource) bool {
+	return !slices.ContainsFunc(f.Members(g.Name), func(o model.Resource) bool {
 		return f.address(o) && o.EnabledOn(n) && o.Name != r.Name && !f.resource(o, n)
 	})
 }
@@ -307,7 +358,7 @@ func (f forecast) whole(name cluster.GroupName) bool {
 	g, ok := f.group(name)
 	f.known[key] = ok && slices.ContainsFunc(f.bound(g), func(n cluster.NodeName) bool {
 		i := f.report(name, n)
-		return (i.MayRun() || f.groupsBefore(g)) && !slices.ContainsFunc(f.members(name), func(r model.Resource) bool {
+		return (i.MayRun() || f.groupsBefore(g)) && !slices.ContainsFunc(f.Members(name), func(r model.Resource) bool {
 			return r.EnabledOn(n) && !r.Deleting && resourceIn(i, r.Name).State != model.ResourceStartFailed && !f.resource(r, n)
 		})
 	})
@@ -319,7 +370,7 @@ func (a *Around) Comes(g cluster.GroupName, n cluster.NodeName) bool {
 	f := scene{Around: a}.forecast()
 	group, ok := f.group(g)
 	i := f.report(g, n)
-	return ok && slices.Contains(f.bound(group), n) && (i.MayRun() || f.groupsBefore(group)) && !slices.ContainsFunc(f.members(g), func(r model.Resource) bool {
+	return ok && slices.Contains(f.bound(group), n) && (i.MayRun() || f.groupsBefore(group)) && !slices.ContainsFunc(f.Members(g), func(r model.Resource) bool {
 		return r.EnabledOn(n) && !r.Deleting && !f.resource(r, n)
 	})
 }

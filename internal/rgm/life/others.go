@@ -182,7 +182,7 @@ func (g *Group) held(r *resource) string {
 	}
 	s := g.scene()
 	for _, d := range s.dependents[r.ri.Name] {
-		local := d.dep.Local(d.group, g.in.Group.Name)
+		local := d.dep.Local(*d.group, g.in.Group.Name)
 		if !local && r.spec != nil && slices.ContainsFunc(s.reports(g.in.Group.Name), func(i model.Instance) bool {
 			return i.Node != g.in.Node && resourceIn(i, r.ri.Name).IsOnline() && s.stays(*r.spec, i)
 		}) {
@@ -220,7 +220,7 @@ func (g *Group) goesDown(s scene, d dependent, i model.Instance) bool {
 	if !here && !g.in.MayStart {
 		return false
 	}
-	return !s.stays(d.spec, i) || here && g.in.Draining || d.dep.Kind == model.DependOfflineRestart && g.acts(d.group)
+	return !s.stays(*d.spec, i) || here && g.in.Draining || d.dep.Kind == model.DependOfflineRestart && g.acts(*d.group)
 }
 
 // lives are where the target of a dependency is online now.
