@@ -64,7 +64,10 @@ func use(t *testing.T, name string) *world {
 // up makes a lab.
 func up(t *testing.T, name string, o lab.Options) *world {
 	t.Helper()
-	o.Name, o.Program, o.Daemon = name, filepath.Join(bin, "redoubt"), filepath.Join(bin, "redoubtd")
+	o.Name, o.Program = name, filepath.Join(bin, "redoubt")
+	if o.Daemon == "" {
+		o.Daemon = filepath.Join(bin, "redoubtd")
+	}
 	o.Progress = func(s string) {
 		if now := running.Load(); now != nil {
 			now.Log(s)
