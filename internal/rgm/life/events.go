@@ -233,11 +233,17 @@ func (g *Group) retry() {
 	}
 }
 
+// killed are the methods that quiesce -k kills. What initializes a resource, or tells it of its properties, always comes to its end.
+var killed = map[model.Method]bool{
+	model.MethodPrenetStart: true, model.MethodStart: true, model.MethodMonitorStart: true,
+	model.MethodMonitorStop: true, model.MethodStop: true, model.MethodPostnetStop: true,
+}
+
 // asked carries out a request of an administrator or an agent.
 func (g *Group) asked(e Asked) {
 	if e.Kind == AskKill {
 		for _, r := range g.res {
-			if r.running != "" {
+			if killed[r.running] {
 				g.emit(Abort{Resource: r.ri.Name})
 			}
 		}

@@ -333,6 +333,28 @@ func TestStartsAreWithdrawn(t *testing.T) {
 	r.is(model.GroupOnline)
 }
 
+// What quiesce -k does not kill.
+func TestKillSparesInitAndUpdate(t *testing.T) {
+	r := newRig(t, res("a", "full"))
+	r.order(true)
+	for _, m := range []string{"Init a", "Prenet_start a"} {
+		r.step(life.Asked{Kind: life.AskKill})
+		if r.fails[m].Aborted != (m == "Prenet_start a") {
+			t.Errorf("%s: %+v", m, r.fails[m])
+		}
+		delete(r.fails, m)
+		r.finish(m)
+	}
+	r.settle()
+	r.spec("a", func(x *model.Resource) { x.Generation++ })
+	r.step(life.Asked{Kind: life.AskKill})
+	if r.fails["Update a"].Aborted {
+		t.Error("Update was killed")
+	}
+	r.settle()
+	r.is(model.GroupOnline)
+}
+
 func TestMonitorsReports(t *testing.T) {
 	r := online(t, res("a", "app"))
 	r.step(life.Asked{Kind: life.AskStatus, Resource: "a", Status: model.StatusDegraded, Message: "slow"})
