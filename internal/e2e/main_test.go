@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "serve" {
 		serve(os.Args[2], os.Args[3])
 	}
+	if len(os.Args) == 5 && os.Args[1] == "hold" {
+		hold(os.Args[2], os.Args[3], os.Args[4])
+	}
 	os.Exit(run(m))
 }
 

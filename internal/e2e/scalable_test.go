@@ -1,0 +1,295 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"redoubt/internal/lab"
+	"redoubt/internal/lab/probe"
+)
+
+const (
+	sharedAddress = "10.77.0.120:8080"
+	scalableServe = "/run/lab/bin/redoubt lab serve " + sharedAddress
+)
+
+// count is what clients met while something happened.
+type count struct {
+	by     map[string]int
+	errors map[string]int
+}
+
+func (c count) failed() int {
+	n := 0
+	for _, k := range c.errors {
+		n += k
+	}
+	return n
+}
+
+// during asks the scalable service all the time, with a new connection for each request, while f runs and somewhat longer, and tells who answered.
+func (w *world) during(t *testing.T, what string, f func()) count {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	type end struct {
+		r   *lab.ProbeResult
+		err error
+	}
+	done, begun := make(chan end, 1), make(chan struct{}, 1)
+	go func() {
+		r, err := w.Probe(ctx, probe.Options{Address: sharedAddress, Every: 4 * time.Millisecond, Deadline: 4 * time.Second, Outstanding: 2000, Each: func(probe.Attempt) {
+			select {
+			case begun <- struct{}{}:
+			default:
+			}
+		}})
+		done <- end{r, err}
+	}()
+	for range 100 {
+		<-begun
+	}
+	f()
+	for range 200 {
+		<-begun
+	}
+	cancel()
+	e := <-done
+	if e.err != nil {
+		t.Fatal(e.err)
+	}
+	c := count{map[string]int{}, map[string]int{}}
+	for _, a := range e.r.Attempts {
+		if a.Answer != "" {
+			c.by[a.Answer]++
+		} else {
+			c.errors[a.Error]++
+		}
+	}
+	t.Logf("%s: answered by %v, failed %v", what, c.by, c.errors)
+	return c
+}
+
+// hold keeps connections of the client open and asks by each of them all the time; the end of the function returned says how each fared: "NODE ok" or "NODE broken WHY".
+func (w *world) hold(t *testing.T, connections int) func() []string {
+	t.Helper()
+	flag := filepath.Join(bin, w.name+".hold")
+	_ = os.Remove(flag)
+	_ = os.Remove(flag + ".ready")
+	self, err := service()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, failed := make(chan string, 1), make(chan error, 1)
+	go func() {
+		s, err := w.Output(t.Context(), "client", self, "hold", sharedAddress, fmt.Sprint(connections), flag)
+		failed <- err
+		out <- s
+	}()
+	eventually(t, func() string {
+		if _, err := os.Stat(flag + ".ready"); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	return func() []string {
+		t.Helper()
+		if err := os.WriteFile(flag, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(<-out), "\n")
+	}
+}
+
+// intact checks that connections were only broken that may have been.
+func intact(t *testing.T, what string, fates []string, excused ...string) {
+	t.Helper()
+	n := map[string]int{}
+	for _, f := range fates {
+		n[strings.Join(strings.Fields(f)[:2], " ")]++
+		fine := strings.HasSuffix(f, " ok")
+		for _, e := range excused {
+			fine = fine || strings.HasPrefix(f, e+" ")
+		}
+		if !fine {
+			t.Errorf("%s: a long connection: %s", what, f)
+		}
+	}
+	t.Logf("%s: long connections %v", what, n)
+}
+
+// shares waits until the status gives the nodes these numbers of slots.
+func (w *world) shares(t *testing.T, ask string, want map[string]int) {
+	t.Helper()
+	eventually(t, func() string {
+		got := map[string]int{}
+		for _, r := range w.status(t, ask).Resources {
+			for _, n := range r.Nodes {
+				if r.Name == "web" && n.Share != nil && n.Share.Slots > 0 {
+					got[n.Node] = n.Share.Slots
+				}
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			return fmt.Sprintf("the slots are %v, not %v", got, want)
+		}
+		return ""
+	})
+}
+
+func TestScalableService(t *testing.T) {
+	w := own(t, "e2esa", lab.Options{Nodes: 3})
+	w.do(t, "n1", "type", "register", "redoubt.gds")
+	w.do(t, "n1", "group", "create", "-n", "n1,n2,n3", "-p", "Pingpong_interval=1", "addr-rg")
+	w.do(t, "n1", "resource", "create-sharedaddress", "-g", "addr-rg", "--address", "10.77.0.120/24", "shared-ip")
+	w.do(t, "n1", "group", "create", "-S", "-n", "n1,n2,n3", "-p", "Pingpong_interval=1", "web-rg")
+	create := func(more ...string) []string {
+		return append([]string{"resource", "create", "-g", "web-rg", "-t", "redoubt.gds", "-p", "Start_command=" + scalableServe, "-p", "Scalable=true"}, append(more, "web")...)
+	}
+	for _, c := range []struct {
+		more []string
+		want string
+	}{
+		{[]string{"-p", "Port_list=8080/tcp"}, "uses no shared address"},
+		{[]string{"-p", "Network_resources_used=shared-ip"}, "Port_list"},
+		{[]string{"-p", "Network_resources_used=shared-ip", "-p", "Port_list=8080/tcp", "-p", "Load_balancing_weights=3@n9"}, "node n9"},
+		{[]string{"-p", "Network_resources_used=no-ip", "-p", "Port_list=8080/tcp"}, "no-ip does not exist"},
+	} {
+		if out := w.refuse(t, "n1", create(c.more...)...); !strings.Contains(out, c.want) {
+			t.Errorf("refused, but without %q: %s", c.want, out)
+		}
+	}
+	w.do(t, "n1", "group", "online", "-eM", "-n", "n1", "addr-rg")
+	w.do(t, "n1", create("-p", "Network_resources_used=shared-ip", "-p", "Port_list=8080/tcp", "-p", "Retry_count=10")...)
+	w.do(t, "n1", "group", "online", "-eM", "web-rg")
+	w.shares(t, "n1", map[string]int{"n1": 342, "n2": 341, "n3": 341})
+	if out := w.refuse(t, "n1", "resource", "delete", "-y", "shared-ip"); !strings.Contains(out, "resource web shares its load by it") {
+		t.Errorf("the address is refused to go, but not because web uses it: %s", out)
+	}
+
+	// Weights: the spread follows them, nothing breaks.
+	end := w.hold(t, 60)
+	c := w.during(t, "equal weights", func() {})
+	if len(c.by) != 3 || c.failed() > 0 {
+		t.Error("not spread over three nodes")
+	}
+	c = w.during(t, "weights change", func() {
+		w.do(t, "n2", "resource", "set", "-p", "Load_balancing_weights=3@n2,0@n3", "web")
+		w.shares(t, "n1", map[string]int{"n1": 256, "n2": 768})
+	})
+	if c.failed() > 0 {
+		t.Error("requests were lost when the weights changed")
+	}
+	if c = w.during(t, "weights 1, 3, 0", func() {}); c.by["n3"] > 0 || c.by["n2"] < c.by["n1"] || c.failed() > 0 {
+		t.Error("the weights are not kept to")
+	}
+	intact(t, "weights change", end())
+	w.do(t, "n2", "resource", "set", "-p", "Load_balancing_weights=", "web")
+	w.shares(t, "n1", map[string]int{"n1": 342, "n2": 341, "n3": 341})
+
+	// One client, one node.
+	w.do(t, "n2", "resource", "set", "-p", "Load_balancing_policy=Lb_sticky", "-p", "Affinity_timeout=60", "web")
+	if c = w.during(t, "sticky", func() {
+		w.do(t, "n2", "resource", "set", "-p", "Load_balancing_weights=9@n2", "web")
+		w.do(t, "n2", "resource", "set", "-p", "Load_balancing_weights=9@n3", "web")
+	}); len(c.by) > 2 || c.failed() > 0 { // two only if the change of the policy itself was seen
+		t.Error("the client did not stick to its node")
+	}
+	w.do(t, "n2", "resource", "set", "-p", "Load_balancing_policy=Lb_weighted", "-p", "Load_balancing_weights=", "web")
+
+	// Work without a lost request: the address moves, and every node is emptied and filled again in turn.
+	if c = w.during(t, "the address moves", func() { w.do(t, "n1", "group", "switch", "-n", "n2", "addr-rg") }); c.failed() > 0 {
+		t.Error("requests were lost when the address moved")
+	}
+	c = w.during(t, "a rolling restart", func() {
+		for _, n := range []string{"n2", "n3", "n1"} {
+			w.do(t, n, "node", "evacuate", "-T", "1", n)
+			eventually(t, func() string {
+				out, err := w.try(t.Context(), n, "group", "online", "-n", n, "web-rg")
+				if err != nil {
+					return out + err.Error()
+				}
+				return ""
+			})
+		}
+	})
+	if c.failed() > 0 {
+		t.Error("requests were lost in a rolling restart")
+	}
+
+	// An instance is killed: those it served break, and the others go on.
+	w.do(t, "n1", "group", "switch", "-n", "n1", "addr-rg")
+	w.shares(t, "n1", map[string]int{"n1": 342, "n2": 341, "n3": 341})
+	end = w.hold(t, 60)
+	w.during(t, "an instance is killed", func() {
+		w.killServer(t, "n3")
+		eventually(t, func() string {
+			for _, r := range w.status(t, "n1").Resources {
+				for _, n := range r.Nodes {
+					if r.Name == "web" && n.Node == "n3" && n.Restarts > 0 && n.Share != nil && n.Share.Slots == 341 {
+						return ""
+					}
+				}
+			}
+			return "the instance on n3 was not restarted"
+		})
+	})
+	intact(t, "an instance is killed", end(), "n3")
+
+	// A node dies that does not hold the address, then the one that does.
+	end = w.hold(t, 60)
+	w.during(t, "a node dies", func() {
+		if _, err := w.Kill("n3"); err != nil {
+			t.Error(err)
+		}
+		eventually(t, func() string {
+			for _, n := range w.status(t, "n1").Nodes {
+				if n.Name == "n3" && n.State != "member" {
+					return ""
+				}
+			}
+			return "n3 is still a member"
+		})
+	})
+	intact(t, "a node dies", end(), "n3")
+	if err := w.Start(t.Context(), "n3"); err != nil {
+		t.Fatal(err)
+	}
+	w.shares(t, "n1", map[string]int{"n1": 342, "n2": 341, "n3": 341})
+	end = w.hold(t, 60)
+	w.during(t, "the holder dies", func() {
+		if _, err := w.Kill("n1"); err != nil {
+			t.Error(err)
+		}
+		eventually(t, func() string {
+			for _, r := range w.status(t, "n2").Resources {
+				for _, n := range r.Nodes {
+					if r.Name == "shared-ip" && n.State == "ONLINE" && n.Node != "n1" {
+						return ""
+					}
+				}
+			}
+			return "nobody took the address over"
+		})
+	})
+	intact(t, "the holder dies", end(), "n1")
+	if c = w.during(t, "afterwards", func() {}); len(c.by) != 2 || c.failed() > 0 {
+		t.Error("the two that are left do not serve")
+	}
+}
+
+// killServer kills the server on a node, which has its own view of the processes.
+func (w *world) killServer(t *testing.T, node string) {
+	t.Helper()
+	if _, err := w.Output(t.Context(), node, "sh", "-c", "for f in /proc/[0-9]*; do tr '\\0' ' ' <$f/cmdline 2>/dev/null | grep -q '[l]ab serve "+sharedAddress+"' && kill -9 ${f#/proc/}; done; true"); err != nil {
+		t.Fatal(err)
+	}
+}
