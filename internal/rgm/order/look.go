@@ -201,7 +201,7 @@ func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind 
 		return
 	}
 	under := p.underWay()
-	g.Current, g.Explicit = numbers(p.current(under)), numbers(p.explicit)
+	g.Current, g.Coming, g.Explicit = numbers(p.current(under)), len(under) > 0, numbers(p.explicit)
 	g.Held = p.next.HeldAt != 0 && p.next.HeldAt == p.s.Basis.Epoch && len(g.Current) >= g.Desired
 	for _, n := range p.g.Nodelist {
 		i, ok := number[n]

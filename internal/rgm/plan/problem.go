@@ -89,6 +89,7 @@ type Group struct {
 	Nodelist   []int // in order of preference
 	Refused    []Refusal
 	Current    []int
+	Coming     bool  // it does not run on all of Current yet: a move to there is under way
 	Draws      []int // nodes that joined since the group was placed: with Failback they draw it while it runs
 	Explicit   []int // exactly these, by an administrator
 	Loads      []int64
@@ -181,7 +182,7 @@ func After(p Problem, r Result) Problem {
 			x := &p.Groups[g]
 			m := r.at[g]
 			x.Held = m != 0 && (len(x.Explicit) > 0 || x.Held) && !slices.Contains(r.refused, int32(g))
-			x.Current, x.Explicit, x.Draws, x.Remaster = members(m), nil, nil, false
+			x.Current, x.Coming, x.Explicit, x.Draws, x.Remaster = members(m), false, nil, nil, false
 		}
 	})
 }

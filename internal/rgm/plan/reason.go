@@ -13,6 +13,7 @@ type Reason string
 const (
 	Asked     Reason = "asked-for"     // an administrator asked for it
 	Runs      Reason = "runs-here"     // the group runs there
+	Comes     Reason = "comes-here"    // the group runs there or is on its way there
 	Drawn     Reason = "failback"      // it joined, or a strong target came there, and Failback draws the group
 	WithGroup Reason = "with-target"   // a strong target runs there
 	Near      Reason = "near-target"   // a target of + runs there
@@ -112,7 +113,11 @@ func (r Result) candidate(g int32, n int) Candidate {
 		con(NotAsked, -1, -1, "an administrator asked for %s", r.names(asked))
 	}
 	if t.ran&bit != 0 {
-		pro(Runs, -1, "the group runs here")
+		if x.Coming {
+			pro(Comes, -1, "the group runs here, or is on its way here")
+		} else {
+			pro(Runs, -1, "the group runs here")
+		}
 		if t.pinned {
 			pro(Protected, -1, "the group is never preempted")
 		}
@@ -185,7 +190,11 @@ func (r Result) compared(g int32, n int, con func(Reason, int, int, string, ...a
 	case at == 0:
 		con(Worse, -1, -1, "a placement with the group here would leave others offline that go first")
 	case at&^home == 0 && at&ran != 0 && home&(1<<n) == 0:
-		con(Move, -1, -1, "the group runs on %s and has no need to move", r.names(at&ran))
+		if r.p.Groups[g].Coming {
+			con(Move, -1, -1, "the group is on its way to %s and has no need to go elsewhere", r.names(at&ran))
+		} else {
+			con(Move, -1, -1, "the group runs on %s and has no need to move", r.names(at&ran))
+		}
 	case count(at) >= t.want && r.fuller(g, n):
 		con(Fuller, -1, -1, "is fuller than %s", r.names(at))
 	case count(at) >= t.want && r.follower(n, g) >= 0:

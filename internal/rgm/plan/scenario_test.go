@@ -260,6 +260,17 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+func TestWhyOnTheWay(t *testing.T) {
+	w := free(2)
+	w.group("a", 1, 0).Coming = true
+	want := `a: on n1
+  n0  + nodelist: number 1 in the nodelist; - move: the group is on its way to n1 and has no need to go elsewhere
+* n1  + comes-here: the group runs here, or is on its way here; + nodelist: number 2 in the nodelist`
+	if got := strings.Join(must(t, w.p, plan.Effort{}).Why(0), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestWhyNotWhereAFollowerCanNotRun(t *testing.T) {
 	w := free(3)
 	w.group("rival", 1, 0).Nodelist = []int{1}
