@@ -101,7 +101,7 @@ func (d *drawn) some(steps int) {
 		case 0, 1:
 			d.watched(func() { d.step(at, life.Changed{}) })
 		case 2:
-			d.seen[at] = p.g.Instance()
+			d.seen[at] = d.told(p.g.Instance())
 		case 3:
 			if d.quiet(at.node) {
 				d.reborn(at.node)
@@ -256,7 +256,7 @@ func (d *drawn) arrived(on bool) {
 func TestDependenciesInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := drawFleet(t, rt)
-		d.calm = true
+		d.calm, d.uncounted = true, rapid.Bool().Draw(rt, "beside an earlier release")
 		d.all(true)
 		d.some(rapid.IntRange(0, 60).Draw(rt, "steps"))
 		d.rest()
@@ -274,6 +274,7 @@ func TestDependenciesInOrder(t *testing.T) {
 func TestDependenciesComeToRest(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := drawFleet(t, rt)
+		d.uncounted = rapid.Bool().Draw(rt, "beside an earlier release")
 		d.all(true)
 		lives := map[cluster.NodeName]uint64{}
 		for range rapid.IntRange(0, 12).Draw(rt, "events") {

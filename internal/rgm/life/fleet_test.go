@@ -28,7 +28,7 @@ type fleet struct {
 	mute  map[cluster.NodeName]bool // what it reports is not heard
 	seen  map[spot]model.Instance   // what the repository has
 	slow  bool                      // nobody hears anything before hear
-	// uncounted leaves out of what others hear how often resources came up.
+	// uncounted leaves out of what others hear what an earlier release does not know.
 	uncounted bool
 }
 
@@ -215,7 +215,7 @@ func (f *fleet) step(at spot, ev life.Event) bool {
 func (f *fleet) told(i model.Instance) model.Instance {
 	for k := range i.Resources {
 		if f.uncounted {
-			i.Resources[k].Starts, i.Resources[k].Sights = 0, nil
+			i.Resources[k].Starts, i.Resources[k].Sights, i.Resources[k].Leaving = 0, nil, false
 		}
 	}
 	return i

@@ -181,6 +181,7 @@ func (g *Group) held(r *resource) string {
 		return ""
 	}
 	s := g.scene()
+	told := r.spec == nil || !s.stays(*r.spec, g.inst)
 	for _, d := range s.dependents[r.ri.Name] {
 		local := d.dep.Local(*d.group, g.in.Group.Name)
 		if !local && r.spec != nil && slices.ContainsFunc(s.reports(g.in.Group.Name), func(i model.Instance) bool {
@@ -189,7 +190,7 @@ func (g *Group) held(r *resource) string {
 			continue // it has another
 		}
 		for _, i := range s.reports(d.group.Name) {
-			if d.dep.AppliesOn(i.Node) && (i.Node == g.in.Node || !local) && g.goesDown(s, d, i) {
+			if d.dep.AppliesOn(i.Node) && (i.Node == g.in.Node || !local) && g.goesDown(s, d, i, told) {
 				return fmt.Sprintf("%s of group %s, which depends on %s, to stop on %s", d.spec.Name, d.group.Name, r.ri.Name, i.Node)
 			}
 		}
@@ -209,7 +210,9 @@ func (g *Group) held(r *resource) string {
 
 // goesDown reports whether a dependent that is not down yet goes down, so that it is waited for. Without a lease what other nodes report is not waited for:
 // it may never come. Nor is what failed to stop: that is for people, and they may need this node.
-func (g *Group) goesDown(s scene, d dependent, i model.Instance) bool {
+//
+// An offline-restart dependent on another node is waited for only when it can read itself, in what is ordered, that the target goes (told).
+func (g *Group) goesDown(s scene, d dependent, i model.Instance, told bool) bool {
 	here := i.Node == g.in.Node
 	switch ri := resourceIn(i, d.spec.Name); ri.State {
 	case model.ResourceOffline, model.ResourceStopFailed:
@@ -220,7 +223,7 @@ func (g *Group) goesDown(s scene, d dependent, i model.Instance) bool {
 	if !here && !g.in.MayStart {
 		return false
 	}
-	return !s.stays(*d.spec, i) || here && g.in.Draining || d.dep.Kind == model.DependOfflineRestart && g.acts(*d.group)
+	return !s.stays(*d.spec, i) || here && g.in.Draining || d.dep.Kind == model.DependOfflineRestart && g.acts(*d.group) && (here || told)
 }
 
 // lives are where the target of a dependency is online now.
@@ -245,13 +248,25 @@ func (g *Group) lives(n need) []model.Life {
 	return out
 }
 
+// restarters are what a resource has a restart dependency on here.
+func (g *Group) restarters(r *resource) []need {
+	if r.spec == nil {
+		return nil
+	}
+	var out []need
+	for _, d := range r.spec.Dependencies {
+		if d.Kind.Restarts() && d.AppliesOn(g.in.Node) {
+			out = append(out, needOf(d))
+		}
+	}
+	return out
+}
+
 // look notes the lives of what a resource that is about to start has a restart dependency on.
 func (g *Group) look(r *resource) {
 	r.ri.Sights = nil
-	for _, n := range g.needs(r) {
-		if n.kind.Restarts() {
-			r.ri.Sights = append(r.ri.Sights, model.Sight{On: n.on, Lives: g.lives(n)})
-		}
+	for _, n := range g.restarters(r) {
+		r.ri.Sights = append(r.ri.Sights, model.Sight{On: n.on, Lives: g.lives(n)})
 	}
 	slices.SortFunc(r.ri.Sights, func(a, b model.Sight) int { return cmp.Compare(a.On, b.On) })
 }
@@ -262,8 +277,8 @@ func (g *Group) witness() {
 		if r.stage != up || !g.desired(r) {
 			continue
 		}
-		for _, n := range g.needs(r) {
-			if n.kind.Restarts() && g.cameAnew(r, n) {
+		for _, n := range g.restarters(r) {
+			if g.cameAnew(r, n) {
 				g.emit(Note{Text: "restarts because " + string(n.on) + " has come up anew", Resource: r.ri.Name})
 				r.restart = true
 				g.restartDependents(r)

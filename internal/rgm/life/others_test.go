@@ -460,10 +460,21 @@ func TestOfflineRestartAcrossGroups(t *testing.T) {
 	f.settle()
 	f.did("Stop db@n1", "Start db@n1", "Stop app@n2", "Start app@n2")
 
-	// A node that leaves with the target takes it down after the dependent.
+	// That a node leaves, others do not read in what is ordered: the target stops, and the dependent at once when it sees that.
 	f.drain["n1"] = true
 	f.settle()
-	f.did("Stop app@n2", "Stop db@n1")
+	f.did("Stop db@n1", "Stop app@n2")
+	f.drain["n1"] = false
+	f.settle()
+	f.log = nil
+
+	// On the same node they go in order.
+	f.on("app-rg", "n1")
+	f.settle()
+	f.log = nil
+	f.drain["n1"] = true
+	f.settle()
+	f.did("Stop app@n1", "Stop db@n1")
 }
 
 // While the group of the dependent or of the target is suspended, nothing is stopped or restarted for a dependency; when it is resumed, what was missed is done.
