@@ -29,7 +29,7 @@ const planFile = "plan.json"
 
 // simulateTimeout bounds one run of crm_simulate; after one that took longer than simulatePatience there is no further.
 const (
-	simulateTimeout  = 4 * time.Minute
+	simulateTimeout  = 10 * time.Minute
 	simulatePatience = time.Minute
 )
 
