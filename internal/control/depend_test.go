@@ -56,6 +56,23 @@ func TestGroupsInOrder(t *testing.T) {
 			w.t.Errorf("restarted: %s", got)
 		}
 
+		// Suspended, it takes nobody along; resumed, the other makes up for it.
+		if out := res(c.GroupSuspend(w.ctx, root, v1.GroupSuspend{Names: []string{"db-rg"}})); !slices.ContainsFunc(out.Messages, func(m string) bool {
+			return strings.Contains(m, "resource app of group app-rg does not restart with db")
+		}) {
+			w.t.Errorf("suspending says %v", out.Messages)
+		}
+		res(c.GroupRestart(w.ctx, root, v1.GroupRestart{Names: []string{"db-rg"}}))
+		<-time.After(time.Second)
+		if got := w.work(); got != "Stop db, Start db" {
+			w.t.Errorf("restarted while suspended: %s", got)
+		}
+		res(c.GroupResume(w.ctx, root, v1.GroupResume{Names: []string{"db-rg"}}))
+		<-time.After(time.Second)
+		if got := w.work(); got != "Stop app, Start app" {
+			w.t.Errorf("resumed: %s", got)
+		}
+
 		// What others need stays; together they go in order.
 		refuse[v1.Result](w.t, fault.Precondition, "resource app of group app-rg is online on node n")(c.GroupOffline(w.ctx, root, v1.GroupOffline{Names: []string{"db-rg"}}))
 		refuse[v1.Result](w.t, fault.Precondition, "resource app depends on it and is enabled")(c.ResourceDisable(w.ctx, root, v1.ResourceDisable{Names: []string{"db"}}))

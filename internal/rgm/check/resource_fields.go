@@ -91,7 +91,7 @@ func failoverMode() resourceField {
 func dependencies(k model.DependencyKind) resourceField {
 	return resourceField{
 		spec: model.PropertySpec{
-			Name: dependencyProperty(k), Type: model.TypeStringArray, Description: "resources that this one needs (" + string(k) + "), each perhaps with {LOCAL_NODE}, {ANY_NODE} or {@node}",
+			Name: dependencyProperty(k), Type: model.TypeStringArray, Description: "resources that this one needs (" + string(k) + "), each perhaps with {LOCAL_NODE}, {ANY_NODE}, {FROM_RG_AFFINITIES} (the default) or {@node}",
 			Default: []string{}, Tunable: model.TunableAnytime,
 		},
 		get: func(r model.Resource) []string {
