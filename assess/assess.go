@@ -39,7 +39,10 @@ type Report struct {
 type Note struct {
 	Section string `json:"section"`
 	Path    string `json:"path,omitempty"` // in the model, as damage.threats[2]
-	Text    string `json:"text"`
+	Text    string `json:"text"`           // in English; see In
+
+	format string
+	args   []any
 }
 
 // Trace says where the figures of a section come from.
@@ -159,5 +162,5 @@ func (r *run) step(section Section, compute func(*run) error) error {
 
 // note adds a note to the report.
 func (r *run) note(section Section, path, format string, args ...any) {
-	r.report.Notes = append(r.report.Notes, Note{Section: string(section), Path: path, Text: fmt.Sprintf(format, args...)})
+	r.report.Notes = append(r.report.Notes, Note{Section: string(section), Path: path, Text: fmt.Sprintf(format, args...), format: format, args: args})
 }

@@ -209,11 +209,14 @@ func (r *run) frequencies(out *Dynamics, f *model.Frequency, at map[string]int, 
 	}
 	out.Backtest = backtest(whole)
 	if b := out.Backtest; b != nil && b.Forecasts >= 10 && b.Coverage < b.Level-2*math.Sqrt(b.Level*(1-b.Level)/float64(b.Forecasts)) {
-		text := "of %d earlier observations only %d were inside the %g %% interval of their forecasts: the counts scatter more than the model says"
 		if drift == (risk.Drift{}) {
-			text += "; set frequency.year_effect, or choose_by: held-back"
+			r.note(SectionDynamics, "frequency",
+				"of %d earlier observations only %d were inside the %g %% interval of their forecasts: the counts scatter more than the model says; set frequency.year_effect, or choose_by: held-back",
+				b.Forecasts, b.Inside, 100*b.Level)
+		} else {
+			r.note(SectionDynamics, "frequency", "of %d earlier observations only %d were inside the %g %% interval of their forecasts: the counts scatter more than the model says",
+				b.Forecasts, b.Inside, 100*b.Level)
 		}
-		r.note(SectionDynamics, "frequency", text, b.Forecasts, b.Inside, 100*b.Level)
 	}
 	return nil
 }

@@ -168,11 +168,11 @@ func (r *run) lossThreats(out *Losses) {
 	sum, all := 0.0, true
 	for _, t := range r.report.Dynamics.Threats {
 		if t.Frequency == nil || t.Damage == nil {
-			what := "damage"
 			if t.Frequency == nil {
-				what = "frequency"
+				r.note(SectionLosses, "frequency", "%s has no frequency, so it is not part of the losses", t.Name)
+			} else {
+				r.note(SectionLosses, "damage", "%s has no damage, so it is not part of the losses", t.Name)
 			}
-			r.note(SectionLosses, what, "%s has no %s, so it is not part of the losses", t.Name, what)
 			continue
 		}
 		x := t.Damage.threat

@@ -90,19 +90,20 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	}
 	rows := rowsOf(all, r.Currency)
 	p := page{
-		Lang: lang, Title: either(r.Title, word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: r.Period,
+		Lang: lang, Title: either(r.Title, Word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: r.Period,
 		Style: template.CSS(pageCSS + chart.Style), //nolint:gosec // both are texts of this program
 	}
 	if m != nil {
 		p.Owner, p.Source = m.Owner, m.Source
 	}
+	notes := told(r.Notes, lang)
 	d := drawing{r: r, m: m, lang: lang, titles: titles(m)}
 	var ids []string
 	var paths []string
 	for _, s := range all {
-		ps := pageSection{ID: s.name, Title: heading(s.name, lang), Plots: d.pictures(s.name), Tables: tables(rows, s.name, lang)}
+		ps := pageSection{ID: s.name, Title: Heading(s.name, lang), Plots: d.pictures(s.name), Tables: tables(rows, s.name, lang)}
 		ps.Formulas, ps.Inputs, ps.Sources = s.traced("formulas"), s.traced("inputs"), s.traced("sources")
-		for _, n := range r.Notes {
+		for _, n := range notes {
 			if n.Section == s.name {
 				ps.Notes = append(ps.Notes, n)
 			}
@@ -116,7 +117,7 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 		paths = append(paths, ps.Inputs...)
 		p.Sections = append(p.Sections, ps)
 	}
-	for _, n := range r.Notes {
+	for _, n := range notes {
 		if !slices.ContainsFunc(all, func(s section) bool { return s.name == n.Section }) {
 			p.Notes = append(p.Notes, n)
 		}
@@ -141,7 +142,7 @@ var forms = map[string]func() (*template.Template, error){"en": form("en"), "ru"
 func form(lang string) func() (*template.Template, error) {
 	return sync.OnceValues(func() (*template.Template, error) {
 		t, err := template.New("page").Funcs(template.FuncMap{
-			"w":      func(key string, args ...any) string { return word(lang, key, args...) },
+			"w":      func(key string, args ...any) string { return Word(lang, key, args...) },
 			"phrase": func(key string) string { return formula.Phrase(formula.Lang(lang), key) },
 			"anchor": anchor,
 			"known":  formula.Exists,
@@ -195,25 +196,25 @@ func tables(rows []Row, section, lang string) []table {
 
 // plain is a table of single figures: a line each.
 func plain(group string, rows []Row, lang string) table {
-	t := table{Title: label(lang, group), Head: []column{{Text: word(lang, "figure")}, {Text: word(lang, "value")}, {Text: word(lang, "unit")}, {Text: word(lang, "formula")}}}
+	t := table{Title: Label(lang, group), Head: []column{{Text: Word(lang, "figure")}, {Text: Word(lang, "value")}, {Text: Word(lang, "unit")}, {Text: Word(lang, "formula")}}}
 	for i, r := range rows {
 		if i >= maxTableRows {
 			t.More = len(rows) - i
 			break
 		}
-		t.Rows = append(t.Rows, []cell{{Text: label(lang, r.Figure)}, shown(r, lang), {Text: r.Unit}, {Formula: r.Formula}})
+		t.Rows = append(t.Rows, []cell{{Text: Label(lang, r.Figure)}, shown(r, lang), {Text: Unit(lang, r.Unit)}, {Formula: r.Formula}})
 	}
 	return t
 }
 
 // pivot is a table with a line for each item and a column for each figure.
 func pivot(group string, rows []Row, lang string) table {
-	t := table{Title: label(lang, group), Head: []column{{Text: word(lang, "item")}}}
+	t := table{Title: Label(lang, group), Head: []column{{Text: Word(lang, "item")}}}
 	at, line := map[string]int{}, map[string]int{}
 	for _, r := range rows {
 		if _, ok := at[r.Figure]; !ok && len(t.Head) < maxTableColumns {
 			at[r.Figure] = len(t.Head)
-			t.Head = append(t.Head, column{label(lang, r.Figure), r.Unit, r.Formula})
+			t.Head = append(t.Head, column{Label(lang, r.Figure), Unit(lang, r.Unit), r.Formula})
 		}
 	}
 	// What stands after the last list in the group is the same in each item.
@@ -251,9 +252,9 @@ func shown(r Row, lang string) cell {
 		return cell{Text: chart.Number(v), Number: true}
 	case bool:
 		if v {
-			return cell{Text: word(lang, "yes")}
+			return cell{Text: Word(lang, "yes")}
 		}
-		return cell{Text: word(lang, "no")}
+		return cell{Text: Word(lang, "no")}
 	}
 	return cell{Text: r.Text()}
 }

@@ -245,7 +245,7 @@ func (o *oscalWriter) observations(rows []Row) []oscalObservation {
 			}
 		}
 		x := oscalObservation{
-			UUID: o.id("observation", s), Title: heading(s, "en"), Description: "The figures of section " + s + " were computed from the model.",
+			UUID: o.id("observation", s), Title: Heading(s, "en"), Description: "The figures of section " + s + " were computed from the model.",
 			Methods: []string{"EXAMINE"}, Origins: []oscalOrigin{o.tool}, Collected: o.when, Remarks: strings.Join(notes, "\n\n"),
 		}
 		for _, f := range names(rows, func(r Row) string {
@@ -275,7 +275,7 @@ func (o *oscalWriter) risks(rows []Row) ([]oscalRisk, error) {
 			continue
 		}
 		item, rest, _ := strings.Cut(row.Item, " / ")
-		key, title := "section "+row.Section, heading(row.Section, "en")
+		key, title := "section "+row.Section, Heading(row.Section, "en")
 		about := row.Item
 		if item != "" && item != "total" && slices.Contains(threatSections, row.Section) {
 			key, title, about = "threat "+item, item, rest

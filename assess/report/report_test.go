@@ -341,7 +341,7 @@ func TestWorkbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) < 4 || rows[0][2] != "figure" {
+	if len(rows) < 4 || rows[0][2] != "Figure" {
 		t.Errorf("sheet ibm: %q", rows[:min(3, len(rows))])
 	}
 }

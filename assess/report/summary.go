@@ -18,7 +18,7 @@ type drawing struct {
 	titles map[string]string
 }
 
-func (d drawing) w(key string, args ...any) string { return word(d.lang, key, args...) }
+func (d drawing) w(key string, args ...any) string { return Word(d.lang, key, args...) }
 
 // money is an amount in the report's currency.
 func (d drawing) money(v float64) string { return chart.Number(v) + "\u00a0" + d.r.Currency }

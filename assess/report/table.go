@@ -56,7 +56,7 @@ func harmless(s string) string {
 const maxSheetRows = 1_048_575
 
 // XLSX writes a workbook: a sheet for each section, one with the notes, one that says what was assessed, one with the plots and one with the numbers that they draw.
-func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
+func XLSX(to io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	rows, err := Rows(r)
 	if err != nil {
 		return err
@@ -66,19 +66,22 @@ func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	}
 	book := excelize.NewFile()
 	defer func() { _ = book.Close() }()
-	head, err := book.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}})
+	bold, err := book.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}})
 	if err != nil {
 		return fmt.Errorf("make the workbook: %w", err)
 	}
-	sheets := workbook{file: book, head: head}
-	about := [][]any{{"title", r.Title}, {"system", r.System}, {"date", r.Date}, {"currency", r.Currency}, {"period", r.Period}, {"digest", r.Digest}}
+	sheets := workbook{file: book, head: bold}
+	lang = language(lang)
+	w := func(key string) string { return Word(lang, key) }
+	about := [][]any{{w("title"), r.Title}, {w("system"), r.System}, {w("date"), r.Date}, {w("currency"), r.Currency}, {w("period"), r.Period}, {w("digest"), r.Digest}}
 	if m != nil {
-		about = append(about, []any{"owner", m.Owner}, []any{"source", m.Source})
+		about = append(about, []any{w("owner"), m.Owner}, []any{w("source"), m.Source})
 	}
-	if err := sheets.add("about", []string{"what", "value"}, about); err != nil {
+	if err := sheets.add("about", []string{w("item"), w("value")}, about); err != nil {
 		return err
 	}
 	var names []string
+	head := []string{w("section"), w("item"), w("figure"), w("value"), w("unit"), w("formula")}
 	for len(rows) > 0 {
 		names = append(names, rows[0].Section)
 		end := slices.IndexFunc(rows, func(x Row) bool { return x.Section != rows[0].Section })
@@ -88,21 +91,21 @@ func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 		table := make([][]any, min(end, maxSheetRows))
 		for i := range table {
 			x := rows[i]
-			table[i] = []any{x.Section, x.Item, x.Figure, x.Value, x.Unit, x.Formula}
+			table[i] = []any{x.Section, x.Item, x.Figure, x.Value, Unit(lang, x.Unit), x.Formula}
 		}
-		if err := sheets.add(rows[0].Section, columns, table); err != nil {
+		if err := sheets.add(rows[0].Section, head, table); err != nil {
 			return err
 		}
 		rows = rows[end:]
 	}
 	notes := make([][]any, len(r.Notes))
-	for i, n := range r.Notes {
+	for i, n := range told(r.Notes, lang) {
 		notes[i] = []any{n.Section, n.Path, n.Text}
 	}
-	if err := sheets.add("notes", []string{"section", "path", "text"}, notes); err != nil {
+	if err := sheets.add("notes", []string{w("section"), w("place"), w("note")}, notes); err != nil {
 		return err
 	}
-	if err := sheets.plots(drawing{r: r, m: m, lang: language(lang), titles: titles(m)}, names); err != nil {
+	if err := sheets.plots(drawing{r: r, m: m, lang: lang, titles: titles(m)}, names); err != nil {
 		return fmt.Errorf("make the workbook: %w", err)
 	}
 	if err := book.DeleteSheet("Sheet1"); err != nil {
@@ -112,7 +115,7 @@ func XLSX(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	if err != nil {
 		return fmt.Errorf("make the workbook: %w", err)
 	}
-	return writeAll(w, "workbook", b.Bytes())
+	return writeAll(to, "workbook", b.Bytes())
 }
 
 // workbook adds sheets to a workbook.

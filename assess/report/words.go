@@ -3,11 +3,13 @@ package report
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v3"
 
+	"redoubt/assess"
 	"redoubt/assess/formula"
 )
 
@@ -22,8 +24,8 @@ var words = sync.OnceValue(func() map[string]map[string]string {
 	return all
 })
 
-// word is what the page says, in a language; English where there is nothing else.
-func word(lang, key string, args ...any) string {
+// Word is what the page says, in a language; English where there is nothing else.
+func Word(lang, key string, args ...any) string {
 	w := words()[key]
 	text := either(w[lang], w["en"])
 	if len(args) > 0 {
@@ -32,8 +34,8 @@ func word(lang, key string, args ...any) string {
 	return text
 }
 
-// heading is what a section is called.
-func heading(section, lang string) string {
+// Heading is what a section is called.
+func Heading(section, lang string) string {
 	if key := "section." + section; formula.HasPhrase(key) {
 		return formula.Phrase(formula.Lang(lang), key)
 	}
@@ -49,18 +51,22 @@ func language(lang string) string {
 	return string(l)
 }
 
-// label is what a figure or a group of the report's JSON is called: each part of its path by its word, where there is one.
-func label(lang, name string) string {
+// Label is what a figure or a group of the report's JSON is called: each part of its path by its word, where there is one.
+func Label(lang, name string) string {
 	for _, by := range []string{"quantiles", "tail_value"} {
 		if level, ok := strings.CutPrefix(name, by+"."); ok {
-			return word(lang, "figure."+by) + " " + level
+			return Word(lang, "figure."+by) + " " + level
 		}
 	}
 	parts := separate(name)
 	for i, p := range parts {
 		plain, place, _ := strings.Cut(p, "[")
-		if w := word(lang, "figure."+plain); w != "" {
-			plain = w
+		called, of := plain, "" // a figure for each of some numbers, as counts.2
+		if k := strings.LastIndex(plain, "."); k > 0 {
+			called, of = plain[:k], " "+plain[k+1:]
+		}
+		if w := Word(lang, "figure."+called); w != "" {
+			plain = w + of
 		}
 		switch place {
 		case "0]":
@@ -87,4 +93,28 @@ func separate(path string) []string {
 		}
 	}
 	return append(out, path[last:])
+}
+
+// Unit is a unit of a figure in a language; currencies and the model's period stay as they are.
+func Unit(lang, u string) string {
+	parts := strings.Split(u, "/")
+	for i, p := range parts {
+		plain, squared := strings.CutSuffix(p, "²")
+		if w := Word(lang, "unit."+plain); w != "" && plain != "" {
+			parts[i] = w
+			if squared {
+				parts[i] += "²"
+			}
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// told are the notes in a language.
+func told(notes []assess.Note, lang string) []assess.Note {
+	out := slices.Clone(notes)
+	for i, n := range out {
+		out[i].Text = n.In(lang)
+	}
+	return out
 }

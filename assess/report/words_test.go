@@ -1,8 +1,14 @@
 package report
 
 import (
+	"context"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
+
+	"redoubt/assess"
+	"redoubt/assess/model"
 )
 
 // TestWords: every word of the page is there in both languages, with the same blanks to fill in.
@@ -33,8 +39,58 @@ func verbs(s string) []string {
 
 func TestLabels(t *testing.T) {
 	for name, want := range map[string]string{"quantiles.0.95": "quantile 0.95", "band[0]": "band ≥", "0.95[1]": "0.95 ≤", "tail_value.0.99": "mean beyond quantile 0.99", "threats[].frequency": "Threats: frequency", "some_thing": "some thing", "": ""} {
-		if got := label("en", name); got != want {
+		if got := Label("en", name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// symbols are what figures are called in every language: letters of formulas, and names of things that have no other.
+var symbols = regexp.MustCompile(`^(P|K|R|S|V|U|I|Y|x|y|a|b|c|q|m|n|p|n[0-9]*|p0|df|alpha|beta|kappa|lambda|phi|nu|v|pmf|sd|iid|id|[A-Z]_?\w{0,4}|[0-9.≥≤]+)$`)
+
+// TestFiguresInRussian: every figure, group of figures and unit of a complete report has a Russian word, but for symbols.
+func TestFiguresInRussian(t *testing.T) {
+	m, err := model.Read([]byte(model.Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := assess.Run(context.Background(), m, assess.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := Rows(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	latin := regexp.MustCompile(`[A-Za-z_]{2,}`)
+	missing := map[string]bool{}
+	for _, x := range rows {
+		for _, name := range []string{x.Figure, x.Group} {
+			if _, word := x.Value.(string); word && (x.Item == "subjects" || x.Item == "objects") { // the codes of what the model names
+				continue
+			}
+			for _, p := range separate(name) {
+				plain, _, _ := strings.Cut(p, "[")
+				if w := Label("ru", plain); latin.MatchString(w) && !symbols.MatchString(plain) {
+					missing[x.Section+": "+plain] = true
+				}
+			}
+		}
+		if u := strings.ReplaceAll(Unit("ru", x.Unit), r.Currency, ""); latin.MatchString(u) {
+			missing["unit "+u] = true
+		}
+	}
+	for w := range missing {
+		t.Errorf("no Russian word for %s", w)
+	}
+	for _, n := range told(r.Notes, "ru") {
+		if !regexp.MustCompile(`[а-я]{3}`).MatchString(n.Text) {
+			t.Errorf("a note in English: %s", n.Text)
+		}
+	}
+	for _, s := range []string{"dynamics", "losses", "ibm", "optimum", "game", "coverage", "vulnerability", "access", "codes"} {
+		if latin.MatchString(Heading(s, "ru")) {
+			t.Errorf("section %s is called %q", s, Heading(s, "ru"))
 		}
 	}
 }

@@ -135,7 +135,7 @@ func (in inputs) report(c *cobra.Command, e Env, m *model.Model, lang formula.La
 		case "xlsx":
 			return report.XLSX(w, r, m, string(lang))
 		case "table":
-			return l.assessReport(w, r, verbose)
+			return assessTables{l, string(lang)}.assessReport(w, r, verbose)
 		}
 		return printJSON(w, format, r)
 	})
@@ -225,6 +225,10 @@ func (in inputs) section(c *cobra.Command, e Env, m *model.Model, s sectionText)
 	if err != nil {
 		return err
 	}
+	lang, err := langOf(c)
+	if err != nil {
+		return err
+	}
 	o, end := computing(c, e)
 	r, err := assess.RunSection(c.Context(), m, s.section, o)
 	end()
@@ -253,7 +257,7 @@ func (in inputs) section(c *cobra.Command, e Env, m *model.Model, s sectionText)
 	}
 	return in.deliver(e, file, func(w io.Writer) error {
 		if format == "table" {
-			return l.assessSection(w, r, s.section, verbose)
+			return assessTables{l, string(lang)}.assessSection(w, r, s.section, verbose)
 		}
 		return printJSON(w, format, part)
 	})

@@ -9,18 +9,64 @@ import (
 	"strings"
 
 	"redoubt/assess"
+	"redoubt/assess/formula"
 	"redoubt/assess/report"
 	"redoubt/internal/fault"
 )
 
+// assessTables prints figures in a language: in English by the names that the JSON has, otherwise by words.
+type assessTables struct {
+	look
+	lang string
+}
+
+// say is what a head of a table says.
+func (l assessTables) say(key, english string) string {
+	if l.translated() {
+		return report.Word(l.lang, key)
+	}
+	return english
+}
+
+func (l assessTables) translated() bool { return l.lang != "" && l.lang != string(formula.English) }
+
+// spoken are figures by words.
+func (l assessTables) spoken(rows []report.Row) []report.Row {
+	if !l.translated() {
+		return rows
+	}
+	for i, r := range rows {
+		parts := strings.Split(r.Item, " / ")
+		for k, p := range parts { // what the report's structure names, and not the model
+			if slices.ContainsFunc(strings.Split(r.Group, "."), func(g string) bool { return strings.TrimSuffix(g, "[]") == p }) {
+				parts[k] = report.Label(l.lang, p)
+			}
+		}
+		rows[i].Item, rows[i].Figure, rows[i].Unit = strings.Join(parts, " / "), report.Label(l.lang, r.Figure), report.Unit(l.lang, r.Unit)
+		switch v := r.Value.(type) {
+		case bool:
+			rows[i].Value = report.Word(l.lang, map[bool]string{true: "yes", false: "no"}[v])
+		case string:
+			if low, high, ok := strings.Cut(v, " to "); ok && low != "" && strings.ContainsRune("-0123456789", rune(low[0])) {
+				rows[i].Value = low + " – " + high
+			}
+		}
+	}
+	return rows
+}
+
 // assessReport prints all sections.
-func (l look) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
+func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
 	rows, err := assessFigures(r)
 	if err != nil {
 		return err
 	}
+	rows = l.spoken(rows)
 	var b strings.Builder
-	for _, x := range [][2]string{{"", r.Title}, {"System: ", r.System}, {"Date: ", r.Date}, {"Amounts: ", r.Currency + " per " + r.Period}, {"Model: ", "SHA-256 " + r.Digest}} {
+	for _, x := range [][2]string{
+		{"", r.Title}, {l.say("system", "System") + ": ", r.System}, {l.say("date", "Date") + ": ", r.Date},
+		{l.say("amounts", "Amounts") + ": ", r.Currency + l.say("amounts_per", " per ") + r.Period}, {l.say("model", "Model") + ": ", "SHA-256 " + r.Digest},
+	} {
 		if x[1] != "" {
 			text := x[0] + x[1]
 			if x[0] == "" {
@@ -37,12 +83,12 @@ func (l look) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
 		}
 	}
 	if !found {
-		b.WriteString("\nThe model has nothing that could be computed.\n")
+		b.WriteString("\n" + l.say("nothing", "The model has nothing that could be computed.") + "\n")
 	}
 	if len(r.Notes) > 0 {
-		b.WriteString("\n" + l.paint(heading, "Notes") + "\n")
+		b.WriteString("\n" + l.paint(heading, l.say("notes", "Notes")) + "\n")
 		for _, n := range r.Notes {
-			b.WriteString(l.wrapped("  ", n.Section+": "+noteText(n)))
+			b.WriteString(l.wrapped("  ", n.Section+": "+l.note(n)))
 		}
 	}
 	_, err = io.WriteString(w, b.String())
@@ -90,6 +136,12 @@ func assessFigures(r *assess.Report) ([]report.Row, error) {
 	return out, nil
 }
 
+// note is a note in the language of the tables.
+func (l assessTables) note(n assess.Note) string {
+	n.Text = n.In(l.lang)
+	return noteText(n)
+}
+
 // noteText is a note without its section.
 func noteText(n assess.Note) string {
 	if n.Path != "" {
@@ -99,15 +151,16 @@ func noteText(n assess.Note) string {
 }
 
 // assessSection prints one section and the notes on it.
-func (l look) assessSection(w io.Writer, r *assess.Report, s assess.Section, verbose bool) error {
+func (l assessTables) assessSection(w io.Writer, r *assess.Report, s assess.Section, verbose bool) error {
 	rows, err := assessFigures(r)
 	if err != nil {
 		return err
 	}
+	rows = l.spoken(rows)
 	text := l.assessRows(rows, s, verbose)
 	for _, n := range r.Notes {
 		if n.Section == string(s) {
-			text += l.wrapped("", "note: "+noteText(n))
+			text += l.wrapped("", l.say("note", "note")+": "+l.note(n))
 		}
 	}
 	_, err = io.WriteString(w, text)
@@ -140,7 +193,7 @@ func (i assessItem) list() (list, own string) {
 const most = 7
 
 // assessRows prints the figures of a section: items of a list that have much the same figures as one table, the others one below the other.
-func (l look) assessRows(rows []report.Row, s assess.Section, verbose bool) string {
+func (l assessTables) assessRows(rows []report.Row, s assess.Section, verbose bool) string {
 	var items []assessItem
 	series := 0
 	for _, r := range rows {
@@ -180,10 +233,24 @@ func (l look) assessRows(rows []report.Row, s assess.Section, verbose bool) stri
 	}
 	blocks = append(blocks, l.single(alone))
 	if series > 0 {
-		blocks = append(blocks, l.wrapped("  ", fmt.Sprintf("(of plots %s left out; -v shows them)", count(series, "number"))))
+		blocks = append(blocks, l.wrapped("  ", l.leftOut(series)))
 	}
 	blocks = slices.DeleteFunc(blocks, func(s string) bool { return s == "" })
-	return l.paint(heading, strings.ToUpper(string(s))) + "\n" + strings.Join(blocks, "\n")
+	return l.paint(heading, strings.ToUpper(l.section(s))) + "\n" + strings.Join(blocks, "\n")
+}
+
+func (l assessTables) leftOut(series int) string {
+	if l.translated() {
+		return report.Word(l.lang, "left_out", series)
+	}
+	return fmt.Sprintf("(of plots %s left out; -v shows them)", count(series, "number"))
+}
+
+func (l assessTables) section(s assess.Section) string {
+	if l.translated() {
+		return report.Heading(string(s), l.lang)
+	}
+	return string(s)
 }
 
 // sentences reports whether items say more than goes into the cells of a table.
@@ -224,7 +291,7 @@ func kin(a, b assessItem) bool {
 }
 
 // together sets items in one table: one below the other, or beside each other where they have many figures.
-func (l look) together(items []assessItem, figures []string) string {
+func (l assessTables) together(items []assessItem, figures []string) string {
 	list, _ := items[0].list()
 	cellOf := func(i assessItem, name string) string {
 		if r, ok := i.find(name); ok {
@@ -234,7 +301,7 @@ func (l look) together(items []assessItem, figures []string) string {
 	}
 	var rows [][]string
 	if len(figures) <= most {
-		header := []string{either(list, "item")}
+		header := []string{either(list, l.say("item", "item"))}
 		for _, f := range figures {
 			header = append(header, headed(f, items))
 		}
@@ -250,7 +317,7 @@ func (l look) together(items []assessItem, figures []string) string {
 	}
 	var blocks []string
 	for part := range slices.Chunk(items, most) {
-		header, rows := []string{strings.TrimSpace(list + " figure")}, [][]string(nil)
+		header, rows := []string{strings.TrimSpace(list + " " + l.say("figure", "figure"))}, [][]string(nil)
 		for _, i := range part {
 			_, own := i.list()
 			header = append(header, own)
@@ -293,7 +360,7 @@ func headed(name string, items []assessItem) string {
 }
 
 // single sets figures below each other, each with what it is about.
-func (l look) single(items []assessItem) string {
+func (l assessTables) single(items []assessItem) string {
 	if len(items) == 0 {
 		return ""
 	}
@@ -311,7 +378,7 @@ func (l look) single(items []assessItem) string {
 			rows = append(rows, []string{name, r.Figure, value})
 		}
 	}
-	return l.grid("  ", []string{"item", "figure", "value"}, rows)
+	return l.grid("  ", []string{l.say("item", "item"), l.say("figure", "figure"), l.say("value", "value")}, rows)
 }
 
 // figure is a value for people: six digits of a number, or all before the point.

@@ -157,10 +157,10 @@ func TestAssessRows(t *testing.T) {
 
   (of plots 1 number left out; -v shows them)
 `
-	if diff := cmp.Diff(want, look{}.assessRows(byItem, assess.SectionIBM, false)); diff != "" {
+	if diff := cmp.Diff(want, assessTables{}.assessRows(byItem, assess.SectionIBM, false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := (look{}).assessRows(byItem, assess.SectionGame, false); got != "" {
+	if got := (assessTables{}).assessRows(byItem, assess.SectionGame, false); got != "" {
 		t.Errorf("a section that is not there: %q", got)
 	}
 }
@@ -174,5 +174,27 @@ func TestAssessingIsQuiet(t *testing.T) {
 	tell("losses", 1)
 	if b.Len() > 0 {
 		t.Errorf("%q", b.String())
+	}
+}
+
+// TestTablesInRussian: what the report names is in words of the language, what the model names stays.
+func TestTablesInRussian(t *testing.T) {
+	l := assessTables{lang: "ru"}
+	rows := l.spoken([]report.Row{
+		{Section: "losses", Item: "simulation / layers / theft", Group: "simulation.layers[]", Figure: "premium", Value: 5.0, Unit: "EUR/year"},
+		{Section: "losses", Item: "total", Group: "threats[]", Figure: "mean", Value: 7.0, Unit: "EUR"},
+		{Section: "losses", Item: "total", Group: "threats[]", Figure: "met", Value: true},
+		{Section: "losses", Item: "total", Group: "threats[]", Figure: "band", Value: "1 to 2", Unit: "events²"},
+	})
+	want := `ОБЩИЕ ПОТЕРИ
+  Элемент                              Показатель             Значение
+  Моделирование / слои страхования / theft  премия                 5 EUR/год
+  total                                среднее                7 EUR
+                                       заданная точность достигнута да
+                                       полоса                1 – 2 проявлений²
+`
+	squeeze := func(s string) []string { return strings.Fields(s) }
+	if diff := cmp.Diff(squeeze(want), squeeze(l.assessRows(rows, assess.SectionLosses, false))); diff != "" {
+		t.Error(diff)
 	}
 }
