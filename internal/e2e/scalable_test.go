@@ -43,7 +43,7 @@ func (w *world) during(t *testing.T, what string, f func()) count {
 	}
 	done, begun := make(chan end, 1), make(chan struct{}, 1)
 	go func() {
-		r, err := w.Probe(ctx, probe.Options{Address: sharedAddress, Every: 4 * time.Millisecond, Deadline: 4 * time.Second, Outstanding: 2000, Each: func(probe.Attempt) {
+		r, err := w.Probe(ctx, probe.Options{Address: sharedAddress, Every: 8 * time.Millisecond, Deadline: 4 * time.Second, Outstanding: 600, Each: func(probe.Attempt) {
 			select {
 			case begun <- struct{}{}:
 			default:
@@ -51,15 +51,22 @@ func (w *world) during(t *testing.T, what string, f func()) count {
 		}})
 		done <- end{r, err}
 	}()
-	for range 100 {
-		<-begun
+	var e end
+	asked := func(n int) {
+		for ; n > 0 && e.r == nil && e.err == nil; n-- {
+			select {
+			case <-begun:
+			case e = <-done:
+			}
+		}
 	}
+	asked(60)
 	f()
-	for range 200 {
-		<-begun
-	}
+	asked(150)
 	cancel()
-	e := <-done
+	if e.r == nil && e.err == nil {
+		e = <-done
+	}
 	if e.err != nil {
 		t.Fatal(e.err)
 	}
