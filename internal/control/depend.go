@@ -48,11 +48,12 @@ func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error 
 					if local {
 						safe = !slices.Contains(there, i.Node) || !goes(i.Node)
 					}
-					if !safe && len(there) > 0 && dep.AppliesOn(i.Node) && isUp(resourceIn(i, o.Name).State) && !(named(o.Group) && goes(i.Node)) {
-						errs = append(errs, fault.Errorf(fault.Precondition,
-							"group %s: resource %s of group %s is online on node %s and depends on its resource %s; take both offline with `redoubt group offline %s %s`, in which %s stops first, or disable %s before",
-							g.Name, o.Name, o.Group, i.Node, r.Name, g.Name, o.Group, o.Group, o.Name))
+					if safe || len(there) == 0 || !dep.AppliesOn(i.Node) || !isUp(resourceIn(i, o.Name).State) || named(o.Group) && goes(i.Node) {
+						continue
 					}
+					errs = append(errs, fault.Errorf(fault.Precondition,
+						"group %s: resource %s of group %s is online on node %s and depends on its resource %s; take both offline with `redoubt group offline %s %s`, in which %s stops first, or disable %s before",
+						g.Name, o.Name, o.Group, i.Node, r.Name, g.Name, o.Group, o.Group, o.Name))
 				}
 			}
 		}

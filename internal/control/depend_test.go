@@ -130,3 +130,39 @@ func TestDependenciesInTheConfiguration(t *testing.T) {
 		}
 	})
 }
+
+// Only what would be left without what it needs keeps a group online.
+func TestOfflineOfWhatOthersNeed(t *testing.T) {
+	for _, c := range []struct {
+		kind, qualifier, node string
+		refused               bool
+	}{
+		{"", "", "n1", false}, // there is another on n2
+		{"", "", "", true},
+		{"", "{LOCAL_NODE}", "n1", true},
+		{"", "{LOCAL_NODE}", "n2", false},
+		{"_restart", "{ANY_NODE}", "", true},
+		{"_weak", "{LOCAL_NODE}", "n1", false},
+		{"_offline_restart", "", "", false},
+		{"", "{@n2}", "", false}, // the application is on n1
+	} {
+		inWorld(t, func(w *world) {
+			res := ok[v1.Result](w.t)
+			x := w.c()
+			res(x.TypeRegister(w.ctx, root, v1.TypeRegister{Names: []string{"redoubt.many"}}))
+			res(x.GroupCreate(w.ctx, root, v1.GroupCreate{Names: []string{"db-rg"}, Node: []string{"n1", "n2"}, Scalable: true}))
+			res(x.GroupCreate(w.ctx, root, v1.GroupCreate{Names: []string{"app-rg"}, Node: []string{"n1", "n2"}}))
+			res(x.ResourceCreate(w.ctx, root, v1.ResourceCreate{Names: []string{"db"}, Group: "db-rg", Type: "redoubt.many"}))
+			res(x.ResourceCreate(w.ctx, root, v1.ResourceCreate{Names: []string{"app"}, Group: "app-rg", Type: "redoubt.many", Property: []string{"Resource_dependencies" + c.kind + "=db" + c.qualifier}}))
+			res(x.GroupOnline(w.ctx, root, v1.GroupOnline{Names: []string{"db-rg"}, Manage: true}))
+			res(x.GroupOnline(w.ctx, root, v1.GroupOnline{Names: []string{"app-rg"}, Manage: true, Node: []string{"n1"}}))
+			in := v1.GroupOffline{Names: []string{"db-rg"}}
+			if c.node != "" {
+				in.Node = []string{c.node}
+			}
+			if _, err := x.GroupOffline(w.ctx, root, in); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "redoubt group offline db-rg app-rg") {
+				w.t.Errorf("%s%s, off %q: %v", c.kind, c.qualifier, c.node, err)
+			}
+		})
+	}
+}

@@ -228,8 +228,12 @@ func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
 // factsOf sorts a snapshot by group, once for all of them.
 func factsOf(snap Snapshot, around *life.Around, node cluster.NodeName) map[cluster.GroupName]life.Input {
 	facts := make(map[cluster.GroupName]life.Input, len(snap.State.Groups))
+	known := around
+	if snap.Record == nil {
+		known = nil // without the membership nobody can say whose reports count
+	}
 	for _, g := range snap.State.Groups {
-		facts[g.Name] = life.Input{Group: g, Resources: around.Members(g.Name), Types: snap.State.Types, Around: around}
+		facts[g.Name] = life.Input{Group: g, Resources: around.Members(g.Name), Types: snap.State.Types, Around: known}
 	}
 	for _, a := range snap.State.Assignments {
 		if in, ok := facts[a.Group]; ok {

@@ -30,6 +30,10 @@ func TestFactsLeaveOutTheDead(t *testing.T) {
 	if len(in.Resources) != 2 || in.Group.Name != "web-rg" {
 		t.Errorf("facts of web-rg: %+v", in)
 	}
+	snap.Record = nil
+	if in := factsOf(snap, Around(snap), "n1")["web-rg"]; in.Around != nil || len(in.Resources) != 2 {
+		t.Errorf("without a membership: %+v", in)
+	}
 	if len(snap.State.Instances) != 3 {
 		t.Error("the shared snapshot was changed")
 	}
