@@ -40,7 +40,7 @@ func (r *run) planSection(ctx context.Context) error {
 		return nil
 	}
 	reps := min(3, r.reps)
-	p := Plan{Began: time.Now()}
+	p := Plan{Began: time.Now(), Load: loadAverage()}
 	r.tell("planner: %v, and %v", planSize, planLarge)
 	err := ourPlans(&p)
 	if err == nil {

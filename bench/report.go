@@ -36,17 +36,18 @@ type target struct{ What, Measured, Verdict string }
 
 // page is what the template is filled with.
 type page struct {
-	Host                        Host
-	Began, Look, Window, Server string
-	Versions                    []string
-	Systems, Peers              []string
-	Away, Ratios                []row
-	Splits                      []split
-	Idles                       []idleRow
-	PlanSize, PlanLarge         string
-	Plans                       []planRow
-	Targets                     []target
-	Troubles                    []string
+	Host                           Host
+	Began, Look, Window, Server    string
+	Versions                       []string
+	Systems, Peers                 []string
+	Away, Ratios                   []row
+	Splits                         []split
+	Idles                          []idleRow
+	PlanSize, PlanLarge, PlanBegan string
+	PlanLoad                       float64
+	Plans                          []planRow
+	Targets                        []target
+	Troubles                       []string
 }
 
 // awayTrials and splitTrials are the trials by the table they are in.
@@ -125,6 +126,7 @@ func newPage(o Options, all results) page {
 		}
 	}
 	p.PlanSize, p.PlanLarge, p.Plans = planSize.String(), planLarge.String(), planRows(all.plan)
+	p.PlanBegan, p.PlanLoad = all.plan.Began.UTC().Format(time.DateOnly), all.plan.Load
 	p.Server = summarize(all.plan.ServerRun).String()
 	p.Targets = targets(all)
 	p.Troubles = troubles(all)

@@ -157,6 +157,7 @@ func TestReport(t *testing.T) {
 			},
 		},
 		plan: Plan{
+			Began: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC), Load: 0.5,
 			Full: []float64{30, 28}, NodeDown: []float64{2, 3}, Released: []float64{4, 5}, SolveFull: []float64{20}, SolveLost: []float64{2}, LargeFull: []float64{400},
 			LargeDown: []float64{200}, LargeReleased: []float64{210}, Simulate: []float64{14000}, Actions: 755, SimulateFull: []float64{46000}, ActionsFull: 12016, ServerRun: []float64{3},
 		},

@@ -37,6 +37,7 @@ type Section struct {
 // Plan is what placing costs, in milliseconds of processor time.
 type Plan struct {
 	Began    time.Time `json:"began"`
+	Load     float64   `json:"load"`     // average of the last minute when it began
 	Full     []float64 `json:"full"`     // ours: nothing runs yet
 	NodeDown []float64 `json:"nodeDown"` // ours: the node is lost, its lease is still held
 	Released []float64 `json:"released"` // ours: its services may start elsewhere
