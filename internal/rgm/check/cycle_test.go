@@ -189,3 +189,22 @@ func TestReachOfDependencies(t *testing.T) {
 		}
 	}
 }
+
+// The written forms of qualifiers, as they are typed and as they are kept.
+func TestQualifiersAsWritten(t *testing.T) {
+	s := tiers()
+	s.Nodes = append(s.Nodes, model.NodeState{Node: model.Node{Name: "n2"}})
+	rb, _ := check.Resource(s, "rb")
+	for text, want := range map[string]string{
+		"ra": "", "ra{}": "?", "ra{FROM_RG_AFFINITIES}": "", "ra{from_rg_affinities}": "", "ra{Local_Node}": "LOCAL_NODE", "ra{ANY_NODE}": "ANY_NODE", "ra{@n1}": "@n1", "ra@n1": "@n1",
+		"ra{@}": "?", "ra@": "?", "@n1": "?", "ra{@n9}": "?", "ra@n1{ANY_NODE}": "?", "ra{NEAR}": "?", "ra{ANY_NODE": "?",
+	} {
+		r, _, ps := check.SetResource(s, rb, check.Changes{Any: []check.Setting{{Name: "Resource_dependencies", Text: text}}})
+		switch {
+		case want == "?" && len(ps) == 0:
+			t.Errorf("%s is taken as %+v", text, r.Dependencies)
+		case want != "?" && (len(ps) > 0 || len(r.Dependencies) != 1 || r.Dependencies[0].On != "ra" || r.Dependencies[0].Qualifier != want):
+			t.Errorf("%s is %+v, not %q: %v", text, r.Dependencies, want, ps)
+		}
+	}
+}

@@ -83,6 +83,9 @@ func dependencyText(d model.Dependency) string {
 func parseDependency(k model.DependencyKind, text string) (model.Dependency, error) {
 	name, rest, qualified := strings.Cut(strings.TrimSpace(text), "{")
 	d := model.Dependency{On: cluster.ResourceName(strings.TrimSpace(name)), Kind: k}
+	if on, node, at := strings.Cut(string(d.On), "@"); at && !qualified && node != "" { // as Solaris Cluster writes {@node}
+		d.On, d.Qualifier = cluster.ResourceName(on), "@"+node
+	}
 	if d.On == "" {
 		return d, errors.New("an element names no resource")
 	}
