@@ -82,11 +82,17 @@ func reachable(s model.State, g model.Group, on model.Resource, d model.Dependen
 // beside checks what the properties of a group mean for dependencies: of its resources, and of those of others on them.
 func beside(s model.State, g model.Group) Problems {
 	var ps Problems
+	own := map[cluster.ResourceName]bool{}
+	for _, r := range ResourcesOf(s, g.Name) {
+		own[r.Name] = true
+	}
 	for _, r := range s.Resources {
 		for _, d := range r.Dependencies {
+			if r.Group != g.Name && !own[d.On] {
+				continue
+			}
 			on, ok := Resource(s, d.On)
-			rg, have := Group(s, r.Group)
-			if ok && have && (r.Group == g.Name || on.Group == g.Name) {
+			if rg, have := Group(s, r.Group); ok && have {
 				ps = append(ps, reachable(s, rg, on, d, "resource "+string(r.Name)+": property "+dependencyProperty(d.Kind))...)
 			}
 		}
