@@ -59,7 +59,7 @@ func main() {
 func benchmarks(ctx context.Context, args []string) (err error) {
 	r := &run{began: time.Now()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&r.Only, "only", "redoubt,pacemaker,keepalived,plan", "what to measure")
+	f.StringVar(&r.Only, "only", "redoubt,pacemaker,keepalived,plan,scalable", "what to measure")
 	f.IntVar(&r.Reps, "reps", 8, "repetitions of a trial; half of that for partitions and failing daemons")
 	f.BoolVar(&r.Quick, "quick", false, "one round of two repetitions, shorter looks")
 	f.StringVar(&r.dir, "o", "bench/results", "directory of the results")
@@ -130,8 +130,8 @@ func (r *run) tell(format string, args ...any) {
 // prepare makes all that the sections need.
 func (r *run) prepare(ctx context.Context, fresh bool) (held *os.File, err error) {
 	for kind := range strings.SplitSeq(r.Only, ",") {
-		if !slices.Contains([]string{"redoubt", "pacemaker", "keepalived", "plan"}, kind) {
-			return nil, fault.Errorf(fault.Invalid, "-only %q: want some of redoubt,pacemaker,keepalived,plan", kind)
+		if !slices.Contains([]string{"redoubt", "pacemaker", "keepalived", "plan", "scalable"}, kind) {
+			return nil, fault.Errorf(fault.Invalid, "-only %q: want some of redoubt,pacemaker,keepalived,plan,scalable", kind)
 		}
 	}
 	if os.Geteuid() != 0 {

@@ -48,6 +48,11 @@ func (r *run) measure(ctx context.Context, until time.Time) error {
 			return err
 		}
 	}
+	if r.wants("scalable") {
+		if err := r.scalable(ctx); err != nil {
+			return err
+		}
+	}
 	all := r.steps()
 	for i, s := range all {
 		rest := 0.0

@@ -17,6 +17,7 @@ var packages = map[string][]string{
 	"pacemaker":  {"pacemaker", "corosync", "pacemaker-cli-utils", "resource-agents", "iproute2", "iputils-arping"},
 	"plan":       {"pacemaker-cli-utils"},
 	"keepalived": {"keepalived"},
+	"scalable":   {"keepalived", "haproxy"},
 }
 
 // policy is the file that tells Debian's packages whether they may start their services.
@@ -25,7 +26,7 @@ const policy = "/usr/sbin/policy-rc.d"
 // install installs what is missing. Nothing that it installs is started.
 func install(ctx context.Context, r *run) (err error) {
 	var missing []string
-	for _, kind := range []string{"pacemaker", "plan", "keepalived"} {
+	for _, kind := range []string{"pacemaker", "plan", "keepalived", "scalable"} {
 		for _, p := range packages[kind] {
 			if r.wants(kind) && packageVersion(ctx, p) == "" {
 				missing = append(missing, p)

@@ -1,4 +1,4 @@
-// Command answer is the service that the benchmarks keep up: it answers every HTTP request with the name of the machine it runs on. It is as
+// Command answer is the service that the benchmarks keep up: it answers every HTTP request with the name of the machine it runs on, one for /slow after three seconds. It is as
 // small as it can be, so that what is measured is the cluster and not the start of a server.
 package main
 
@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
-// patience bounds one connection, so that a client that died holds nothing up.
-const patience = time.Second
+// patience bounds one connection, so that a client that died holds nothing up. long is how long a request for /slow takes.
+const (
+	patience = time.Second
+	long     = 3 * time.Second
+)
 
 func main() {
 	if err := serve(os.Args[1:]); err != nil {
@@ -49,10 +53,16 @@ func answer(c net.Conn, text []byte) {
 		return
 	}
 	r := bufio.NewReader(c)
-	for {
+	for first := true; ; first = false {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			return
+		}
+		if first && strings.HasPrefix(line, "GET /slow") {
+			if err := c.SetDeadline(time.Now().Add(long + patience)); err != nil {
+				return
+			}
+			time.Sleep(long)
 		}
 		if line == "\r\n" || line == "\n" {
 			break
