@@ -129,6 +129,9 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 		d.log.Info("redoubtd ends")
 		return nil
 	}
+	if err != nil {
+		d.log.Error("redoubtd ends: it can not go on", "err", err)
+	}
 	return err
 }
 

@@ -30,6 +30,67 @@ func (w *world) install(t *testing.T, node, program string) {
 	w.daemon(t, node, lab.DaemonRestart)
 }
 
+// TestRollingRestartOfNodes: every node is emptied, loses its power and comes back. The service moves exactly when its node is emptied.
+func TestRollingRestartOfNodes(t *testing.T) {
+	w := use(t, "e2e")
+	w.web(t, "n1")
+	p := w.watch(t)
+	moves := 0
+	for _, n := range w.Nodes() {
+		ask := w.other(t, n)
+		if w.whereWeb(t, ask) == n {
+			moves++
+		}
+		w.do(t, ask, "node", "evacuate", "-T", "600", n)
+		at := w.whereWeb(t, ask)
+		if at == n || at == "" {
+			t.Fatalf("after the evacuation of %s web-rg is online on %q", n, at)
+		}
+		if _, err := w.Kill(n); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Start(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if now := w.whereWeb(t, ask); now != at {
+			t.Errorf("the return of %s moved web-rg from %s to %q", n, at, now)
+		}
+		w.do(t, ask, "node", "evacuate", "-T", "0", n) // it may have groups again
+	}
+	if r := p.stop(t); len(r.Answerers) != moves+1 {
+		t.Errorf("%d processes served, for %d moves: %+v", len(r.Answerers), moves, r.Answerers)
+	}
+}
+
+// TestInterconnectsChangeUnderAService: a network is taken out of use, removed and added again, and a node leaves and is removed, while the service runs on.
+func TestInterconnectsChangeUnderAService(t *testing.T) {
+	w := own(t, "e2eic", lab.Options{Nodes: 3})
+	w.web(t, "n1")
+	p := w.watch(t)
+	before := w.webProcess(t)
+	w.do(t, "n2", "interconnect", "disable", "-y", "10.77.2.0/24")
+	w.do(t, "n2", "interconnect", "enable", "10.77.2.0/24")
+	w.do(t, "n2", "interconnect", "disable", "-y", "10.77.2.0/24")
+	w.do(t, "n2", "interconnect", "remove", "-y", "10.77.2.0/24")
+	w.do(t, "n1", "interconnect", "add", "10.77.2.0/24")
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.do(t, "n1", "cluster", "set", "-p", "heartbeat_profile=fast")
+	w.do(t, "n1", "group", "remove-node", "-n", "n3", "web-rg")
+	w.daemon(t, "n3", lab.DaemonLeave)
+	w.do(t, "n1", "node", "remove", "-F", "n3")
+	if now := w.webProcess(t); now != before {
+		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
+	}
+	if r := p.stop(t); len(r.Answerers) != 1 {
+		t.Errorf("the service was restarted: %+v", r.Answerers)
+	}
+}
+
 // TestRollingUpgrade: a cluster of an older release becomes one of a newer, node by node, and the service does not notice; in between it behaves as the older release
 // would. What is committed is not taken back: the older release is refused, and does no harm.
 func TestRollingUpgrade(t *testing.T) {
@@ -91,65 +152,4 @@ func TestRollingUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.stop(t)
-}
-
-// TestRollingRestartOfNodes: every node is emptied, loses its power and comes back. The service moves exactly when its node is emptied.
-func TestRollingRestartOfNodes(t *testing.T) {
-	w := use(t, "e2e")
-	w.web(t, "n1")
-	p := w.watch(t)
-	moves := 0
-	for _, n := range w.Nodes() {
-		ask := w.other(t, n)
-		if w.whereWeb(t, ask) == n {
-			moves++
-		}
-		w.do(t, ask, "node", "evacuate", "-T", "600", n)
-		at := w.whereWeb(t, ask)
-		if at == n || at == "" {
-			t.Fatalf("after the evacuation of %s web-rg is online on %q", n, at)
-		}
-		if _, err := w.Kill(n); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Start(t.Context(), n); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Settle(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if now := w.whereWeb(t, ask); now != at {
-			t.Errorf("the return of %s moved web-rg from %s to %q", n, at, now)
-		}
-		w.do(t, ask, "node", "evacuate", "-T", "0", n) // it may have groups again
-	}
-	if r := p.stop(t); len(r.Answerers) != moves+1 {
-		t.Errorf("%d processes served, for %d moves: %+v", len(r.Answerers), moves, r.Answerers)
-	}
-}
-
-// TestInterconnectsChangeUnderAService: a network is taken out of use, removed and added again, and a node leaves and is removed, while the service runs on.
-func TestInterconnectsChangeUnderAService(t *testing.T) {
-	w := own(t, "e2eic", lab.Options{Nodes: 3})
-	w.web(t, "n1")
-	p := w.watch(t)
-	before := w.webProcess(t)
-	w.do(t, "n2", "interconnect", "disable", "-y", "10.77.2.0/24")
-	w.do(t, "n2", "interconnect", "enable", "10.77.2.0/24")
-	w.do(t, "n2", "interconnect", "disable", "-y", "10.77.2.0/24")
-	w.do(t, "n2", "interconnect", "remove", "-y", "10.77.2.0/24")
-	w.do(t, "n1", "interconnect", "add", "10.77.2.0/24")
-	if err := w.Settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w.do(t, "n1", "cluster", "set", "-p", "heartbeat_profile=fast")
-	w.do(t, "n1", "group", "remove-node", "-n", "n3", "web-rg")
-	w.daemon(t, "n3", lab.DaemonLeave)
-	w.do(t, "n1", "node", "remove", "-F", "n3")
-	if now := w.webProcess(t); now != before {
-		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
-	}
-	if r := p.stop(t); len(r.Answerers) != 1 {
-		t.Errorf("the service was restarted: %+v", r.Answerers)
-	}
 }

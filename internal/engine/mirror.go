@@ -49,24 +49,58 @@ func (m *Mirror) Filled() <-chan struct{} { return m.first }
 // Subscribe implements Source.
 func (m *Mirror) Subscribe(ctx context.Context) <-chan struct{} { return m.watchers.subscribe(ctx) }
 
+// A snapshot of a large cluster takes its time, and while thousands of resources come up there would be a new one all the time: after each the mirror rests restFactor
+// times as long, but no longer than restLimit, and what comes meanwhile makes one snapshot together. A small cluster has none of that.
+const (
+	restFactor = 3
+	restLimit  = 100 * time.Millisecond
+	restFrom   = time.Millisecond // shorter ones are not rested after
+)
+
 // Run follows the repository until ctx ends.
 func (m *Mirror) Run(ctx context.Context) error {
-	for ch := range m.store.Watch(ctx, confdb.Root) {
-		if ch.Reset != nil {
-			clear(m.entries)
-			clear(m.decoded)
-			for _, e := range ch.Reset.Entries {
-				m.take(e)
+	watch := m.store.Watch(ctx, confdb.Root)
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	resting, news := true, false
+	var rev cluster.Revision
+	for {
+		select {
+		case ch, ok := <-watch:
+			if !ok {
+				return context.Cause(ctx)
 			}
-			m.publish(ch.Reset.Revision)
+			rev, news = m.absorb(ch), true
+		case <-rest.C:
+			resting = false
+		}
+		if !news || resting {
 			continue
 		}
+		began := time.Now()
+		m.publish(rev)
+		news = false
+		if took := time.Since(began); took > restFrom {
+			resting = true
+			rest.Reset(min(restFactor*took, restLimit))
+		}
+	}
+}
+
+// absorb takes over a change and returns at which revision the repository is with it.
+func (m *Mirror) absorb(ch confdb.Change) cluster.Revision {
+	if ch.Reset == nil {
 		for _, e := range ch.Entries {
 			m.take(e)
 		}
-		m.publish(ch.Revision)
+		return ch.Revision
 	}
-	return context.Cause(ctx)
+	clear(m.entries)
+	clear(m.decoded)
+	for _, e := range ch.Reset.Entries {
+		m.take(e)
+	}
+	return ch.Reset.Revision
 }
 
 // take notes one entry.
