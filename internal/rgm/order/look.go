@@ -94,7 +94,7 @@ func (v *View) problem(s *model.State) plan.Problem {
 	}
 	for i, x := range v.planners {
 		for _, n := range x.stuck() {
-			if at := number[n]; !slices.Contains(p.Groups[i].Current, at) {
+			if at := number[n]; !slices.Contains(p.Groups[i].Current, at) || !x.targets(n) {
 				p.Groups = remain(p.Groups, i, at, string(n))
 			}
 		}
@@ -122,7 +122,7 @@ func remain(groups []plan.Group, of, node int, name string) []plan.Group {
 	return append(groups, rest)
 }
 
-// stuck are the living nodes on which a stop of the group failed.
+// stuck are the living nodes on which a stop of the group failed. Unless they are targets, it can not start there before that is cleared.
 func (p *planner) stuck() []cluster.NodeName {
 	var out []cluster.NodeName
 	for _, i := range p.in.instances[p.g.Name] {
@@ -212,6 +212,11 @@ func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind 
 			g.Draws = append(g.Draws, i)
 		}
 	}
+	for _, n := range p.stuck() {
+		if i, ok := number[n]; ok && !p.targets(n) {
+			g.Refused = append(g.Refused, plan.Refusal{Node: i, Reason: plan.Reason(place.StopFailed), Text: "a stop of the group failed here and has to be cleared first"})
+		}
+	}
 	p.refusals = place.Refusals(p.s.Now, p.in.nodes, p.request(under))
 	for _, note := range p.refusals {
 		if i, ok := number[note.Node]; ok && note.Name != place.NotMember {
@@ -237,7 +242,7 @@ func (p *planner) current(underWay []cluster.NodeName) []cluster.NodeName {
 // underWay are the nodes of a move that is not finished, if each of them can still take the group: its goal holds as if it had been reached.
 func (p *planner) underWay() []cluster.NodeName {
 	goal := p.next.Wanted
-	if p.explicit != nil || p.remaster || len(p.pending()) == 0 || slices.ContainsFunc(goal, func(n cluster.NodeName) bool { return !p.able(n) }) {
+	if p.explicit != nil || p.remaster || len(p.pending()) == 0 || slices.ContainsFunc(goal, func(n cluster.NodeName) bool { return !p.able(n) || slices.Contains(p.stuck(), n) && !p.targets(n) }) {
 		return nil
 	}
 	if slices.ContainsFunc(place.Refusals(p.s.Now, p.in.nodes, p.request(goal)), func(n model.Note) bool { return slices.Contains(goal, n.Node) }) {
@@ -297,6 +302,11 @@ func (p *planner) explain(r plan.Result, i int) {
 	if left, ok := r.Left(i); ok && !p.g.Suspended && p.desiring() > 0 {
 		p.note("", string(left.Reason), left.Text)
 	}
+}
+
+// targets reports whether the group is ordered online on a node.
+func (p *planner) targets(n cluster.NodeName) bool {
+	return slices.ContainsFunc(p.next.Targets, func(t model.Target) bool { return t.Node == n })
 }
 
 // Groups are the groups of the state as the planner of places sees them. Behind them the problem may hold what is left of groups whose stop failed.

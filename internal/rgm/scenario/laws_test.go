@@ -28,6 +28,7 @@ func anyWorld(t *rapid.T) *world {
 		if err := w.happen(event); err != nil {
 			t.Fatalf("%s: %v", event, err)
 		}
+		w.told = append(w.told, "-- "+event)
 	}
 	for _, n := range nodes {
 		if number("limited", 0, 2) > 0 {
@@ -52,7 +53,9 @@ func anyWorld(t *rapid.T) *world {
 		for _, target := range groups {
 			if kind := one("affinity", "", "", "", "+", "++", "+++", "-", "--"); kind != "" {
 				// A configuration that is refused is none.
-				_ = w.happen(fmt.Sprintf("group set %s RG_affinities+=%s%s", g, kind, target))
+				if event := fmt.Sprintf("group set %s RG_affinities+=%s%s", g, kind, target); w.happen(event) == nil {
+					w.told = append(w.told, "-- "+event)
+				}
 			}
 		}
 		if len(groups) > 0 && number("depends", 0, 4) == 0 {
