@@ -145,7 +145,9 @@ func TestLaws(t *testing.T) {
 			for k := range m {
 				out = append(out, k)
 			}
-			slices.SortFunc(out, func(a, b turn.Key) int { return slices.Compare([]string{string(a.Group), string(a.Resource)}, []string{string(b.Group), string(b.Resource)}) })
+			slices.SortFunc(out, func(a, b turn.Key) int {
+				return slices.Compare([]string{string(a.Group), string(a.Resource)}, []string{string(b.Group), string(b.Resource)})
+			})
 			return out
 		}
 		for i := range rapid.IntRange(0, 60).Draw(t, "events") {
