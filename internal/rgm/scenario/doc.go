@@ -31,7 +31,7 @@
 //	the president changes    the next one knows what is in the repository
 //	5m passes
 //	G fails to start on N    from now on; with "G starts on N again" no more
-//	G gives N up             a monitor asks for another node
+//	G gives N up             a monitor asks for another node; "and M refuses" when a Monitor_check was against M
 //	G fails to stop on N     from now on; "G is cleared on N" when an administrator has seen to it
 //	group online G, offline, switch, remaster, restart, suspend, resume, manage, unmanage, create, delete, set; -n N,N names nodes, P=V sets properties
 //	node evacuate N, node set N P=V

@@ -34,6 +34,9 @@ func (w *world) happen(event string) error {
 		{"G fails to start on N", func(a []string) error { return w.spots(w.broken, a, true) }},
 		{"G starts on N again", func(a []string) error { return w.spots(w.broken, a, false) }},
 		{"G gives N up", func(a []string) error { return w.gives(spot{cluster.GroupName(a[0]), cluster.NodeName(a[1])}) }},
+		{"G gives N up and M refuses", func(a []string) error {
+			return w.gives(spot{cluster.GroupName(a[0]), cluster.NodeName(a[1])}, names[cluster.NodeName](a[2])...)
+		}},
 		{"G fails to stop on N", func(a []string) error { return w.spots(w.jammed, a, true) }},
 		{"G is cleared on N", func(a []string) error { return w.clear(spot{cluster.GroupName(a[0]), cluster.NodeName(a[1])}) }},
 	}

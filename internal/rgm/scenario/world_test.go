@@ -341,8 +341,8 @@ func (w *world) succeed() error {
 	return nil
 }
 
-// gives makes a monitor ask for another node.
-func (w *world) gives(at spot) error {
+// gives makes a monitor ask for another node, when the Monitor_check of some has refused.
+func (w *world) gives(at spot, refused ...cluster.NodeName) error {
 	x, err := w.node(at.node)
 	if err != nil {
 		return err
@@ -352,6 +352,9 @@ func (w *world) gives(at spot) error {
 		return fmt.Errorf("group %s is not online on %s", at.group, at.node)
 	}
 	i.Plea = &model.Plea{Kind: model.PleaGiveover, Resource: cluster.ResourceName(at.group + "-rs"), Version: i.Version, Why: "its probe failed", At: w.s.Now}
+	for _, n := range refused {
+		i.Plea.Refused = append(i.Plea.Refused, model.Refusal{Node: n, Why: "its Monitor_check failed"})
+	}
 	w.report(i)
 	return nil
 }
