@@ -15,7 +15,7 @@ func (n *node) newBalancer(anew bool) (*balancer, error) {
 			n.log.Warn("this node can not balance the load of scalable services", "err", err)
 		}
 	}
-	return &balancer{engine.NewBalancer(n.engineConfig(), n.member, n.mirror, n.store, kernel), kernel}, nil
+	return &balancer{engine.NewBalancer(n.engineConfig(), n.member, n.mirror, n.gated(), kernel), kernel}, nil
 }
 
 // balancer is the loop with the kernel that it keeps in step.

@@ -45,7 +45,7 @@ type Balancer struct {
 	last *balance.Outline // what the kernel looks like; nil: not known
 	// left is when addresses were given up; they linger for a while.
 	left map[cluster.ResourceName]membership.Instant
-	said string           // the last error
+	said string // the last error
 }
 
 // NewBalancer returns the loop; Run starts it.

@@ -58,7 +58,7 @@ func send(messages []netlink.Message, acks int) error {
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetWriteBuffer(1 << 20); err != nil {
 		return fmt.Errorf("size of the netlink socket: %w", err)
 	}
