@@ -88,6 +88,7 @@ type Damage struct {
 	MedianHours  float64 `yaml:"median_hours"`
 	Spread       float64 `yaml:"spread"` // standard deviation of the natural logarithm
 	MaximumHours float64 `yaml:"maximum_hours"`
+	Work         bool    `yaml:"work"` // the hours are of people who look into it, not of outage: they count only where they have a price
 }
 
 // Observe says by which entries of the cluster's log a threat is seen to have come true. One of the three is given.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"redoubt/assess/catalogue"
+	"redoubt/internal/harden"
 	"redoubt/internal/posture"
 )
 
@@ -17,6 +18,9 @@ func TestShipped(t *testing.T) {
 	}
 	var checks []string
 	for _, x := range posture.Checks() {
+		checks = append(checks, x.ID)
+	}
+	for _, x := range harden.Items() {
 		checks = append(checks, x.ID)
 	}
 	against := map[string]bool{}

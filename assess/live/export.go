@@ -54,7 +54,21 @@ type Export struct {
 	Verified    []v1.LogVerified `json:"verified,omitempty"`
 	Forward     *v1.LogForward   `json:"forward,omitempty"`
 
+	Hardening []Hardening `json:"hardening,omitempty"` // what `redoubt harden check` said on nodes
+
 	Missing []Missing `json:"missing,omitempty"`
+}
+
+// Hardening is what `redoubt harden check` said on a node.
+type Hardening struct {
+	Node  string          `json:"node"`
+	Items []HardeningItem `json:"items"`
+}
+
+// HardeningItem is one item of it.
+type HardeningItem struct {
+	ID     string `json:"id"`     // as HD-SYS-001
+	Status string `json:"status"` // good where it is as it should be
 }
 
 // Missing is a source that could not be read.
@@ -80,11 +94,14 @@ func Freeze(e *Export) ([]byte, error) {
 	if err := frozen.reduce(); err != nil {
 		return nil, err
 	}
-	sum, err := digest(frozen)
+	frozen.Digest = ""
+	said, err := json.Marshal(frozen)
 	if err != nil {
+		return nil, fmt.Errorf("the export has no JSON form: %w", err)
+	}
+	if frozen.Digest, err = digest(said); err != nil {
 		return nil, err
 	}
-	frozen.Digest = sum
 	text, err := json.MarshalIndent(frozen, "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("the export has no JSON form: %w", err)
@@ -92,10 +109,16 @@ func Freeze(e *Export) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// digest is the SHA-256 of what an export says.
-func digest(e Export) (string, error) {
-	e.Digest = ""
-	text, err := json.Marshal(e)
+// digest is the SHA-256 of what a document says, without its own digest: of its members, sorted, in the shortest form. It does not change with what later versions add.
+func digest(text []byte) (string, error) {
+	var document map[string]any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&document); err != nil {
+		return "", fmt.Errorf("the export can not be read: %w", err)
+	}
+	delete(document, "digest")
+	text, err := json.Marshal(document)
 	if err != nil {
 		return "", fmt.Errorf("the export has no JSON form: %w", err)
 	}
@@ -125,7 +148,7 @@ func Thaw(r io.Reader) (*Export, error) {
 	if err := d.Decode(&e); err != nil {
 		return nil, fmt.Errorf("the export can not be read: %w", err)
 	}
-	sum, err := digest(e)
+	sum, err := digest(text)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (b *builder) incidents() {
 			tf.Source += "; " + what + " from " + w.from.UTC().Format(time.DateOnly) + " to " + w.to.UTC().Format(time.DateOnly)
 		}
 		f.Threats = append(f.Threats, tf)
-		if t.Damage != nil {
+		if t.Damage != nil && (!t.Damage.Work || b.c.Prices.Given()) {
 			d.Threats = append(d.Threats, b.damage(t, hours))
 		}
 	}
@@ -69,7 +69,11 @@ func (b *builder) incidents() {
 	if len(d.Threats) > 0 {
 		b.m.Damage = d
 		b.m.Losses = &model.Losses{Error: lossError}
-		b.note(sayOnlyOutages)
+		if b.c.Prices.Given() {
+			b.note(sayWorkToo)
+		} else {
+			b.note(sayOnlyOutages)
+		}
 	}
 }
 
@@ -269,13 +273,15 @@ func (b *builder) wanted(group string, at time.Time) bool {
 	})
 }
 
-// damage is how long an outage lasts: the catalogue's law, and what was measured; in money where there are prices. The logarithm is normal with unknown mean and
+// damage is how long an outage lasts, or the work that a threat makes: the catalogue's law, and what was measured; in money where there are prices. The logarithm is normal with unknown mean and
 // variance, so the mean has no bound by itself: the catalogue's maximum is one.
 func (b *builder) damage(t catalogue.Threat, hours []float64) model.ThreatDamage {
 	price := 1.0
 	source := b.from(t.Mark, t.Source)
 	if b.c.Prices.Given() {
-		price = b.c.Prices.OutageHour
+		if price = b.c.Prices.OutageHour; t.Damage.Work {
+			price = b.c.Prices.WorkHour
+		}
 		source += fmt.Sprintf("; %v %s for an hour", price, b.c.Prices.Currency)
 	}
 	d := model.ThreatDamage{

@@ -117,8 +117,9 @@ func healthy() *live.Export {
 			{Time: ago(30 * daylong), Node: "n1", Entry: 6, User: "", State: "denied", Operation: "node admit", Command: "# join", Code: "denied", Count: 40},
 			{Time: ago(29 * daylong), Node: "n1", Entry: 7, User: "bob", State: "denied", Operation: "group set", Command: "redoubt group set -p password=hunter2 web-rg", Objects: []string{"web-rg"}, Code: "denied", Said: []string{"hunter2"}},
 		},
-		Verified: []v1.LogVerified{{Node: "n1", OK: true, Entries: 10}, {Node: "n2", OK: true, Entries: 11}, {Node: "n3", OK: true, Entries: 3}},
-		Forward:  &v1.LogForward{Server: "siem.example.org:6514", Connected: true},
+		Verified:  []v1.LogVerified{{Node: "n1", OK: true, Entries: 10}, {Node: "n2", OK: true, Entries: 11}, {Node: "n3", OK: true, Entries: 3}},
+		Forward:   &v1.LogForward{Server: "siem.example.org:6514", Connected: true},
+		Hardening: reports([]string{"n1", "n2", "n3"}),
 	}
 }
 
@@ -131,7 +132,7 @@ func weak() *live.Export {
 	e.Cluster.Properties[0].Values = []string{"COMPATIBILITY"}
 	e.Groups[1].Nodelist = []string{"n2"}
 	e.Resources[1].Monitored = false
-	e.Events, e.Commands, e.Secrets, e.Forward = nil, nil, nil, &v1.LogForward{}
+	e.Events, e.Commands, e.Secrets, e.Forward, e.Hardening = nil, nil, nil, &v1.LogForward{}, nil
 	e.Missing = []live.Missing{{Source: "log events", Why: "this node keeps no command log"}, {Source: "log commands", Why: "this node keeps no command log"}, {Source: "secret show", Why: "denied"}}
 	return e
 }

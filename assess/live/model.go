@@ -31,6 +31,9 @@ func Build(e *Export, c *catalogue.Catalogue, lang string) (*Model, error) {
 	if e.Status == nil || e.Status.Cluster == nil {
 		return nil, fmt.Errorf("the export holds no cluster; ask a node that is in one")
 	}
+	if strange := e.unknownNodes(); len(strange) > 0 {
+		return nil, fmt.Errorf("the export has the hardening of %s, which the cluster does not have; --hardening wants NODE=FILE with a node's name", strings.Join(strange, ", "))
+	}
 	if e.Taken.IsZero() {
 		return nil, fmt.Errorf("the export does not say when it was taken")
 	}
@@ -42,7 +45,6 @@ func Build(e *Export, c *catalogue.Catalogue, lang string) (*Model, error) {
 		b.note(sayMissing, x.Source, x.Why)
 	}
 	b.note(sayZones)
-	b.note(sayHardening)
 	b.objects()
 	b.threats()
 	b.means()
@@ -113,6 +115,7 @@ func (b *builder) means() {
 			results[r.ID] = r
 		}
 	}
+	b.hardening(results)
 	prices := b.c.Prices
 	if prices.Given() {
 		b.m.Currency = prices.Currency

@@ -26,6 +26,7 @@ type liveFlags struct {
 	freeze, from, catalogue, model string
 	since                          string
 	lang                           string
+	hardening                      []string // NODE=FILE
 }
 
 // liveEntries is how many entries of the log are asked for: as many as a node answers at once.
@@ -56,6 +57,7 @@ func assessLiveCommand(e Env, finish func(c *cobra.Command, m *live.Model, lang 
 	c.Flags().StringVar(&f.catalogue, "catalogue", "", "take the catalogue of threats from this file; without =FILE print the one that comes with the program")
 	c.Flags().Lookup("catalogue").NoOptDefVal = printCatalogue
 	c.Flags().StringVar(&f.model, "model", "", "write the model to this file, to edit it and to run it with redoubt assess run; - is standard output")
+	c.Flags().StringArrayVar(&f.hardening, "hardening", nil, "NODE=FILE: what `redoubt harden check -o json` printed on a node; may be given for each")
 	c.Flags().StringVar(&f.since, "since", "1095d", "how far back the log is asked: a time, a day, or how long ago")
 	return c
 }
@@ -67,6 +69,8 @@ func assessLive(c *cobra.Command, e Env, f liveFlags, finish func(*cobra.Command
 		return err
 	case f.freeze != "" && f.from != "":
 		return usageError{fmt.Errorf("--freeze asks the cluster and --from asks nobody; give one"), ""}
+	case f.from != "" && len(f.hardening) > 0:
+		return usageError{fmt.Errorf("--from takes a stored export as it is; give --hardening when it is made"), ""}
 	case f.freeze != "" && f.model != "":
 		return usageError{fmt.Errorf("--freeze makes no model; use --from with the file that it writes"), ""}
 	}
@@ -77,6 +81,13 @@ func assessLive(c *cobra.Command, e Env, f liveFlags, finish func(*cobra.Command
 	export, err := liveExport(c, e, f)
 	if err != nil {
 		return err
+	}
+	for _, x := range f.hardening {
+		h, err := liveHardening(x)
+		if err != nil {
+			return err
+		}
+		export.Hardening = append(export.Hardening, h)
 	}
 	text, err := live.Freeze(export)
 	if err != nil {
@@ -105,6 +116,28 @@ func assessLive(c *cobra.Command, e Env, f liveFlags, finish func(*cobra.Command
 		notes[i] = assess.Note{Section: "live", Text: n}
 	}
 	return finish(c, m, f.lang, notes)
+}
+
+// liveHardening reads the report of a node's hardening.
+func liveHardening(flag string) (live.Hardening, error) {
+	node, file, ok := strings.Cut(flag, "=")
+	if !ok || node == "" || file == "" {
+		return live.Hardening{}, usageError{fmt.Errorf("--hardening %q: want NODE=FILE, the file as `redoubt harden check -o json` prints it", flag), ""}
+	}
+	out := live.Hardening{Node: node}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return out, fault.Errorf(fault.Invalid, "the hardening of %s: %w", node, err)
+	}
+	if err := json.Unmarshal(text, &out.Items); err != nil {
+		return out, fault.Errorf(fault.Invalid, "the hardening of %s: %s is not as `redoubt harden check -o json` prints it: %w", node, file, err)
+	}
+	for _, i := range out.Items {
+		if i.ID == "" || i.Status == "" {
+			return out, fault.Errorf(fault.Invalid, "the hardening of %s: %s has an entry without id or status; print it with `redoubt harden check -o json`", node, file)
+		}
+	}
+	return out, nil
 }
 
 func liveCatalogue(file string) (*catalogue.Catalogue, error) {

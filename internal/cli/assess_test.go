@@ -198,3 +198,29 @@ func TestTablesInRussian(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestLiveHardening: the report of a node is read as `redoubt harden check -o json` prints it, and what is not one is refused with what to do.
+func TestLiveHardening(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "n1.json")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[{"id":"HD-SYS-001","title":"x","rationale":"y","breaks":"z","status":"good","applied":false},{"id":"HD-AUD-001","status":"absent"}]`)
+	h, err := liveHardening("n1=" + file)
+	if err != nil || h.Node != "n1" || len(h.Items) != 2 || h.Items[0].Status != "good" || h.Items[1].ID != "HD-AUD-001" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	for _, text := range []string{`{}`, `[{"id":"HD-SYS-001"}]`, `[1]`, ``} {
+		write(text)
+		if _, err := liveHardening("n1=" + file); err == nil || !strings.Contains(err.Error(), "redoubt harden check -o json") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, flag := range []string{"n1", "=x", "n1=", "n1=" + file + ".none"} {
+		if _, err := liveHardening(flag); err == nil {
+			t.Errorf("%q is read", flag)
+		}
+	}
+}
