@@ -91,7 +91,8 @@ func anyEvent(t *rapid.T, w *world) string {
 	if x.Member {
 		events = append(events, "node "+n+" is lost", "node "+n+" is lost")
 		if w.instance(spot{cluster.GroupName(g), cluster.NodeName(n)}, x.Incarnation).State == model.GroupOnline {
-			events = append(events, g+" gives "+n+" up")
+			other := string(w.s.Nodes[rapid.IntRange(0, len(w.s.Nodes)-1).Draw(t, "other")].Name)
+			events = append(events, g+" gives "+n+" up", g+" gives "+n+" up and "+other+" refuses")
 		}
 	} else {
 		events = append(events, "node "+n+" joins", "node "+n+" joins")
