@@ -117,10 +117,10 @@ func (b *builder) variant(v variant) {
 		b.rule(flow, transport(13, 1, rKey), mask(rKey, 0x17), equal(rKey, []byte{0x02}), verdict(expr.VerdictGoto, fresh.Name)) // SYN alone
 	}
 	if remember {
-		b.rule(flow, client, find(clientsName, rKey, rMark), note(opUpdate, clientsName, rMark, b.affinity()))
+		b.rule(flow, client, recall(clientsName), note(opUpdate, clientsName, rMark, b.affinity()))
 	}
 	if flows {
-		b.rule(flow, connection, find(flowsName, rKey, rMark), among("live", rMark), mark(rMark), note(opUpdate, flowsName, rMark, life), verdict(expr.VerdictGoto, "send"+v.family()))
+		b.rule(flow, connection, recall(flowsName), among("live", rMark), note(opUpdate, flowsName, rMark, life), verdict(expr.VerdictGoto, "send"+v.family()))
 	}
 	b.rule(flow, verdict(expr.VerdictGoto, fresh.Name))
 
@@ -129,7 +129,7 @@ func (b *builder) variant(v variant) {
 		b.rule(fresh, connection, immediate(rMark, host32(0)), note(opDelete, flowsName, rMark, 0))
 	}
 	if remember {
-		b.rule(fresh, client, find(clientsName, rKey, rMark), among("open", rMark), mark(rMark), note(opUpdate, clientsName, rMark, b.affinity()), verdict(expr.VerdictGoto, bind.Name))
+		b.rule(fresh, client, recall(clientsName), among("open", rMark), note(opUpdate, clientsName, rMark, b.affinity()), verdict(expr.VerdictGoto, bind.Name))
 	}
 	b.rule(fresh, part, hash(rKey, rMark, length), find("slots", rMark, rMark), mark(rMark))
 	b.rule(fresh, meta(expr.MetaKeyMARK, rMark), equal(rMark, host32(0)), verdict(expr.VerdictAccept, "")) // nobody serves: this node refuses
@@ -224,6 +224,11 @@ func find(mapName string, key, to uint32) []expr.Any {
 
 func among(setName string, key uint32) []expr.Any {
 	return []expr.Any{&expr.Lookup{SetName: setName, SourceRegister: key}}
+}
+
+// recall puts the node that a map has for the key in the first register into the mark, and reads it from there: nft can not list rules that go on with what they looked up.
+func recall(mapName string) []expr.Any {
+	return join(find(mapName, rKey, rMark), mark(rMark), meta(expr.MetaKeyMARK, rMark))
 }
 
 // note changes what a map knows of the key in the first register.

@@ -395,3 +395,11 @@ func ownedBy(h *host) string {
 	}
 	return out
 }
+
+// listed runs what people look with; some versions of it end when a rule is put in words that they do not expect.
+func listed() error {
+	if out, err := exec.Command("nft", "list", "ruleset").CombinedOutput(); err != nil {
+		return fmt.Errorf("nft list ruleset: %w: %s", err, out)
+	}
+	return nil
+}

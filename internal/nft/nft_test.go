@@ -73,6 +73,7 @@ func TestConnectionsAreSpread(t *testing.T) {
 			t.Errorf("%s %s: %v", c.protocol, c.to, got)
 		}
 	}
+	nodes[0].in(t, listed)
 	// The weights count, and who has none gets nothing.
 	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n2": 3, "n3": 1}, tcp80)))
 	got := spread(t, client, "tcp", url4, 200)
@@ -204,6 +205,7 @@ func TestClientsStick(t *testing.T) {
 		return s
 	}
 	nodes[0].apply(t, hold(sticky(map[string]int{"n1": 1, "n2": 1, "n3": 1})))
+	nodes[0].in(t, listed) // by people who use the nft command
 	home := map[netip.Addr]string{}
 	for _, a := range others {
 		for range 3 {
