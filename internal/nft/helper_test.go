@@ -278,12 +278,15 @@ func (h *host) once(protocol, to string) (string, error) {
 	return ask(c)
 }
 
-// plane is that of a node of a service on VIPs, held by hosts[0]; weights are by host name.
+// table is that of a service on both addresses, held by hosts[0]; weights are by host name, negative ones of hosts that are away.
 func table(name string, hosts []*host, weights map[string]int, ports ...balance.Port) balance.Table {
 	t := balance.Table{Shape: balance.Shape{Name: name, Addresses: []balance.Held{{Address: vip4}, {Address: vip6}}, Ports: ports, Self: 1}}
 	var seats []balance.Seat
 	for i, h := range hosts {
 		w, in := weights[h.name]
+		if w < 0 {
+			w, in = -w, false
+		}
 		seats = append(seats, balance.Seat{Node: cname(h.name), Weight: w, Present: in})
 		if !in {
 			continue

@@ -164,7 +164,7 @@ func TestNextHolderGoesOn(t *testing.T) {
 	// n1 goes, with its instance; n2 takes the addresses over.
 	nodes[0].in(t, func() error { return nodes[0].remove("eth0", vip4.String()+"/24", vip6.String()+"/64") })
 	nodes[0].apply(t, balance.Plane{Silent: []balance.Silent{{Address: vip4}}})
-	next := table("web", nodes, map[string]int{"n2": 1, "n3": 1}, tcp80)
+	next := table("web", nodes, map[string]int{"n1": -1, "n2": 1, "n3": 1}, tcp80)
 	next.Self = 2
 	next.Addresses = []balance.Held{{Address: vip4, Device: "eth0"}, {Address: vip6, Device: "eth0"}}
 	for i := range next.Hops {
