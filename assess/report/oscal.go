@@ -96,7 +96,8 @@ type (
 		Selections  []oscalSelection `json:"control-selections"`
 	}
 	oscalSelection struct {
-		Description string `json:"description"`
+		Description string   `json:"description"`
+		All         struct{} `json:"include-all"`
 	}
 	oscalObservation struct {
 		UUID        string        `json:"uuid"`
@@ -227,7 +228,7 @@ func (o *oscalWriter) document(rows []Row, m *model.Model) (oscalDocument, error
 				[]oscalPlatform{{o.id("platform"), "Redoubt", []oscalUse{{tool}}}},
 			}},
 			Reviewed: oscalReviewed{"Threats and means of protection as the model has them.",
-				[]oscalSelection{{"The model names means of protection, not controls of a catalogue; no control was reviewed as such."}}},
+				[]oscalSelection{{Description: "All of a baseline that has no controls: the model names means of protection, not controls of a catalogue."}}},
 			Observations: o.observations(rows), Risks: risks, Findings: o.findings(),
 		}},
 		BackMatter: oscalBack{[]oscalResource{{source, "Model file", "The model that the assessment was computed from; its SHA-256 is in the properties.", []oscalProp{prop("sha-256", either(r.Digest, "none"))}}}},

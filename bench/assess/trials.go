@@ -107,6 +107,9 @@ func trials() []trial {
 		{name: "total loss, 100 threats, bracket 1e-3 asked for", what: "VaR 99.9 %", ours: hundred.total(1e-3), input: hundred, peers: []peer{
 			{name: "numpy FFT, bracket", script: "total.py", args: []string{"bracket", "18"}},
 		}},
+		{name: "total loss, 100 threats, bracket 1e-5 asked for", what: "VaR 99.9 %", ours: hundred.total(1e-5), input: hundred, peers: []peer{
+			{name: "numpy FFT, no bound", script: "total.py", args: []string{"point", "19"}},
+		}},
 		{name: "total loss, 100 threats, bracket 1e-2 asked for", what: "VaR 99.9 %", ours: hundred.total(1e-2), input: hundred, peers: []peer{
 			{name: "numpy FFT, no bound", script: "total.py", args: []string{"point", "17"}},
 			{name: "numpy FFT, bracket", script: "total.py", args: []string{"bracket", "15"}},
