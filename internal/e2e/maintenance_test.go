@@ -24,7 +24,8 @@ func olderDaemon(t *testing.T) string {
 // install puts another redoubtd on a node, as a package would, and restarts the daemon on purpose.
 func (w *world) install(t *testing.T, node, program string) {
 	t.Helper()
-	if out, err := w.Output(t.Context(), node, "mount", "--bind", program, "/run/lab/bin/redoubtd"); err != nil {
+	const swap = `umount -l "$2"; mount --bind "$1" "$2"`
+	if out, err := w.Output(t.Context(), node, "sh", "-c", swap, "sh", program, "/run/lab/bin/redoubtd"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	w.daemon(t, node, lab.DaemonRestart)
