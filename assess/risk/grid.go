@@ -55,7 +55,7 @@ func finish(l lattice, t *tally, all product, size int, theta float64) *grid {
 	g.rounding = unit * (8*bits*(t.size+squares) + t.factors*squares) / math.Sqrt(-math.Expm1(-2*theta))
 	exponent := math.MaxFloat64
 	for i, at := range aroundAt {
-		exponent = math.Min(exponent, t.around[i]-at/float64(l.limit)*float64(size))
+		exponent = math.Min(exponent, t.around[i]-at/float64(l.limit)*float64(size-g.lo))
 	}
 	g.around = math.Exp(math.Min(0, exponent) - theta*float64(size))
 	g.lost += g.around

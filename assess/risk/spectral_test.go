@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/cmplx"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -199,4 +200,23 @@ func TestSpectralIsFarFiner(t *testing.T) {
 	// A known mark, to all its digits: 100 times Poisson(2.5) x lognormal(10, 1.5).
 	x, _ := Sum(context.Background(), marks(100), Request{Error: 1e-6, Levels: []float64{0.999}})
 	near(t, "mark", x.Quantiles[0].Point, 36204971.12, 2e-7)
+}
+
+func TestWorkersDoNotMatterToSpectra(t *testing.T) {
+	ts := append(learnt(40, 3), append(different(40, 3), portfolio(30, 3)...)...)
+	var first *Total
+	for _, w := range []int{1, 2, 5} {
+		x, err := Sum(context.Background(), ts, Request{Error: 1e-4, Levels: []float64{0.5, 0.99}, Workers: w})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := x.laws[0].(*spectral); !ok {
+			t.Fatal("this sum was to come from spectra")
+		}
+		if first == nil {
+			first = x
+		} else if !reflect.DeepEqual(first.Quantiles, x.Quantiles) || first.Shortfall(first.Quantiles[0].Point) != x.Shortfall(first.Quantiles[0].Point) {
+			t.Errorf("%v with one worker, %v with %d", first.Quantiles, x.Quantiles, w)
+		}
+	}
 }
