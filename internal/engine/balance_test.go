@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/membership"
+	"redoubt/internal/rgm/balance"
+	"redoubt/internal/rgm/model"
+)
+
+// seated is the membership machine of a node that is a member, with another, for good.
+type seated struct{ record membership.Record }
+
+func (s *seated) Step(membership.Instant, membership.Event) []membership.Effect { return nil }
+func (s *seated) Deadline() membership.Instant                                  { return bubble{}.Boot().Add(int64(24 * time.Hour)) }
+func (s *seated) View() membership.View {
+	return membership.View{IsMember: true, LeaseEnd: bubble{}.Boot().Add(int64(24 * time.Hour)), Record: &s.record}
+}
+
+// kernel is a Plane that remembers the last plane, may lose it, and has as many connections as the test says.
+type kernel struct {
+	mu          sync.Mutex
+	now         balance.Plane
+	applied     int
+	lost        bool
+	connections int
+}
+
+func (k *kernel) Apply(_ context.Context, p balance.Plane) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.now, k.lost = p, false
+	k.applied++
+	return nil
+}
+
+func (k *kernel) Intact() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.lost
+}
+
+func (k *kernel) Networks() ([]netip.Prefix, error) {
+	return []netip.Prefix{netip.MustParsePrefix("10.1.1.1/24"), netip.MustParsePrefix("192.0.2.1/24")}, nil
+}
+
+func (k *kernel) Connections([]netip.Addr, []balance.Port) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.connections, nil
+}
+
+func (k *kernel) look() (p balance.Plane, applied int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now, k.applied
+}
+
+// shop is a node n1 with a scalable service on n1 and n2; nobody holds the address.
+type shop struct {
+	*kernel
+	board    *board
+	store    confdb.Store
+	balancer *Balancer
+	web      model.Resource
+}
+
+func newShop(ctx context.Context) *shop {
+	inc := cluster.Incarnation{Number: 1}
+	s := &shop{kernel: &kernel{}, board: &board{}, store: confdb.NewMemory()}
+	s.web = model.Resource{Name: "web", Group: "web-rg", Properties: []model.Property{
+		{Name: "Scalable", Values: []string{"true"}}, {Name: "Network_resources_used", Values: []string{"ip"}}, {Name: "Port_list", Values: []string{"80/tcp"}}, {Name: "Drain_timeout", Values: []string{"20"}},
+	}}
+	nodes := []cluster.NodeName{"n1", "n2"}
+	state := model.State{
+		Groups:    []model.Group{{Name: "addr-rg", Nodelist: nodes, Managed: true}, {Name: "web-rg", Nodelist: nodes, Managed: true, MaximumPrimaries: 2}},
+		Resources: []model.Resource{{Name: "ip", Group: "addr-rg", Type: balance.SharedAddress, Properties: []model.Property{{Name: "Address", Values: []string{"10.1.1.9/24"}}}}, s.web},
+		Networks:  []model.Network{{Node: "n2", Addresses: []string{"10.1.1.2/24"}}},
+	}
+	rec := membership.Record{Epoch: 1}
+	for i, n := range nodes {
+		state.Nodes = append(state.Nodes, model.NodeState{Node: model.Node{Name: n, ID: i + 1}})
+		state.Instances = append(state.Instances, model.Instance{Node: n, Incarnation: inc, Group: "web-rg", Resources: []model.ResourceInstance{{Name: "web", State: model.ResourceOnline, Status: model.StatusOnline}}})
+		rec.Members = append(rec.Members, membership.Member{Node: n, Incarnation: inc})
+	}
+	s.board.snap = Snapshot{Serial: 1, State: state, Record: &rec, Revision: func(string) cluster.Revision { return 0 }}
+	cfg := Config{Node: "n1", Clock: bubble{}, Log: slog.New(slog.DiscardHandler)}
+	s.balancer = NewBalancer(cfg, NewMember(cfg, &seated{rec}, nil, nil, nil), s.board, s.store, s.kernel)
+	go func() { _ = s.balancer.Run(ctx) }()
+	return s
+}
+
+func TestBalancerKeepsTheKernelInStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		synctest.Wait()
+		if p, n := s.look(); n != 1 || len(p.Local) != 1 || len(p.Silent) != 1 || len(p.Tables) != 0 {
+			t.Errorf("%d times: %+v", n, p)
+		}
+		// Where this node is reached is told; nothing else of its addresses.
+		e, err := s.store.Get(ctx, confdb.PrefixNetwork+"n1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if net, err := confdb.Decode[model.Network](confdb.KindNetwork, e.Key, e.Value); err != nil || !slices.Equal(net.Addresses, []string{"10.1.1.1/24"}) {
+			t.Errorf("%+v, %v", net, err)
+		}
+		s.board.change(func(st *model.State) {
+			st.Networks = append([]model.Network{{Node: "n1", Addresses: []string{"10.1.1.1/24"}}}, st.Networks...)
+		})
+		// Nothing that matters is different: the kernel is left alone.
+		synctest.Wait()
+		_, before := s.look()
+		s.board.change(func(*model.State) {})
+		time.Sleep(3 * time.Second)
+		if _, n := s.look(); n != before {
+			t.Errorf("applied %d times without a change", n-before)
+		}
+		// Before the address comes, all is ready for it; before it goes, the node is silent.
+		held := []balance.Held{{Address: netip.MustParseAddr("10.1.1.9"), Device: "eth0"}}
+		if err := s.balancer.Hold(ctx, "ip", held); err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := s.look(); len(p.Tables) != 1 || len(p.Silent) != 0 || len(p.Tables[0].Open) != 2 {
+			t.Errorf("held: %+v", p)
+		}
+		s.mu.Lock()
+		s.lost = true // somebody flushes the rules
+		s.mu.Unlock()
+		time.Sleep(3 * time.Second)
+		if !s.Intact() {
+			t.Error("the rules were not made again")
+		}
+		s.balancer.Release(ctx, "ip", held)
+		if p, _ := s.look(); len(p.Tables) != 1 || len(p.Silent) != 1 {
+			t.Errorf("given up a moment ago: %+v", p)
+		}
+		time.Sleep(linger + 2*time.Second)
+		if p, _ := s.look(); len(p.Tables) != 0 || len(p.Silent) != 1 {
+			t.Errorf("given up: %+v", p)
+		}
+	})
+}
+
+func TestDrainEndsWithTheConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		drained := func() time.Duration {
+			began := time.Now()
+			s.balancer.Drain(ctx, s.web)
+			return time.Since(began)
+		}
+		if took := drained(); took != settle {
+			t.Errorf("without connections: %v", took)
+		}
+		s.connections = 1
+		if took := drained(); took != 20*time.Second {
+			t.Errorf("a connection that stays: %v", took)
+		}
+		time.AfterFunc(3*time.Second, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.connections = 0
+		})
+		if took := drained(); took < 3*time.Second || took > 3*time.Second+settle {
+			t.Errorf("a connection that ends after 3 s: %v", took)
+		}
+	})
+}
+
+func TestAddressWaitsForInstancesThatDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		say := func(state model.ResourceState) {
+			s.board.change(func(st *model.State) {
+				st.Instances = slices.Clone(st.Instances)
+				st.Instances[1].Resources = []model.ResourceInstance{{Name: "web", State: state, Status: model.StatusOnline}}
+			})
+		}
+		released := func() time.Duration {
+			began := time.Now()
+			s.balancer.Release(ctx, "ip", nil)
+			return time.Since(began)
+		}
+		if took := released(); took != 0 {
+			t.Errorf("nobody drains: %v", took)
+		}
+		say(model.ResourceStopping)
+		time.AfterFunc(4*time.Second, func() { say(model.ResourceOffline) })
+		if took := released(); took != 4*time.Second {
+			t.Errorf("an instance that is down after 4 s: %v", took)
+		}
+		say(model.ResourceStopping)
+		if took := released(); took != 20*time.Second+2*settle {
+			t.Errorf("an instance that does not come down: %v", took)
+		}
+	})
+}
