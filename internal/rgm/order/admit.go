@@ -90,7 +90,7 @@ func (p *planner) admit(groups map[cluster.GroupName]*planner, at func(cluster.N
 func (p *planner) obstacle(n cluster.NodeName, groups map[cluster.GroupName]*planner, there *occupants) string {
 	for _, a := range p.g.Affinities {
 		t := groups[a.Target]
-		if a.Kind.Strong() && t != nil && slices.Contains(t.wanted, n) && !slices.ContainsFunc(t.next.Targets, func(x model.Target) bool { return x.Node == n }) {
+		if a.Kind.Strong() && t != nil && !slices.ContainsFunc(t.next.Targets, func(x model.Target) bool { return x.Node == n }) {
 			return fmt.Sprintf("waits for group %s (%s%s) to come there", t.g.Name, a.Kind, a.Target)
 		}
 	}

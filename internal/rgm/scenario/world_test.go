@@ -21,6 +21,7 @@ type world struct {
 	broken    map[spot]bool // starts that fail
 	jammed    map[spot]bool // stops that fail
 	president order.Planner // remembers
+	alone     []breach      // groups that were told to start where a strong target is not
 	told      []string      // what the planner ordered, for the log
 	given     given         // the reasons at the beginning and at the end of every settling, if they are to be kept
 	pace      pace
@@ -120,6 +121,8 @@ func (w *world) want(x model.Want) {
 // plan lets the president decide once, and writes what it decided to the repository. It reports whether there was anything.
 func (w *world) plan() bool {
 	steps := order.Plan(w.s)
+	old := w.s.Assignments
+	defer func() { w.startsAlone(old) }()
 	for _, s := range steps {
 		w.put(s.Assignment)
 		if s.Why != "" {
@@ -127,6 +130,20 @@ func (w *world) plan() bool {
 		}
 	}
 	return len(steps) > 0
+}
+
+// startsAlone notes who was told to start where a strong target of it is not ordered, suspended or not.
+func (w *world) startsAlone(old []model.Assignment) {
+	for _, g := range w.s.Groups {
+		before, _ := check.Assignment(model.State{Assignments: old}, g.Name)
+		for _, t := range w.assignment(g.Name).Targets {
+			for _, a := range g.Affinities {
+				if a.Kind.Strong() && !slices.Contains(before.Targets, t) && !w.ordered(a.Target, t.Node) {
+					w.alone = append(w.alone, breach{"alone", fmt.Sprintf("group %s was told to start on %s without %s", g.Name, t.Node, a.Target)})
+				}
+			}
+		}
+	}
 }
 
 // beat lets the executors that may act do one step, and reports whether any did.
@@ -380,6 +397,7 @@ type breach struct{ law, text string }
 
 // breaches are those of this moment; at rest, more is expected.
 func (w *world) breaches(rest bool) (out []breach) {
+	out = slices.Clone(w.alone)
 	found := func(law, format string, args ...any) { out = append(out, breach{law, fmt.Sprintf(format, args...)}) }
 	on := map[cluster.GroupName][]cluster.NodeName{}
 	for _, g := range w.s.Groups {
