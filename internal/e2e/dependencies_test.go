@@ -21,7 +21,7 @@ func (w *world) pid(t *testing.T, node, seconds string) string {
 // when the database moves and when its node dies, and both go offline in their order.
 func TestDependenciesAcrossNodes(t *testing.T) {
 	w := use(t, "e2e")
-	w.do(t, "n1", "type", "register", "redoubt.gds")
+	w.gds(t, "n1")
 	t.Cleanup(func() { _, _ = w.try(t.Context(), "n1", "group", "delete", "-y", "-F", "dep-app", "dep-db") })
 	w.do(t, "n1", "group", "create", "-n", "n2,n3", "dep-db")
 	w.do(t, "n1", "group", "create", "-n", "n1", "dep-app")

@@ -10,7 +10,7 @@ import (
 // Groups that need each other and nodes that carry only so much: what a what-if says of a node's death is what its death does.
 func TestPlacementAroundADeath(t *testing.T) {
 	w := use(t, "e2e")
-	w.do(t, "n1", "type", "register", "redoubt.gds")
+	w.gds(t, "n1")
 	groups := []string{"pl-db", "pl-app", "pl-batch"}
 	t.Cleanup(func() {
 		for _, g := range groups {

@@ -193,12 +193,20 @@ func eventually(t *testing.T, f func() string) {
 
 const webAddress = "10.77.0.100:8080"
 
+// gds makes sure that the type redoubt.gds is registered: tests that share a lab come in any order.
+func (w *world) gds(t *testing.T, node string) {
+	t.Helper()
+	if !strings.Contains(w.do(t, node, "type", "list"), "redoubt.gds") {
+		w.do(t, node, "type", "register", "redoubt.gds")
+	}
+}
+
 // web makes sure that the group web-rg, an address and a server, is online on the node.
 func (w *world) web(t *testing.T, node string) {
 	t.Helper()
 	if !strings.Contains(w.do(t, node, "group", "list"), "web-rg") {
 		nodes := strings.Join(w.Nodes(), ",")
-		w.do(t, node, "type", "register", "redoubt.gds")
+		w.gds(t, node)
 		w.do(t, node, "group", "create", "-n", nodes, "-p", "Pingpong_interval=1", "web-rg")
 		w.do(t, node, "resource", "create-logicalhostname", "-g", "web-rg", "--address", "10.77.0.100/24", "web-ip")
 		self, err := service()
