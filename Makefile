@@ -13,7 +13,7 @@ build: ## bin/redoubt, bin/redoubtd and bin/redoubt-guard
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 # Packages whose tests run real daemons, agents and namespaces: one after the other, so that they wait for the machine and not for each other.
-REAL = etcdstore|exectype|fence|guardlink|lab|native|ocf|privnet|proc|cli
+REAL = etcdstore|exectype|fence|guardlink|lab|native|ocf|privnet|proc
 
 test: install-deps build lint ## everything: what CI runs
 	$(GO) test -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -Ev '/internal/(e2e|sim|$(REAL))(/|$$)')
