@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"redoubt/internal/cluster"
@@ -20,17 +21,27 @@ func Type(s model.State, t cluster.TypeName) (model.Type, bool) {
 
 // Group returns the group of that name.
 func Group(s model.State, g cluster.GroupName) (model.Group, bool) {
-	return find(s.Groups, func(x model.Group) bool { return x.Name == g })
+	return named(s.Groups, g, func(x *model.Group) cluster.GroupName { return x.Name })
 }
 
 // Resource returns the resource of that name.
 func Resource(s model.State, r cluster.ResourceName) (model.Resource, bool) {
-	return find(s.Resources, func(x model.Resource) bool { return x.Name == r })
+	return named(s.Resources, r, func(x *model.Resource) cluster.ResourceName { return x.Name })
 }
 
 // Assignment returns the assignment of a group.
 func Assignment(s model.State, g cluster.GroupName) (model.Assignment, bool) {
-	return find(s.Assignments, func(x model.Assignment) bool { return x.Group == g })
+	return named(s.Assignments, g, func(x *model.Assignment) cluster.GroupName { return x.Group })
+}
+
+// named finds an element of a list that is sorted by name. The elements are large: they are compared where they are.
+func named[T any, N ~string](list []T, name N, of func(*T) N) (T, bool) {
+	i := sort.Search(len(list), func(i int) bool { return of(&list[i]) >= name })
+	if i < len(list) && of(&list[i]) == name {
+		return list[i], true
+	}
+	var none T
+	return none, false
 }
 
 func find[T any](list []T, is func(T) bool) (T, bool) {
@@ -44,9 +55,9 @@ func find[T any](list []T, is func(T) bool) (T, bool) {
 // ResourcesOf returns the resources of a group, sorted by name.
 func ResourcesOf(s model.State, g cluster.GroupName) []model.Resource {
 	var out []model.Resource
-	for _, r := range s.Resources {
-		if r.Group == g {
-			out = append(out, r)
+	for i := range s.Resources {
+		if s.Resources[i].Group == g {
+			out = append(out, s.Resources[i])
 		}
 	}
 	return out
@@ -55,9 +66,10 @@ func ResourcesOf(s model.State, g cluster.GroupName) []model.Resource {
 // Instances returns the reports about a group that count: those of incarnations that are members, or that may still run something.
 func Instances(s model.State, g cluster.GroupName) []model.Instance {
 	var out []model.Instance
-	for _, i := range s.Instances {
-		if i.Group == g && counts(s, i) {
-			out = append(out, i)
+	from := sort.Search(len(s.Instances), func(i int) bool { return s.Instances[i].Group >= g })
+	for i := from; i < len(s.Instances) && s.Instances[i].Group == g; i++ {
+		if counts(s, s.Instances[i]) {
+			out = append(out, s.Instances[i])
 		}
 	}
 	return out
