@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	v1 "redoubt/api/v1"
 	"redoubt/internal/lab"
 )
 
@@ -84,12 +85,28 @@ func TestInterconnectsChangeUnderAService(t *testing.T) {
 	w.do(t, "n1", "group", "remove-node", "-n", "n3", "web-rg")
 	w.daemon(t, "n3", lab.DaemonLeave)
 	w.do(t, "n1", "node", "remove", "-F", "n3")
+	// And in again, as another machine would come.
+	w.daemon(t, "n3", lab.DaemonStart)
+	eventually(t, func() string {
+		if s, err := w.ClusterStatus(t.Context(), "n3"); err != nil || s.InCluster || s.Removed == "" {
+			return "n3 does not know yet that it was removed"
+		}
+		return ""
+	})
+	fingerprint := show[v1.Cluster](t, w, "n1", "cluster", "show").Fingerprint
+	w.do(t, "n2", "access", "allow", "-h", "n3", "--key", strings.TrimSpace(w.do(t, "n3", "node", "key")))
+	w.do(t, "n3", "node", "join", "--sponsor", "n1", "--fingerprint", fingerprint)
+	w.do(t, "n3", "group", "add-node", "-n", "n3", "web-rg")
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if now := w.webProcess(t); now != before {
 		t.Errorf("the server was restarted: it was %s, now it is %s", before, now)
 	}
 	if r := p.stop(t); len(r.Answerers) != 1 {
 		t.Errorf("the service was restarted: %+v", r.Answerers)
 	}
+	w.do(t, "n1", "group", "switch", "-n", "n3", "web-rg")
 }
 
 // TestRollingUpgrade: a cluster of an older release becomes one of a newer, node by node, and the service does not notice; in between it behaves as the older release
