@@ -141,8 +141,8 @@ func (w *world) poke(n *node, f func(*machine)) {
 	w.t.Helper()
 	n.machine.mu.Lock()
 	f(n.machine)
-	n.machine.mu.Unlock()
 	rec := n.machine.rec
+	n.machine.mu.Unlock()
 	if err := n.member.Do(w.ctx, func() {}); err != nil {
 		w.t.Fatal(err)
 	}
