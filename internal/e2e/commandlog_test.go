@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +46,17 @@ func TestCommandLog(t *testing.T) {
 		t.Error("what was done on a node is not known any more when it is dead")
 	}
 	w.mend(t)
-	// Root of n3 changes a record. Its copies elsewhere tell.
+	// Root of n3 changes a record. Its copies elsewhere tell: n1 was away when it was made, and has to have its copy first.
+	eventually(t, func() string {
+		files, _ := filepath.Glob(filepath.Join(w.Disk("n1"), "lib", "log", "peers", "*", "*.jsonl"))
+		if !slices.ContainsFunc(files, func(f string) bool {
+			text, err := os.ReadFile(f)
+			return err == nil && strings.Contains(string(text), "no-such-group")
+		}) {
+			return "n1 has no copy yet of what was done on n3"
+		}
+		return ""
+	})
 	path := filepath.Join(w.Disk("n3"), "lib", "log", "commandlog.jsonl")
 	old, err := os.ReadFile(path)
 	if err != nil {

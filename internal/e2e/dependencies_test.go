@@ -72,7 +72,16 @@ func TestDependenciesAcrossNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	restarted("the database's node died")
-
+	// A process is there before its start is done and reported: what is refused depends on the latter.
+	eventually(t, func() string {
+		if n, _ := node("dep-app"); n.State != "ONLINE" {
+			return "dep-app is " + n.State
+		}
+		return ""
+	})
+	if out := w.refuse(t, "n1", "group", "offline", "-y", "dep-db"); !strings.Contains(out, "depends on its resource dep-db-r") {
+		t.Errorf("what others need is taken offline: %s", out)
+	}
 	w.do(t, "n1", "group", "offline", "-y", "dep-db", "dep-app")
 	if a, d := w.pid(t, "n1", "100072"), w.pid(t, map[string]string{"n2": "n3", "n3": "n2"}[at], "100071"); a != "" || d != "" {
 		t.Errorf("after offline the application is process %q, the database %q", a, d)

@@ -35,7 +35,7 @@ func runs(t *testing.T) {
 }
 
 // patience bounds every wait for a condition. It is long because machines that run tests are slow, and no test waits for its end.
-const patience = 150 * time.Second
+const patience = 60 * time.Second
 
 // options of the labs that tests share: made by the first test that needs one, and brought back to health before each use.
 var shared = map[string]lab.Options{
