@@ -70,6 +70,7 @@ var layers = map[string]int{
 	"internal/appuser":    layerSupport,
 	"internal/sim":        layerSupport,
 	"internal/lab":        layerSupport,
+	"internal/nstest":     layerSupport,
 	"internal/harden":     layerSupport,
 	"internal/e2e":        layerSupport,
 	"internal/archtest":   layerSupport,

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/exec"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,26 +17,12 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/membership"
+	"redoubt/internal/nstest"
 )
-
-const inside = "REDOUBT_TEST_INSIDE"
 
 // TestMain runs the tests in a network namespace of their own.
 func TestMain(m *testing.M) {
-	if os.Getenv(inside) == "" {
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET}
-		if err := cmd.Run(); err != nil {
-			if cmd.ProcessState == nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		os.Exit(0)
-	}
+	nstest.Enter(syscall.CLONE_NEWNET)
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {
 		err = netlink.LinkSetUp(lo)

@@ -136,6 +136,10 @@ func (d *draft) bearable(after model.State) error {
 
 // fulfillable refuses a request for nodes that the planner would not obey.
 func (d *draft) fulfillable(wants []model.Want) error {
+	explicit := func(x model.Want) bool { return x.Online && len(x.Nodes) > 0 }
+	if !slices.ContainsFunc(wants, explicit) {
+		return nil
+	}
 	w := whatIf{view: d.view}
 	for _, x := range wants {
 		g, err := w.group(x.Group)
@@ -149,12 +153,13 @@ func (d *draft) fulfillable(wants []model.Want) error {
 	was, look := order.Look(d.state), order.Look(w.state)
 	var errs []error
 	for _, x := range wants {
-		i, _ := look.Of(x.Group)
-		if x.Online && len(x.Nodes) > 0 {
-			errs = append(errs, displaces(was, look, i, wants))
+		if !explicit(x) {
+			continue
 		}
+		i, _ := look.Of(x.Group)
+		errs = append(errs, displaces(was, look, i, wants))
 		for _, n := range look.Notes(i) {
-			if n.Name == place.Ignored && x.Online && len(x.Nodes) > 0 {
+			if n.Name == place.Ignored {
 				errs = append(errs, fault.Errorf(fault.Precondition, "group %s can not be brought to %s: %s; `redoubt group why %s` shows every node", x.Group, commas(x.Nodes), n.Text, x.Group))
 			}
 		}

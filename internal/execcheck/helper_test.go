@@ -3,7 +3,6 @@ package execcheck_test
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -18,10 +17,9 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/descend"
 	"redoubt/internal/execcheck"
+	"redoubt/internal/nstest"
 	"redoubt/internal/rgm/execsec"
 )
-
-const inside = "REDOUBT_TEST_INSIDE"
 
 // stranger is a user who is not root.
 const stranger = 64123
@@ -31,20 +29,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == descend.Word {
 		os.Exit(descend.Main(os.Args[2:], os.Stderr))
 	}
-	if os.Getenv(inside) == "" {
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-		if err := cmd.Run(); err != nil {
-			if cmd.ProcessState == nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		os.Exit(0)
-	}
+	nstest.Enter(syscall.CLONE_NEWNS)
 	os.Exit(m.Run())
 }
 

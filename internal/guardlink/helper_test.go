@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,10 +20,9 @@ import (
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
 	"redoubt/internal/membership"
+	"redoubt/internal/nstest"
 	"redoubt/internal/proc"
 )
-
-const inside = "REDOUBT_TEST_INSIDE"
 
 // TestMain runs the tests in network and mount namespaces of their own; the same binary plays the guard and a daemon to be killed.
 func TestMain(m *testing.M) {
@@ -33,20 +31,8 @@ func TestMain(m *testing.M) {
 		os.Exit(guard.Main(os.Args[2:]))
 	case len(os.Args) > 3 && os.Args[1] == "daemon":
 		os.Exit(doomedDaemon(os.Args[2], os.Args[3]))
-	case os.Getenv(inside) == "":
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
-		if err := cmd.Run(); err != nil {
-			if cmd.ProcessState == nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		os.Exit(0)
 	}
+	nstest.Enter(syscall.CLONE_NEWNS | syscall.CLONE_NEWNET)
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {
 		err = netlink.LinkSetUp(lo)

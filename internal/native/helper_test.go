@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,28 +23,14 @@ import (
 	"redoubt/internal/agent/agenttest"
 	"redoubt/internal/cluster"
 	"redoubt/internal/native"
+	"redoubt/internal/nstest"
 	"redoubt/internal/proc"
 	"redoubt/internal/rgm/model"
 )
 
-const inside = "REDOUBT_TEST_INSIDE"
-
 // TestMain runs the tests in network and mount namespaces of their own.
 func TestMain(m *testing.M) {
-	if os.Getenv(inside) == "" {
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
-		if err := cmd.Run(); err != nil {
-			if cmd.ProcessState == nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		os.Exit(0)
-	}
+	nstest.Enter(syscall.CLONE_NEWNS | syscall.CLONE_NEWNET)
 	err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
 	if lo, lerr := netlink.LinkByName("lo"); lerr == nil && err == nil {
 		err = netlink.LinkSetUp(lo)

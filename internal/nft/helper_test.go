@@ -24,27 +24,13 @@ import (
 
 	"redoubt/internal/agent"
 	"redoubt/internal/nft"
+	"redoubt/internal/nstest"
 	"redoubt/internal/rgm/balance"
 )
 
-const inside = "REDOUBT_TEST_INSIDE"
-
 // TestMain runs the tests in a network namespace of their own, whose bridge is the network of the hosts below.
 func TestMain(m *testing.M) {
-	if os.Getenv(inside) == "" {
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET}
-		if err := cmd.Run(); err != nil {
-			if cmd.ProcessState == nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		os.Exit(0)
-	}
+	nstest.Enter(syscall.CLONE_NEWNET)
 	os.Exit(m.Run())
 }
 

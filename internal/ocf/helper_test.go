@@ -25,13 +25,12 @@ import (
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
 	"redoubt/internal/membership"
+	"redoubt/internal/nstest"
 	"redoubt/internal/ocf"
 	"redoubt/internal/proc"
 	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
-
-const inside = "REDOUBT_TEST_INSIDE"
 
 // TestMain runs the tests in network and mount namespaces of their own, with fresh /run and /var/log; the same binary plays the guard
 // and the tools of Pacemaker.
@@ -45,20 +44,8 @@ func TestMain(m *testing.M) {
 		}))
 	case slices.Contains(os.Args, "-test.fuzzworker"): // its descriptors are counted, and the host was made by who started it
 		os.Exit(m.Run())
-	case os.Getenv(inside) == "":
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), inside+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
-		if err := cmd.Run(); err != nil {
-			if cmd.ProcessState == nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(cmd.ProcessState.ExitCode())
-		}
-		os.Exit(0)
 	}
+	nstest.Enter(syscall.CLONE_NEWNS | syscall.CLONE_NEWNET)
 	if err := world(); err != nil {
 		fmt.Fprintln(os.Stderr, "make the test's host:", err)
 		os.Exit(1)

@@ -14,6 +14,7 @@ import (
 type View struct {
 	solved
 	planners []*planner // in the order of the state's groups, as the groups of the problem
+	number   map[cluster.GroupName]int
 	in       *facts
 }
 
@@ -28,10 +29,11 @@ type solved struct {
 func Look(s model.State) *View { return look(s, nil) }
 
 func look(s model.State, last *solved) *View {
-	v := &View{in: index(&s)}
+	v := &View{in: index(&s), number: make(map[cluster.GroupName]int, len(s.Groups))}
 	for i := range s.Groups {
 		g := &s.Groups[i]
 		old, exists := v.in.assignments[g.Name]
+		v.number[g.Name] = i
 		v.planners = append(v.planners, &planner{in: v.in, s: &s, g: g, old: old, exists: exists})
 	}
 	for {
@@ -79,15 +81,11 @@ func (v *View) problem(s *model.State) plan.Problem {
 		number[n.Name] = i
 		p.Nodes = append(p.Nodes, plan.Node{Name: string(n.Name), Down: !n.Member || n.QuorumServer, Limits: limits(n, p.Kinds, kind)})
 	}
-	groups := make(map[cluster.GroupName]int, len(s.Groups))
-	for i := range s.Groups {
-		groups[s.Groups[i].Name] = i
-	}
 	p.Groups = make([]plan.Group, len(s.Groups))
 	for i, x := range v.planners {
 		x.describe(&p.Groups[i], number, kind, len(p.Kinds))
 		for _, a := range x.g.Affinities {
-			if t, ok := groups[a.Target]; ok && t != i {
+			if t, ok := v.number[a.Target]; ok && t != i {
 				p.Groups[i].Affinities = append(p.Groups[i].Affinities, plan.Affinity{Kind: affinityKinds[a.Kind], Target: t})
 			}
 		}
@@ -314,8 +312,8 @@ func (v *View) Groups() []plan.Group { return v.Problem.Groups[:len(v.planners)]
 
 // Of gives the number of a group in the problem and its result, and whether there is one.
 func (v *View) Of(name cluster.GroupName) (int, bool) {
-	i := slices.IndexFunc(v.planners, func(p *planner) bool { return p.g.Name == name })
-	return i, i >= 0
+	i, ok := v.number[name]
+	return i, ok
 }
 
 // Wanted is where a group shall run in the end, in the order of its nodelist.
