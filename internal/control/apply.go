@@ -74,9 +74,14 @@ func (c *Control) writeDocument(ctx context.Context, r *Running, who Caller, in 
 			if err := p.problems.Err(); err != nil {
 				return err
 			}
-			more = len(p.writes) > maxOps-1
-			for _, w := range p.writes[:min(len(p.writes), maxOps-1)] {
+			more = false
+			for _, w := range p.writes {
+				before := d.extent()
 				w(d)
+				if more = d.room() < 1; more { // the serial of the configuration comes on top
+					d.cut(before)
+					return nil
+				}
 			}
 			return nil
 		}))

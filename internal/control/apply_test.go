@@ -175,14 +175,28 @@ func TestApplyRefusesAsAWhole(t *testing.T) {
 func TestApplyALot(t *testing.T) {
 	inWorld(t, func(w *world) {
 		doc := v1.Document{Types: []v1.TypeDocument{{Name: "redoubt.many"}}}
-		for i := range 120 {
+		for i := range 1200 {
 			n := strconv.Itoa(1000 + i)
 			doc.Groups = append(doc.Groups, v1.GroupDocument{Name: "rg" + n, Properties: map[string][]string{}})
 			doc.Resources = append(doc.Resources, v1.ResourceDocument{Name: "r" + n, Group: "rg" + n, Type: "redoubt.many", Enabled: true, Monitored: true})
 		}
 		ok[v1.Result](w.t)(w.c().ClusterApply(w.ctx, root, v1.ClusterApply{Document: doc}))
-		if g, r, _ := specs(w); len(g) != 120 || len(r) != 120 || r[0].Name != cluster.ResourceName("r1000") {
+		if g, r, _ := specs(w); len(g) != 1200 || len(r) != 1200 || r[0].Name != cluster.ResourceName("r1000") {
 			w.t.Errorf("%d groups and %d resources", len(g), len(r))
+		}
+		in := v1.GroupOnline{All: true, Enable: true, Monitor: true, Manage: true, NoWait: true}
+		out := ok[v1.Result](w.t)(w.c().GroupOnline(w.ctx, root, in))
+		synctest.Wait()
+		wants := w.nodes["n1"].mirror.Snapshot().State.Wants
+		if len(wants) != 1200 || len(out.Messages) < 1200 {
+			w.t.Errorf("%d groups were asked for; %d messages", len(wants), len(out.Messages))
+		}
+		// The last of them all is refused: nothing is written of the others either.
+		ok[v1.Result](w.t)(w.c().GroupSet(w.ctx, root, v1.GroupSet{Names: []string{"rg2199"}, Property: []string{"RG_system=TRUE"}}))
+		refuse[v1.Result](w.t, fault.Precondition, "rg2199 is protected")(w.c().GroupOffline(w.ctx, root, v1.GroupOffline{All: true, NoWait: true}))
+		synctest.Wait()
+		if now := w.nodes["n1"].mirror.Snapshot().State.Wants; !slices.EqualFunc(wants, now, func(a, b model.Want) bool { return a.Seq == b.Seq }) {
+			w.t.Error("groups were asked to go offline")
 		}
 	})
 }

@@ -16,7 +16,7 @@ const (
 	attempts   = 8               // how often a change is decided anew when somebody else was first
 	ownWrites  = 2 * time.Second // how long a change waits until this node sees it
 	writeLimit = 5 * time.Second // one transaction
-	maxOps     = 100             // the operations of one transaction
+	maxOps     = 1000            // the operations of one transaction; what a member of the repository takes is a little more
 )
 
 // draft is a change that is being decided: what it rests on and what it writes.
@@ -61,6 +61,19 @@ func (d *draft) write(op confdb.Op) {
 		}
 	}
 	d.ops = append(d.ops, op)
+}
+
+// extent is how much a draft holds at some moment of its making.
+type extent struct{ compares, ops, messages int }
+
+// room is how many records may still be written or relied upon; below 0 it is too much for one transaction.
+func (d *draft) room() int { return maxOps - max(len(d.ops), len(d.compares)) }
+
+func (d *draft) extent() extent { return extent{len(d.compares), len(d.ops), len(d.messages)} }
+
+// cut takes away what came after.
+func (d *draft) cut(to extent) {
+	d.compares, d.ops, d.messages = d.compares[:to.compares], d.ops[:to.ops], d.messages[:to.messages]
 }
 
 func (d *draft) say(message string) { d.messages = append(d.messages, message) }
@@ -129,8 +142,9 @@ func (c *Control) change(ctx context.Context, r *Running, who Caller, decide fun
 
 // commit writes a draft in one transaction.
 func (c *Control) commit(ctx context.Context, r *Running, d *draft) (cluster.Revision, error) {
-	if len(d.ops) > maxOps {
-		return 0, fault.Errorf(fault.Invalid, "this would change %d records at once, more than the %d that one transaction holds; do it in smaller parts", len(d.ops), maxOps)
+	if d.room() < 0 {
+		return 0, fault.Errorf(fault.Invalid, "this would change %d records at once on what %d say, more than the %d that one transaction holds; do it in smaller parts",
+			len(d.ops), len(d.compares), maxOps)
 	}
 	bounded, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()

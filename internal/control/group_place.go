@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"maps"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
@@ -58,41 +59,61 @@ func (c *Control) place(ctx context.Context, who Caller, p placing, add bool) (v
 	}, "is online", func(g cluster.GroupName, seq uint64) func(view) error { return online(g, seq, nodes) })
 }
 
-// wish writes a want for each group named, in one transaction, and waits for the effects.
+// wish writes a want for each group named and waits for the effects. All are decided together, and nothing is written when one is refused. What is too much for one
+// transaction goes into several, in the order of names; the rest is then decided anew.
 func (c *Control) wish(ctx context.Context, r *Running, who Caller, p placing, decide func(*draft, model.Group) (model.Want, error),
 	what string, effect func(cluster.GroupName, uint64) func(view) error,
 ) (v1.Result, error) {
-	var groups []cluster.GroupName
-	seqs := map[cluster.GroupName]uint64{}
-	out, err := c.change(ctx, r, who, func(d *draft) error {
-		names, err := selected("group", p.names, p.all, groupNames(d.state))
-		if err != nil {
-			return err
-		}
-		var errs []error
-		var wants []model.Want
-		groups = nil
-		for _, n := range names {
-			g, _ := d.group(cluster.GroupName(n))
-			w, err := decide(d, g)
+	var groups []cluster.GroupName // all that were named
+	var seqs map[cluster.GroupName]uint64
+	written := map[cluster.GroupName]uint64{}
+	var out v1.Result
+	for more := true; more; {
+		part, err := c.change(ctx, r, who, func(d *draft) error {
+			names, err := selected("group", p.names, p.all, groupNames(d.state))
 			if err != nil {
-				errs = append(errs, err)
-				continue
+				return err
 			}
-			d.wish(w)
-			wants = append(wants, w)
-			groups = append(groups, g.Name)
-			seqs[g.Name] = max(d.seqOf(g.Name), d.assignment(g.Name).WantSeq) + 1
-		}
-		if err := together(errs); err != nil {
+			var errs []error
+			var wants []model.Want
+			var fits extent
+			groups, seqs, more = nil, map[cluster.GroupName]uint64{}, false
+			for _, n := range names {
+				g, _ := d.group(cluster.GroupName(n))
+				groups = append(groups, g.Name)
+				if _, ok := written[g.Name]; ok {
+					continue
+				}
+				w, err := decide(d, g)
+				if err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				d.wish(w)
+				wants = append(wants, w)
+				if more = more || d.room() < 0 && len(seqs) > 0; !more {
+					seqs[g.Name], fits = max(d.seqOf(g.Name), d.assignment(g.Name).WantSeq)+1, d.extent()
+				}
+			}
+			if err := together(errs); err != nil {
+				return err
+			}
+			err = d.fulfillable(wants)
+			if more {
+				d.cut(fits)
+			}
 			return err
+		})
+		out.Messages, out.Revision = append(out.Messages, part.Messages...), max(out.Revision, part.Revision)
+		if err != nil && len(written) > 0 {
+			err = fault.Errorf(fault.CodeOf(err), "%d of %d groups were asked for before this: %w", len(written), len(groups), err)
 		}
-		return d.fulfillable(wants)
-	})
-	if err != nil {
-		return out, err
+		if err != nil {
+			return out, err
+		}
+		maps.Copy(written, seqs)
 	}
-	if err := c.awaitEach(ctx, r, p.waiting, groups, what, func(g cluster.GroupName) func(view) error { return effect(g, seqs[g]) }); err != nil {
+	if err := c.awaitEach(ctx, r, p.waiting, groups, what, func(g cluster.GroupName) func(view) error { return effect(g, written[g]) }); err != nil {
 		return out, err
 	}
 	c.report(r, &out, p.waiting, groups)

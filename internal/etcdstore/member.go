@@ -84,7 +84,8 @@ const (
 	catchUpEntries   = 1000    // kept for slow members; who is further behind gets the whole repository
 	keptRevisions    = "1000"  // of the history, for watches that come back
 	maxTxnOps        = 2 * MaxOps
-	maxLearners      = 5 // all that are going to vote may be seated before the first of them votes
+	maxRequest       = 4 << 20 // bytes of one transaction
+	maxLearners      = 5       // all that are going to vote may be seated before the first of them votes
 	handOver         = 500 * time.Millisecond
 	closePatience    = 3 * time.Second
 )
@@ -198,7 +199,7 @@ func (c *MemberConfig) embedded() *embed.Config {
 	e.QuotaBackendBytes = c.Quota
 	// What is durable is the log; the database behind it may lag. etcd looks at it this often, whether there is anything to write or not.
 	e.BackendBatchInterval, e.BackendBatchLimit = 200*time.Millisecond, 500
-	e.MaxTxnOps = maxTxnOps
+	e.MaxTxnOps, e.MaxRequestBytes = maxTxnOps, maxRequest
 	e.MaxLearners = maxLearners
 	e.WarningApplyDuration, e.WarningUnaryRequestDuration = time.Second, 2*time.Second
 	return e

@@ -17,7 +17,7 @@ import (
 )
 
 // MaxOps is how many writes, and how many compares, one transaction may have.
-const MaxOps = 128
+const MaxOps = 1024
 
 // A transaction whose answer was lost may have been applied, may never be, or may be later: a member can hold it for as long as it likes. So every
 // transaction also writes a slot, a key of this client alone outside the records, and compares the slot's revision: of all tries of one transaction at most one

@@ -273,7 +273,7 @@ func TestLimits(t *testing.T) {
 		"too many writes": second(s.Txn(bounded(t), nil, more)),
 		"a key twice":     second(s.Txn(bounded(t), nil, append(ops[:1:1], ops[0]))),
 		"no key":          second(s.Txn(bounded(t), nil, []confdb.Op{{}})),
-		"2 MiB":           second(s.Txn(bounded(t), nil, []confdb.Op{{Key: confdb.Root + "big", Value: make([]byte, 2<<20)}})),
+		"5 MiB":           second(s.Txn(bounded(t), nil, []confdb.Op{{Key: confdb.Root + "big", Value: make([]byte, 5<<20)}})),
 	} {
 		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", what, err)
