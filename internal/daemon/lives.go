@@ -28,6 +28,8 @@ type lives struct {
 	slot     *slot
 	// fencing counts that the guard ended the services, by why.
 	fencing func(why string)
+	// calm stops the hardware watchdog that a guard left which died, once nothing of it runs any more.
+	calm func()
 	// leaving reports that this node goes in good order: no further life begins, unless it stays after all.
 	leaving func() bool
 	// work runs the services of an incarnation until ctx ends; adopted says that an earlier daemon began it.
@@ -157,6 +159,7 @@ func (l *lives) cleanup(ctx context.Context) error {
 		case err == nil && (!left.Found || left.Report.Clean):
 			if left.Found {
 				l.log.Warn("cleaned up after an incarnation that did not end in good order", "incarnation", left.Incarnation)
+				l.calm()
 			}
 			return nil
 		case err != nil:
@@ -170,7 +173,8 @@ func (l *lives) cleanup(ctx context.Context) error {
 	}
 }
 
-// number chooses the next incarnation after a linearizable read of the record, which may take as long as there is no majority.
+// number chooses the next incarnation after a linearizable read of the record, which may take as long as there is no majority. After a restore it waits for what may
+// run elsewhere.
 func (l *lives) number(ctx context.Context) (cluster.Incarnation, error) {
 	var tag [4]byte
 	if _, err := rand.Read(tag[:]); err != nil {
@@ -186,9 +190,14 @@ func (l *lives) number(ctx context.Context) (cluster.Incarnation, error) {
 			if err != nil {
 				return cluster.Incarnation{}, err
 			}
-			return cluster.Incarnation{Number: rec.LastNumber(l.node) + 1, Tag: hex.EncodeToString(tag[:])}, nil
-		}
-		if !said {
+			if !formsAnew(rec, l.member.View().Gone) {
+				return cluster.Incarnation{Number: rec.LastNumber(l.node) + 1, Tag: hex.EncodeToString(tag[:])}, nil
+			}
+			if !said {
+				l.log.Warn("the repository was restored: nothing begins before all has ended that may run on under the guards of other nodes", "for", restartHold)
+				said = true
+			}
+		} else if !said {
 			l.log.Warn("waiting for a majority of the voters before this node can offer itself", "err", err)
 			said = true
 		}

@@ -70,7 +70,7 @@ const firstTry = 100 * time.Millisecond
 func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity, cred *credentials) (*node, error) {
 	n := &node{cfg: cfg, log: log, meter: meter, id: id, slot: &slot{}, clock: clock{cfg.Test.Clock}, sealer: newSealer(cfg)}
 	n.creds.Store(cred)
-	n.keeper = &keeper{node: n, serials: -1, peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}}
+	n.keeper = &keeper{node: n, peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}}
 	n.private, n.seat = privnet.New(log), newSeat(cfg, log)
 	session, err := newSession()
 	if err != nil {
@@ -177,7 +177,7 @@ func (n *node) newLives() *lives {
 		guard: guardlink.Config{
 			Program: n.guard, RunDir: n.cfg.Run + "/guard", Cgroup: n.cfg.services(), OnUnkillable: n.cfg.OnUnkillable, ShareMounts: true, Log: n.log,
 		},
-		log: n.log, node: n.cfg.Node, store: n.gated(), member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, leaving: n.leaving.Load, work: n.serve,
+		log: n.log, node: n.cfg.Node, store: n.gated(), member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, calm: n.stopWatchdog, leaving: n.leaving.Load, work: n.serve,
 	}
 }
 

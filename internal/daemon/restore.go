@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -63,7 +65,8 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 	if err := id.save(cfg); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "restored revision %d with %d records. Start redoubtd: this node is the only voter now.\n", info.Revision, info.Keys)
+	fmt.Fprintf(stderr, "restored revision %d with %d records. Start redoubtd: this node is the only voter now. Its services begin %v later: what runs on under the guard of another node, whose daemon was stopped for a restart, has ended by then.\n",
+		info.Revision, info.Keys, restartHold)
 	if moved {
 		fmt.Fprintf(stderr, "The repository as it was is in %s.\n", aside)
 	}
@@ -99,13 +102,7 @@ func (n *node) renewOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next := membership.Record{
-		Epoch: rec.Epoch + leap, VoterEpoch: rec.Epoch + leap, Voters: []membership.Voter{{Node: n.cfg.Node, QuorumServer: n.cfg.QuorumServer}}, Timing: rec.Timing,
-	}
-	for _, l := range rec.Last {
-		next.Last = append(next.Last, membership.LastNumber{Node: l.Node, Number: l.Number + leap})
-	}
-	value, err := confdb.EncodeFor(confdb.LevelOf(e.Value), confdb.KindMembership, next)
+	value, err := confdb.EncodeFor(confdb.LevelOf(e.Value), confdb.KindMembership, renewed(rec, membership.Voter{Node: n.cfg.Node, QuorumServer: n.cfg.QuorumServer}))
 	if err != nil {
 		return err
 	}
@@ -114,4 +111,43 @@ func (n *node) renewOnce(ctx context.Context) error {
 		return nil // done by an attempt whose answer was lost; this node is the only one that writes
 	}
 	return err
+}
+
+// renewed is the record of a restored repository as that of a cluster that forms anew with its only voter. Whoever was a member is a leaver: its daemon may have been
+// stopped for a restart a moment ago, and then its services run on for as long as a restart may take.
+func renewed(rec membership.Record, voter membership.Voter) membership.Record {
+	epoch := rec.Epoch + leap
+	next := membership.Record{Epoch: epoch, VoterEpoch: epoch, Voters: []membership.Voter{voter}, Timing: rec.Timing}
+	for _, l := range rec.Last {
+		next.Last = append(next.Last, membership.LastNumber{Node: l.Node, Number: l.Number + leap})
+	}
+	hold := max(restartHold, rec.Timing.Hold)
+	if rec.PrevTiming != nil {
+		hold = max(hold, rec.PrevTiming.Hold)
+	}
+	for _, e := range rec.Extended {
+		hold = max(hold, time.Duration(e.Hold))
+	}
+	leaver := membership.Leaver{Removed: epoch, Why: "the repository was restored"}
+	for _, l := range rec.Leaving {
+		leaver.Node, leaver.Incarnation, leaver.Hold = l.Node, l.Incarnation, max(l.Hold, int64(hold))
+		next.Leaving = append(next.Leaving, leaver)
+	}
+	for _, m := range rec.Members {
+		leaver.Node, leaver.Incarnation, leaver.Hold = m.Node, m.Incarnation, int64(hold)
+		next.Leaving = append(next.Leaving, leaver)
+	}
+	slices.SortFunc(next.Leaving, func(a, b membership.Leaver) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Incarnation.Number, b.Incarnation.Number))
+	})
+	return next
+}
+
+// formsAnew reports whether a record is one that renewed made and on which no node has come up, with leavers that may still run something. Nothing begins under such
+// a record, whatever it says about them: what ran where after the snapshot was taken is not known.
+func formsAnew(rec membership.Record, gone []membership.NodeIncarnation) bool {
+	held := func(l membership.Leaver) bool {
+		return !slices.Contains(gone, membership.NodeIncarnation{Node: l.Node, Incarnation: l.Incarnation})
+	}
+	return len(rec.Members) == 0 && slices.ContainsFunc(rec.Leaving, held)
 }

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -131,19 +133,50 @@ func (n *node) arm(ctx context.Context, link *guardlink.Link, inc cluster.Incarn
 	}
 }
 
-// feedWatchdog hands the hardware watchdog, where there is one, to the guard, and names it.
+// The hardware watchdog: which one where the configuration names none, and after what time without a guard the machine is reset.
+const (
+	defaultWatchdog = "/dev/watchdog"
+	watchdogTimeout = 10 * time.Second
+)
+
+// openWatchdog opens the hardware watchdog, with which it runs. The error has the code NotFound where there is none, or none shall be used.
+func (n *node) openWatchdog() (*watchdog.Device, error) {
+	return watchdog.Open(cmp.Or(n.cfg.Watchdog, defaultWatchdog), watchdogTimeout)
+}
+
+// feedWatchdog hands the hardware watchdog, where there is one, to the guard, and names it. The guard of a planned restart has it already.
 func (n *node) feedWatchdog(ctx context.Context, link *guardlink.Link) string {
-	dev, err := watchdog.Open(n.cfg.Watchdog, 10*time.Second)
+	if has := link.State().Watchdog; has != "" {
+		return has
+	}
+	dev, err := n.openWatchdog()
 	if err != nil {
 		if !fault.Is(err, fault.NotFound) || n.cfg.Watchdog != "" {
 			n.log.Warn("no hardware watchdog: nothing ends this machine when its kernel hangs, unless a fence agent does", "err", err)
 		}
 		return ""
 	}
-	defer dev.File().Close() // the guard has its own; without magic close the timer runs on
-	if err := link.Watchdog(ctx, dev.File(), dev.Interval()); err != nil {
-		n.log.Warn("the guard did not take the watchdog", "err", err)
+	for _, w := range dev.Warnings() {
+		n.log.Warn("the hardware watchdog is weaker than it should be", "cause", w)
+	}
+	name := cmp.Or(dev.Identity(), defaultWatchdog)
+	if err := link.Watchdog(ctx, dev.File(), name, dev.Interval()); err != nil {
+		// If it has it after all and could only not say so, its next feeding makes good what is written here.
+		n.log.Warn("the guard did not take the watchdog", "err", errors.Join(err, dev.Disarm()))
 		return ""
 	}
-	return dev.Identity()
+	_ = dev.File().Close() // the guard has its own, on which the timer runs on
+	return name
+}
+
+// stopWatchdog stops the hardware watchdog of a guard that died and could not: what it guarded has been ended meanwhile, so there is nothing to reset this machine for,
+// and when the next guard comes may depend on others.
+func (n *node) stopWatchdog() {
+	dev, err := n.openWatchdog()
+	if err == nil {
+		err = dev.Disarm()
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		n.log.Warn("the hardware watchdog of the guard that died is not stopped; this machine may be reset before the next guard feeds it", "err", err)
+	}
 }

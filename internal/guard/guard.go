@@ -62,7 +62,8 @@ type guard struct {
 	conn, listen, pending int // descriptors; -1: none
 	timer, tick           int
 	lease, handover       int64
-	watchdog              int
+	watchdog              int    // -1: none
+	dog                   string // what the watchdog calls itself
 	feedEvery, fedAt      int64
 	sysrq                 int
 
@@ -188,7 +189,7 @@ func (g *guard) listenOn(path string) error {
 }
 
 func (g *guard) state() Frame {
-	return Frame{Kind: KindState, Text: State{Version: version.Version, Incarnation: g.cfg.incarnation, Lease: g.lease, Owed: g.target.owed, Warnings: g.warnings}.Encode()}
+	return Frame{Kind: KindState, Text: State{Version: version.Version, Incarnation: g.cfg.incarnation, Lease: g.lease, Owed: g.target.owed, Watchdog: g.dog, Warnings: g.warnings}.Encode()}
 }
 
 // reply never blocks: a daemon that does not read its answers is a dead daemon to itself, not a danger to the guard.
@@ -216,7 +217,8 @@ func (g *guard) tell(r *Report) {
 	g.reply(Frame{Kind: KindFenced, Text: r.Encode()})
 }
 
-// end is the last act: it fences, tells, and gives the exit status.
+// end is the last act: it fences, tells, and gives the exit status. Where nothing is left the watchdog is stopped: it is there for what survives, and a machine that runs
+// nothing must not be reset because no other guard comes soon, which without a majority may take for ever.
 func (g *guard) end(reason string) int {
 	start := Now()
 	g.reply(Frame{Kind: KindFiring})
@@ -224,6 +226,7 @@ func (g *guard) end(reason string) int {
 	g.target.fire(start, &r)
 	if r.Clean {
 		_ = os.Remove(filepath.Join(g.cfg.runDir, ObligationsName))
+		g.disarm()
 	}
 	g.tell(&r)
 	_ = os.Remove(filepath.Join(g.cfg.runDir, SocketName))

@@ -219,7 +219,7 @@ func (g *guard) takeWatchdog(f Frame, fd int) (int, error) {
 	if g.watchdog >= 0 {
 		unix.Close(g.watchdog)
 	}
-	g.watchdog, g.feedEvery = fd, f.Arg
+	g.watchdog, g.feedEvery, g.dog = fd, f.Arg, oneLine(f.Text)
 	g.pace()
 	g.feed(Now())
 	return -1, nil
@@ -238,6 +238,18 @@ func (g *guard) feedIfDue(now int64) {
 	}
 }
 
+// disarm stops the watchdog: nothing that it is for is left. The daemon closes its own descriptor when the guard has taken the device, so this is the last one. The letter
+// is what the kernel's drivers wait for; without it the timer runs on when the device is closed.
+func (g *guard) disarm() {
+	if g.watchdog < 0 {
+		return
+	}
+	_, _ = unix.Write(g.watchdog, []byte("V"))
+	unix.Close(g.watchdog)
+	g.watchdog, g.dog = -1, ""
+}
+
+// quit ends the guard in good order, once nothing is left that it guards.
 func (g *guard) quit() error {
 	if g.target.services.populated() {
 		return fmt.Errorf("processes still run in %s: stop the services first", g.cfg.cgroup)
@@ -247,6 +259,7 @@ func (g *guard) quit() error {
 	}
 	_ = os.Remove(filepath.Join(g.cfg.runDir, ObligationsName))
 	_ = os.Remove(filepath.Join(g.cfg.runDir, SocketName))
+	g.disarm()
 	return nil
 }
 

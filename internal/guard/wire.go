@@ -19,7 +19,7 @@ const (
 	KindHandover Kind = 'h' // Arg: until this CLOCK_BOOTTIME the end of the connection is not the daemon's death; 0 takes it back
 	KindFence    Kind = 'f' // fence now
 	KindDatagram Kind = 'd' // one descriptor, a connected datagram socket; Text: what to write to it after fencing. Arg 1: forget earlier ones
-	KindWatchdog Kind = 'w' // one descriptor, an open hardware watchdog; Arg: feed it at this interval in nanoseconds
+	KindWatchdog Kind = 'w' // one descriptor, an open hardware watchdog; Arg: feed it at this interval in nanoseconds; Text: what it calls itself
 	KindQuit     Kind = 'q' // end in good order; refused while anything runs or is owed
 )
 
@@ -95,6 +95,7 @@ type State struct {
 	Incarnation string
 	Lease       int64 // CLOCK_BOOTTIME nanoseconds; 0: none was given yet
 	Owed        []Owed
+	Watchdog    string   // what the hardware watchdog that it feeds calls itself; "": it feeds none, or is older than guards that say so
 	Warnings    []string // what could not be had: real-time priority, locked memory
 }
 
@@ -106,6 +107,9 @@ func (s State) Encode() string {
 	b.WriteString("lease " + itoa(s.Lease) + "\n")
 	for _, o := range s.Owed {
 		b.WriteString("owed " + o.String() + "\n")
+	}
+	if s.Watchdog != "" {
+		b.WriteString("watchdog " + oneLine(s.Watchdog) + "\n")
 	}
 	for _, w := range s.Warnings {
 		b.WriteString("warning " + oneLine(w) + "\n")
@@ -135,6 +139,8 @@ func ParseState(text string) (State, error) {
 				return State{}, err
 			}
 			s.Owed = append(s.Owed, o)
+		case "watchdog":
+			s.Watchdog = value
 		case "warning":
 			s.Warnings = append(s.Warnings, value)
 		}

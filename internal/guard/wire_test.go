@@ -12,7 +12,7 @@ import (
 )
 
 func TestStateAndReportRoundTrip(t *testing.T) {
-	s := guard.State{Version: "v1.2-3-gabc", Incarnation: "4-f00", Lease: 123456789, Warnings: []string{"no priority"},
+	s := guard.State{Version: "v1.2-3-gabc", Incarnation: "4-f00", Lease: 123456789, Watchdog: "iTCO_wdt", Warnings: []string{"no priority"},
 		Owed: []guard.Owed{{Address: "10.0.0.1/24", Interface: "eth0"}, {Address: "2001:db8::1/64", Interface: "eth0"}, {Mount: "/srv/a b"}}}
 	got, err := guard.ParseState(s.Encode())
 	if diff := cmp.Diff(s, got); diff != "" || err != nil {

@@ -87,7 +87,7 @@ func (l *Link) PID() int { return l.pid }
 // guard's end, and are for proc.Config.
 func (l *Link) Namespaces() (pid, mnt *os.File) { return l.pidNS, l.mntNS }
 
-// State returns what the guard said when the link was made: its lease, what it owes, and what it could not have.
+// State returns what the guard said when the link was made: its lease, what it owes, which watchdog it feeds, and what it could not have.
 func (l *Link) State() guard.State { return l.state }
 
 // Acked returns the lease that the guard has last confirmed, zero if none.
@@ -147,10 +147,10 @@ func (l *Link) Arm(ctx context.Context, datagrams []Datagram) error {
 	return nil
 }
 
-// Watchdog gives the guard an open hardware watchdog to feed at every interval. The caller may go on feeding it too; it must stop when Report
-// says that the guard's end was not clean.
-func (l *Link) Watchdog(ctx context.Context, device *os.File, every time.Duration) error {
-	return l.request(ctx, guard.Frame{Kind: guard.KindWatchdog, Arg: int64(every)}, device)
+// Watchdog gives the guard an open hardware watchdog to feed at every interval, with the name that the next daemon reads in State. The guard stops it when it ends and
+// nothing has survived; for that the caller closes its own descriptor once the guard has taken the device.
+func (l *Link) Watchdog(ctx context.Context, device *os.File, name string, every time.Duration) error {
+	return l.request(ctx, guard.Frame{Kind: guard.KindWatchdog, Arg: int64(every), Text: name}, device)
 }
 
 // Fence ends every service now and returns what the guard reports, once its namespace is gone.

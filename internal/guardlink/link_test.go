@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -207,6 +208,7 @@ func TestHandover(t *testing.T) {
 	if _, err := guardlink.Cleanup(t.Context(), n.cfg); !fault.Is(err, fault.Precondition) {
 		t.Errorf("a cleanup beside a living guard was not refused: %v", err)
 	}
+	watchdog(t, n.link)
 	if err := n.link.Handover(t.Context(), membership.Instant(guard.Now()+int64(10*time.Second))); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +218,7 @@ func TestHandover(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := next.State()
-	if want := []guard.Owed{{Address: vip, Interface: "pub0"}}; next.Incarnation() != "3-abc" || s.Lease == 0 || !slices.Equal(s.Owed, want) || next.PID() != n.link.PID() {
+	if want := []guard.Owed{{Address: vip, Interface: "pub0"}}; next.Incarnation() != "3-abc" || s.Lease == 0 || !slices.Equal(s.Owed, want) || next.PID() != n.link.PID() || s.Watchdog != "Test dog" {
 		t.Errorf("state %+v", s)
 	}
 	lease(t, next, time.Minute)
@@ -351,7 +353,7 @@ func TestMountsDatagramsAndWatchdog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := n.link.Watchdog(t.Context(), w, time.Second); err != nil {
+	if err := n.link.Watchdog(t.Context(), w, "test", time.Second); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -370,6 +372,84 @@ func TestMountsDatagramsAndWatchdog(t *testing.T) {
 	got, _, err := sock.ReadFrom(buf)
 	if err != nil || string(buf[:got]) != "fenced for ever" {
 		t.Errorf("datagram %q, %v", buf[:got], err)
+	}
+}
+
+// watchdog gives the guard a pipe for a hardware watchdog, and returns what reads all that was written to it, once the guard has ended.
+func watchdog(t *testing.T, l *guardlink.Link) (written func() string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	if err := l.Watchdog(t.Context(), w, "Test dog", time.Second); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	return func() string {
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+}
+
+// TestWatchdogIsStoppedWhereNothingIsLeft: a machine that runs nothing any more is not reset, one on which something survived, or might have, is.
+func TestWatchdogIsStoppedWhereNothingIsLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		end     func(t *testing.T, n *node)
+		stopped bool
+	}{
+		"good order": {func(t *testing.T, n *node) {
+			if err := n.link.Quit(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}, true},
+		"lease ends":      {func(t *testing.T, n *node) { lease(t, n.link, 30*time.Millisecond) }, true},
+		"connection ends": {func(_ *testing.T, n *node) { n.link.Close() }, true},
+		"something survives": {func(t *testing.T, n *node) {
+			dir := filepath.Join(n.cfg.RunDir, "data")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.link.Owe(t.Context(), agent.Obligation{Mount: dir}); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.Create(filepath.Join(dir, "f")) // of a process that the guard can not reach
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { file.Close() })
+			if r, err := n.link.Fence(t.Context()); err != nil || r.Clean {
+				t.Errorf("%+v, %v: want an end that is not clean", r, err)
+			}
+		}, false},
+		"guard is killed": {func(_ *testing.T, n *node) { n.link.Kill() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(t)
+			cfg.ShareMounts = true
+			n, err := startNode(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { n.link.Kill(); <-n.link.Done(); n.proc.Close() })
+			written := watchdog(t, n.link)
+			c.end(t, n)
+			await(t, n.link)
+			got := written()
+			if !strings.HasPrefix(got, "\x00") {
+				t.Errorf("the watchdog was written %q: it was not fed", got)
+			}
+			if strings.HasSuffix(got, "V") != c.stopped || strings.Count(got, "V") > 1 {
+				t.Errorf("the watchdog was written %q: stopped %v", got, c.stopped)
+			}
+		})
 	}
 }
 

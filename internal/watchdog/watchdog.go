@@ -128,7 +128,7 @@ func (w *Device) Feed() error {
 	return nil
 }
 
-// Disarm stops the watchdog and closes it. A guard that still holds it has to end first. Some kernels are built never to stop a watchdog; the machine is then reset
+// Disarm stops the watchdog and closes it. Where a guard holds it, it runs on and is the guard's to stop. Some kernels are built never to stop a watchdog; the machine is then reset
 // unless somebody opens it anew.
 func (w *Device) Disarm() error {
 	_, err := w.file.Write([]byte("V"))
