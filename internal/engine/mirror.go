@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,9 +25,17 @@ type Mirror struct {
 	log   *slog.Logger
 
 	current atomic.Pointer[Snapshot]
-	entries map[string]confdb.Entry // owned by Run
-	decoded map[string]any          // by key; the decoded form of what entries holds
-	damaged map[string]bool
+
+	// What follows is owned by Run. Of the records that there can be thousands of, a snapshot gets the shelf as it is; of the others it is made anew.
+	revisions   shelf[cluster.Revision] // of every key
+	groups      shelf[model.Group]
+	resources   shelf[model.Resource]
+	wants       shelf[model.Want]
+	assignments shelf[model.Assignment]
+	instances   shelf[model.Instance]
+	entries     map[string]confdb.Entry // of what is on no shelf
+	decoded     map[string]any          // by key; the decoded form of what entries holds
+	damaged     map[string]bool
 
 	watchers watchers
 	first    chan struct{}
@@ -35,9 +44,17 @@ type Mirror struct {
 
 // NewMirror returns a mirror that is empty until Run has heard the repository.
 func NewMirror(store confdb.Store, log *slog.Logger) *Mirror {
-	m := &Mirror{store: store, log: log, entries: map[string]confdb.Entry{}, decoded: map[string]any{}, damaged: map[string]bool{}, first: make(chan struct{})}
+	m := &Mirror{store: store, log: log, damaged: map[string]bool{}, first: make(chan struct{})}
+	m.clear()
 	m.current.Store(&Snapshot{Schema: confdb.OldestLevel, Revision: func(string) cluster.Revision { return 0 }})
 	return m
+}
+
+// clear forgets everything that was read.
+func (m *Mirror) clear() {
+	m.revisions, m.groups, m.resources = shelf[cluster.Revision]{}, shelf[model.Group]{}, shelf[model.Resource]{}
+	m.wants, m.assignments, m.instances = shelf[model.Want]{}, shelf[model.Assignment]{}, shelf[model.Instance]{}
+	m.entries, m.decoded = map[string]confdb.Entry{}, map[string]any{}
 }
 
 // Snapshot implements Source.
@@ -95,34 +112,69 @@ func (m *Mirror) absorb(ch confdb.Change) cluster.Revision {
 		}
 		return ch.Revision
 	}
-	clear(m.entries)
-	clear(m.decoded)
-	for _, e := range ch.Reset.Entries {
+	m.clear()
+	// In the order of the shelves each entry only has to be appended.
+	for _, e := range slices.SortedFunc(slices.Values(ch.Reset.Entries), func(a, b confdb.Entry) int { return cmp.Compare(place(a.Key), place(b.Key)) }) {
 		m.take(e)
 	}
 	return ch.Reset.Revision
 }
 
+// place is what records are sorted by: their key, except for reports, which are sorted by group and then by node.
+func place(key string) string {
+	if rest, ok := strings.CutPrefix(key, confdb.PrefixInstance); ok {
+		if node, group, ok := strings.Cut(rest, "/"); ok {
+			return confdb.PrefixInstance + group + "\x00" + node
+		}
+	}
+	return key
+}
+
 // take notes one entry.
 func (m *Mirror) take(e confdb.Entry) {
 	if e.Value == nil {
-		delete(m.entries, e.Key)
-		delete(m.decoded, e.Key)
+		m.revisions.drop(e.Key)
 		delete(m.damaged, e.Key)
+		m.shelve(e, nil)
 		return
 	}
-	m.entries[e.Key] = e
+	m.revisions.set(e.Key, e.ModRevision)
 	v, err := decode(e)
 	if err != nil {
-		delete(m.decoded, e.Key)
 		if !m.damaged[e.Key] {
 			m.log.Error("a record of the repository is left out", "key", e.Key, "err", err)
 		}
 		m.damaged[e.Key] = true
+		m.shelve(e, nil)
 		return
 	}
 	delete(m.damaged, e.Key)
-	m.decoded[e.Key] = v
+	m.shelve(e, v)
+}
+
+// shelve puts a record where it belongs, or takes away what was there when it is nil.
+func (m *Mirror) shelve(e confdb.Entry, v any) {
+	switch k := e.Key; {
+	case strings.HasPrefix(k, confdb.PrefixGroup):
+		put(&m.groups, k, v)
+	case strings.HasPrefix(k, confdb.PrefixResource):
+		put(&m.resources, k, v)
+	case strings.HasPrefix(k, confdb.PrefixWant):
+		put(&m.wants, k, v)
+	case strings.HasPrefix(k, confdb.PrefixAssign):
+		put(&m.assignments, k, v)
+	case strings.HasPrefix(k, confdb.PrefixInstance):
+		put(&m.instances, place(k), v)
+	default:
+		delete(m.entries, k)
+		delete(m.decoded, k)
+		if e.Value != nil {
+			m.entries[k] = e
+		}
+		if v != nil {
+			m.decoded[k] = v
+		}
+	}
 }
 
 // decode reads the record of an entry by its key; keys of unknown prefixes are nil.
@@ -175,31 +227,23 @@ func decode(e confdb.Entry) (any, error) {
 // publish makes a new Snapshot of what is known now and tells everybody.
 func (m *Mirror) publish(rev cluster.Revision) {
 	s := &Snapshot{Serial: m.current.Load().Serial + 1, Schema: confdb.OldestLevel, Asks: map[string]Ask{}, Access: map[string][]byte{}}
-	revisions := make(map[string]cluster.Revision, len(m.entries))
-	keys := make([]string, 0, len(m.entries))
-	for k, e := range m.entries {
-		revisions[k] = e.ModRevision
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	s.Revision = func(key string) cluster.Revision { return revisions[key] }
+	s.Revision = m.revisions.lookup()
 	s.State.Basis.Revision = rev
-	for _, k := range keys {
+	s.State.Groups, s.State.Resources, s.State.Wants = m.groups.lend(), m.resources.lend(), m.wants.lend()
+	s.State.Assignments, s.State.Instances = m.assignments.lend(), m.instances.lend()
+	for _, k := range slices.Sorted(maps.Keys(m.entries)) {
 		m.put(s, k)
-		if m.damaged[k] {
-			damagedRbac(&s.Policy, k)
-			s.Damaged = append(s.Damaged, k)
-		}
 	}
-	slices.SortFunc(s.State.Instances, func(a, b model.Instance) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node))
-	})
+	s.Damaged = slices.Sorted(maps.Keys(m.damaged))
+	for _, k := range s.Damaged {
+		damagedRbac(&s.Policy, k)
+	}
 	m.current.Store(s)
 	m.once.Do(func() { close(m.first) })
 	m.watchers.tell()
 }
 
-// put adds the record under key to a snapshot; keys come in order, so slices end up sorted by name.
+// put adds the record under key, one of those that are on no shelf; keys come in order, so slices end up sorted by name.
 func (m *Mirror) put(s *Snapshot, key string) {
 	switch v := m.decoded[key].(type) {
 	case model.Cluster:
@@ -210,16 +254,6 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		s.State.Nodes = append(s.State.Nodes, model.NodeState{Node: v})
 	case model.Type:
 		s.State.Types = append(s.State.Types, v)
-	case model.Group:
-		s.State.Groups = append(s.State.Groups, v)
-	case model.Resource:
-		s.State.Resources = append(s.State.Resources, v)
-	case model.Want:
-		s.State.Wants = append(s.State.Wants, v)
-	case model.Assignment:
-		s.State.Assignments = append(s.State.Assignments, v)
-	case model.Instance:
-		s.State.Instances = append(s.State.Instances, v)
 	case model.Secret:
 		if v.Name == confdb.Name(confdb.PrefixSecret, key) {
 			s.Secrets = append(s.Secrets, v)
