@@ -14,9 +14,18 @@ import (
 
 // Peer is another node of the cluster, as its record has it.
 type Peer struct {
-	Name string
-	ID   int
-	Key  string // of its log; "" if its record has none
+	Name        string
+	ID          int
+	Key         string // of its log; "" if its record has none
+	Certificate string // fingerprint of its present one
+	// Removals are the certificates of nodes of this name that count no more because the node was removed.
+	Removals []Removal
+}
+
+// Removal says when a node was removed, by the clock of the node that removed it.
+type Removal struct {
+	Certificate string // fingerprint of one that the removed node had
+	At          time.Time
 }
 
 // Cluster is what the exchange needs of the cluster.
@@ -143,12 +152,22 @@ func (x *exchange) follow(ctx context.Context, p Peer, again bool) error {
 		return err
 	}
 	if pinned.ID != 0 && pinned.ID != p.ID && pinned.Public != offer.Public {
+		removed, err := x.removed(p, pinned)
+		switch {
+		case err != nil:
+			return err
+		case !removed:
+			return x.accuse(ctx, p, pinned, offer, fmt.Errorf("its record has another number, %d and not %d, and its log another key, %s and not %s, and no other node has on record that it removed it",
+				p.ID, pinned.ID, auditlog.Fingerprint(offer.Public), auditlog.Fingerprint(pinned.Public)))
+		}
 		// It was removed and joined again, with a log of its own: the old one is history and stays readable in its place.
 		x.j.Event("log", "node "+p.Name, "anew", fmt.Sprintf("node %s joined again and begins a new command log; the copy of the one before is set aside", p.Name))
 		if err := x.j.cfg.Copies.Accept(p.Name, x.j.cfg.Now()); err != nil {
 			return err
 		}
-		pinned = auditlog.Pinned{}
+		if pinned, err = x.j.cfg.Copies.Copy(p.Name); err != nil {
+			return err
+		}
 	}
 	head, err := auditlog.Judge(pinned, p.Key, offer)
 	if err != nil {
@@ -193,7 +212,7 @@ func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, off
 		return err
 	}
 	next := pinned
-	next.Public, next.ID = offer.Public, p.ID
+	next.Public, next.ID, next.Certificate = offer.Public, p.ID, p.Certificate
 	for tree.Size() < head.Size {
 		lines, err := x.leaves(ctx, p.Name, tree.Size(), page)
 		if err != nil {
@@ -207,13 +226,13 @@ func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, off
 			return x.accuse(ctx, p, pinned, offer, err)
 		}
 		if tree.Size() == head.Size {
-			next.Head = offer.Head
+			next.Head, next.At = offer.Head, x.j.cfg.Now()
 		}
 		if err := x.j.cfg.Copies.Extend(p.Name, next, lines); err != nil {
 			return err
 		}
 	}
-	if next.ID != pinned.ID || len(pinned.Head) == 0 && head.Size == 0 {
+	if next.ID != pinned.ID || next.Certificate != pinned.Certificate || len(pinned.Head) == 0 && head.Size == 0 {
 		return x.j.cfg.Copies.Extend(p.Name, next, nil)
 	}
 	return nil
@@ -299,15 +318,18 @@ func (j *Journal) VerifyPeer(ctx context.Context, c Cluster, p Peer) (findings [
 	if err := x.follow(ctx, p, false); err != nil {
 		return nil, err
 	}
-	first, line, err := x.search(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case first != nil && line == nil:
-		err = x.keep(p, auditlog.Evidence{First: first, Text: fmt.Sprintf("its command log is shorter than the copy: the first entry that is missing is %d", *first)})
-	case first != nil:
-		err = x.keep(p, auditlog.Evidence{First: first, Is: line, Text: fmt.Sprintf("its command log was changed on disk: entry %d is not the one that was copied from it before", *first)})
+	if !j.accused(p.Name) { // or that is what is known of it, with the first entry that differs
+		first, line, err := x.search(ctx, p)
+		switch {
+		case err != nil:
+		case first != nil && line == nil:
+			err = x.keep(p, auditlog.Evidence{First: first, Text: fmt.Sprintf("its command log is shorter than the copy: the first entry that is missing is %d", *first)})
+		case first != nil:
+			err = x.keep(p, auditlog.Evidence{First: first, Is: line, Text: fmt.Sprintf("its command log was changed on disk: entry %d is not the one that was copied from it before", *first)})
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -316,7 +338,15 @@ func (j *Journal) VerifyPeer(ctx context.Context, c Cluster, p Peer) (findings [
 			findings = append(findings, f.Text)
 		}
 	}
-	return findings, err
+	return findings, nil
+}
+
+// accused reports whether something is known against a node's log.
+func (j *Journal) accused(node string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, found := j.findings["peer "+node]
+	return found
 }
 
 // pause waits.

@@ -42,12 +42,13 @@ type machine struct {
 
 // network is some machines that call each other.
 type network struct {
-	t     *testing.T
-	nodes map[string]*machine
+	t       *testing.T
+	nodes   map[string]*machine
+	records map[string]audit.Peer // what the configuration says of a machine, where a test says so
 }
 
 func newNetwork(t *testing.T, names ...string) *network {
-	n := &network{t: t, nodes: map[string]*machine{}}
+	n := &network{t: t, nodes: map[string]*machine{}, records: map[string]audit.Peer{}}
 	for _, name := range names {
 		n.nodes[name] = &machine{name: name, dir: filepath.Join(t.TempDir(), name)}
 		n.start(name)
@@ -102,7 +103,11 @@ func (o of) Peers() []audit.Peer {
 	var out []audit.Peer
 	for i, name := range []string{"n1", "n2", "n3"} {
 		if _, ok := o.n.nodes[name]; ok && name != o.name {
-			out = append(out, audit.Peer{Name: name, ID: i + 1})
+			p := audit.Peer{Name: name, ID: i + 1, Certificate: "SHA256:" + name}
+			if r, ok := o.n.records[name]; ok {
+				p = r
+			}
+			out = append(out, p)
 		}
 	}
 	return out

@@ -80,7 +80,8 @@ type Journal struct {
 	denied   map[denial]*refusals
 	window   time.Time
 	findings map[string]Finding
-	failing  error // why the log could not be written last
+	missed   map[string]time.Time // by node: since when its removal is claimed and on no record
+	failing  error                // why the log could not be written last
 }
 
 // Finding is something wrong with the log of a node.
@@ -99,7 +100,7 @@ type refusals struct {
 
 // New makes a journal. The log is opened with the first record, or by Run.
 func New(cfg Config) *Journal {
-	j := &Journal{cfg: cfg, news: make(chan struct{}, 1), pull: make(chan string, 64), denied: map[denial]*refusals{}, findings: map[string]Finding{}}
+	j := &Journal{cfg: cfg, news: make(chan struct{}, 1), pull: make(chan string, 64), denied: map[denial]*refusals{}, findings: map[string]Finding{}, missed: map[string]time.Time{}}
 	for _, n := range cfg.Copies.Nodes() {
 		if p, err := cfg.Copies.Copy(n); err != nil {
 			j.findings["copy "+n] = Finding{Node: cfg.Node, Text: err.Error(), Here: true}

@@ -342,6 +342,14 @@ func (c *Copies) Accept(node string, now time.Time) error {
 	if err == nil {
 		err = os.Rename(filepath.Join(c.dir, node), aside)
 	}
+	var k *copied
+	if err == nil {
+		k, err = c.open(node)
+	}
+	if err == nil {
+		k.Accepted = now
+		err = c.pin(node, k.Pinned)
+	}
 	if err != nil {
 		return fault.Errorf(fault.Unavailable, "set the copy of the command log of node %s aside: %w", node, err)
 	}

@@ -9,13 +9,17 @@ import (
 
 // Pinned is what a node knows for certain of another node's log.
 type Pinned struct {
-	Public  string `json:"public"` // the key of the log
-	ID      int    `json:"id"`     // the node's number: one that was removed and joined again has another, and may have another log
-	Head    []byte `json:"head"`   // the newest signed head that was verified
-	Base    Base   `json:"base"`   // where the records that are kept begin
-	Have    uint64 `json:"have"`   // how many there are, with those before the base
-	Against string `json:"against,omitempty"`
-	Damaged string `json:"damaged,omitempty"`
+	Public string `json:"public"` // the key of the log
+	ID     int    `json:"id"`     // the node's number: one that was removed and joined again has another, and may have another log
+	Head   []byte `json:"head"`   // the newest signed head that was verified
+	Base   Base   `json:"base"`   // where the records that are kept begin
+	Have   uint64 `json:"have"`   // how many there are, with those before the base
+	// Certificate is the fingerprint of the one that the node had when it was asked last: what was removed is known by it.
+	Certificate string    `json:"certificate,omitempty"`
+	At          time.Time `json:"at,omitzero"`       // when the head was verified
+	Accepted    time.Time `json:"accepted,omitzero"` // when an operator took the log as it was
+	Against     string    `json:"against,omitempty"`
+	Damaged     string    `json:"damaged,omitempty"`
 }
 
 // Evidence is a proof, by the node's own signatures, that its log is not what it was.

@@ -47,17 +47,20 @@ func (d *draft) revoke(c model.Certificate, reason string) {
 	d.put(confdb.PrefixRevoked+c.Fingerprint, confdb.KindRevoked, r)
 }
 
+// nodeRemoved is the reason by which the certificates of a node that was removed do not count.
+const nodeRemoved = "the node was removed"
+
 // revokeNode revokes every certificate of a node that is removed: the one in its record, and whatever else was given to it.
 func (d *draft) revokeNode(fingerprint string, n cluster.NodeName) {
 	known := false
 	for _, c := range d.snap.Certificates {
 		if c.Kind == certNode && c.Name == string(n) {
-			d.revoke(c, "the node was removed")
+			d.revoke(c, nodeRemoved)
 			known = known || c.Fingerprint == fingerprint
 		}
 	}
 	if !known {
-		d.put(confdb.PrefixRevoked+fingerprint, confdb.KindRevoked, model.Revoked{Node: n, By: d.who.String(), At: d.now.UTC(), Kind: certNode, Name: string(n), Reason: "the node was removed"})
+		d.put(confdb.PrefixRevoked+fingerprint, confdb.KindRevoked, model.Revoked{Node: n, By: d.who.String(), At: d.now.UTC(), Kind: certNode, Name: string(n), Reason: nodeRemoved})
 	}
 	for _, prefix := range []string{confdb.PrefixTrust, confdb.PrefixReads} {
 		if d.snap.Revision(prefix+string(n)) != 0 {

@@ -323,10 +323,17 @@ func LogPeers(r *Running) audit.Cluster { return logPeers{r} }
 
 // Peers implements audit.Cluster.
 func (l logPeers) Peers() []audit.Peer {
+	snap := l.r.Source.Snapshot()
+	removals := map[cluster.NodeName][]audit.Removal{}
+	for i, r := range snap.Revocations {
+		if r.Reason == nodeRemoved {
+			removals[r.Node] = append(removals[r.Node], audit.Removal{Certificate: snap.Revoked[i], At: r.At})
+		}
+	}
 	var out []audit.Peer
-	for _, n := range l.r.Source.Snapshot().State.Nodes {
+	for _, n := range snap.State.Nodes {
 		if n.Name != l.r.Node {
-			out = append(out, audit.Peer{Name: string(n.Name), ID: n.ID, Key: n.Keys[model.KeyLog]})
+			out = append(out, audit.Peer{Name: string(n.Name), ID: n.ID, Key: n.Keys[model.KeyLog], Certificate: n.Certificate, Removals: removals[n.Name]})
 		}
 	}
 	return out
