@@ -33,6 +33,8 @@ type Gate struct {
 	cfg   Config
 	stage *stage
 
+	patient patient
+
 	mu     sync.Mutex
 	warned map[string]time.Time
 }
@@ -93,7 +95,11 @@ func (g *Gate) Approve(what string, paths ...string) error {
 	if err != nil {
 		return err
 	}
-	level := g.cfg.Level()
+	return g.judge(g.cfg.Level(), what, vs)
+}
+
+// judge refuses or warns.
+func (g *Gate) judge(level execsec.Level, what string, vs []execsec.Violation) error {
 	if err := execsec.Refuse(level, what, vs); err != nil {
 		return err
 	}
@@ -165,7 +171,7 @@ func (l *launch) open(path string, args []string, depth int) (agent.Admission, e
 		if words, err = viaEnv(path, words); err != nil {
 			return agent.Admission{}, err
 		}
-		found, facts, err := lookup(words[0], l.program.Env)
+		found, facts, err := lookup(words[0], l.program.Env, nil)
 		l.facts = append(l.facts, facts...)
 		if err != nil {
 			return agent.Admission{}, fault.Errorf(fault.NotFound, "the interpreter of %s: %w", path, err)
@@ -302,17 +308,23 @@ func (c *crawl) follow(path, target string) error {
 	if !filepath.IsAbs(target) {
 		target = filepath.Dir(path) + "/" + target // not cleaned: ".." after a link is not what it seems
 	}
+	facts, err := nearest(target)
+	c.facts = append(c.facts, facts...)
+	return err
+}
+
+// nearest looks at the way to a path, or to what is there of it: nobody else may be able to make the rest.
+func nearest(path string) ([]execsec.Fact, error) {
 	for {
-		t, err := walk(target)
+		t, err := walk(path)
 		if err == nil {
-			c.facts = append(c.facts, t.facts...)
 			t.close()
-			return nil
+			return t.facts, nil
 		}
-		if !fault.Is(err, fault.NotFound) || target == "/" {
-			return err
+		if !fault.Is(err, fault.NotFound) || path == "/" {
+			return nil, err
 		}
-		target = filepath.Dir(target)
+		path = filepath.Dir(path)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,9 +169,9 @@ func viaEnv(script string, words []string) ([]string, error) {
 	return args, nil
 }
 
-// lookup finds a program as execvp does. Whoever may write a directory that is searched before the one with the program could put another there: the
-// facts of those count too.
-func lookup(name string, env []string) (path string, facts []execsec.Fact, err error) {
+// lookup finds a program as execvp does, in the directories first and then in those of PATH. Whoever may write a directory that is searched before the one
+// with the program could put another there: the facts of those count too.
+func lookup(name string, env, first []string) (path string, facts []execsec.Fact, err error) {
 	if strings.Contains(name, "/") {
 		return name, nil, nil
 	}
@@ -180,7 +181,7 @@ func lookup(name string, env []string) (path string, facts []execsec.Fact, err e
 			dirs = v
 		}
 	}
-	for dir := range strings.SplitSeq(dirs, ":") {
+	for _, dir := range append(slices.Clone(first), strings.Split(dirs, ":")...) {
 		if !strings.HasPrefix(dir, "/") {
 			return "", nil, fault.Errorf(fault.Invalid, "PATH has the directory %q, which is not absolute", dir)
 		}
@@ -190,9 +191,8 @@ func lookup(name string, env []string) (path string, facts []execsec.Fact, err e
 		}
 		facts = append(facts, t.facts...)
 		t.close()
-		var st unix.Stat_t
 		full := strings.TrimRight(dir, "/") + "/" + name
-		if unix.Stat(full, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Mode&0o111 != 0 {
+		if executable(full) {
 			return full, facts, nil
 		}
 	}

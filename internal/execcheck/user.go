@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os/user"
 	"strconv"
-	"strings"
 
 	"redoubt/internal/agent"
 	"redoubt/internal/fault"
@@ -104,77 +103,6 @@ func complete(u *user.User) (agent.User, error) {
 			return out, fault.Errorf(fault.Internal, "group %s of user %s has no number", g, u.Username)
 		}
 		out.Groups = append(out.Groups, n)
-	}
-	return out, nil
-}
-
-// AppUser says as whom a command of a property runs: the user of the first program it names, for all of it. nil is root. Every further program that the
-// command names is held to the same user: a command that would let root run what another owns is refused.
-func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.User, error) {
-	level := g.cfg.Level()
-	programs, err := g.programs(command, env)
-	if err != nil {
-		return nil, err
-	}
-	configured := call.Resource.ApplicationUser
-	if len(programs) == 0 {
-		programs = []string{"/bin/sh"} // all of it is the shell's own
-	}
-	var chosen agent.User
-	for i, path := range programs {
-		q := Question{Level: level, Path: path, Configured: configured}
-		if i > 0 && chosen.UID != 0 {
-			break // what else runs, runs as that user too
-		}
-		u, warnings, err := ChooseUser(q)
-		if err != nil {
-			return nil, err
-		}
-		if i == 0 {
-			chosen = u
-		} else if u.UID != 0 {
-			err := fault.Errorf(fault.Precondition, "the command runs %s, which belongs to user %s, as root; set Application_user, or chown root %s", path, u.Name, path)
-			if level == execsec.Secure || level == execsec.Warn {
-				return nil, err
-			}
-			warnings = append(warnings, err.Error())
-		}
-		for _, w := range warnings {
-			g.warn(level, path, []execsec.Violation{{Path: path, Why: w}})
-		}
-	}
-	if chosen.UID == 0 {
-		return nil, nil
-	}
-	return &chosen, nil
-}
-
-// programs are the files of the programs that a command names. A word that is no program in PATH is the shell's own.
-func (g *Gate) programs(command string, env []string) ([]string, error) {
-	var out []string
-	for _, word := range execsec.Programs(command) {
-		if strings.Contains(word, "/") {
-			switch {
-			case strings.HasPrefix(word, "/"):
-			case g.cfg.Level() != execsec.Secure:
-				continue // where it lies is known only when it runs
-			default:
-				return nil, fault.Errorf(fault.Invalid, "the command names the program %q: give its path from the root, so that it can be seen who may write it", word)
-			}
-			out = append(out, word)
-			continue
-		}
-		path, facts, err := lookup(word, env)
-		if fault.Is(err, fault.NotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := execsec.Refuse(g.cfg.Level(), word, execsec.Judge(facts, 0)); err != nil {
-			return nil, err
-		}
-		out = append(out, path)
 	}
 	return out, nil
 }

@@ -91,17 +91,66 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 	mine := h.put(t, "bin/mine", "#!/bin/sh\n", 0o755)
 	ok(t, os.Chown(mine, stranger, stranger))
 	env := []string{"PATH=/usr/bin:/bin"}
-	for command, want := range map[string]string{
-		"sleep 1; " + mine: "belongs to user", "sh " + mine: "belongs to user", "cd /tmp && ./x": "from the root", mine + "; sleep 1": "", "sleep 1": "root", "exit 0": "root", "cd /; exec sleep 1": "root",
+	data := h.put(t, "bin/mine.conf", "x=y\n", 0o644)
+	ok(t, os.Chown(data, stranger, stranger))
+	home := h.path("home")
+	ok(t, os.Mkdir(home, 0o755))
+	ok(t, os.Chown(home, stranger, stranger))
+	roots := h.put(t, "bin/roots.sh", "exit 0\n", 0o644)
+	named := h.put(t, "bin/named", "#!/bin/sh\n", 0o755) // of a user with a name
+	ok(t, os.Chown(named, 65534, 0))
+	const refused, owner, root = "belongs to user", "owner", "root"
+	for _, level := range []execsec.Level{execsec.Secure, execsec.Warn} {
+		h.level = level
+		for command, want := range map[string]string{
+			// Another user's program that root would run, in whichever place it stands.
+			"sleep 1; " + mine: refused, "sh " + mine: refused, "sh -c '" + mine + "'": refused, "bash -ec 'cd /; exec \"" + mine + "\" x'": refused, "sleep 1 | xargs " + mine: refused,
+			"find / -exec " + mine + " ;": refused, "sleep 1; timeout 5 " + mine: refused, "sh -c \"sh -c 'env A=b " + mine + "'\"": refused, "echo $(" + mine + ")": refused, "sleep `" + mine + "`": refused,
+			"echo \"$(" + mine + ")\"": refused, "python3 -c 'import os; os.system(\"" + mine + " a\")'": refused, "/usr/bin/env --chdir=/ sleep 1 --exec=" + mine: refused, "trap " + mine + " EXIT; sleep 1": refused,
+			"$A/x " + mine: refused, "flock /run/x sh -c " + mine: refused, "su root -c " + mine: refused, "su nobody -s /bin/sh -c " + mine: refused,
+			// What he owns and root would read as code need not be executable.
+			"sh " + data: refused, ". " + data + "; sleep 1": refused, "sh <" + data: refused, "java -jar " + data: refused, "java -cp /x.jar:" + home + " Main": refused, "perl -w " + data: refused,
+			"LD_PRELOAD=" + data + " sleep 1": refused, "PATH=" + home + ":$PATH sleep 1": refused, "exec -a x /lib64/ld-linux-x86-64.so.2 " + data: refused, "BASH_ENV=" + data + " sleep 1": refused,
+			// The command is about his program: all of it runs as him.
+			mine + "; sleep 1": owner, "timeout -k 1 5 " + mine: owner, "env -u A B=1 " + mine: owner, "exec -a n " + mine: owner, "nice -n 5 ionice -c 3 " + mine: owner, "flock " + data + " " + mine: owner,
+			"stdbuf -oL " + mine: owner, "xargs " + mine: owner, "/usr/bin/nohup " + mine + " &": owner,
+			// Data of his, and what a command becomes him for, are no reason to refuse.
+			"sleep 1": root, "exit 0": root, "cd /; exec sleep 1": root, "sleep 1 -c " + data + " --data=" + home: root, "sh -c 'sleep 1 <" + data + "'": root, "sh " + roots + " " + data: root,
+			"[ -f " + h.path("bin/none") + " ] && . " + h.path("bin/none") + "; sleep 1": root, "test -x /opt/none && /opt/none; sleep 1": root, "sh -c 'exec sleep 1' " + data: root,
+			"su nobody -s /bin/sh -c " + named: root, "setpriv --reuid=65534 " + named: root, "start-stop-daemon -S -c nobody:root -x " + named: root, "redoubt run-as -U nobody " + named: root,
+		} {
+			u, err := h.AppUser(service(""), command, env)
+			switch want {
+			case root:
+				if err != nil || u != nil {
+					t.Errorf("%s, %q: %+v, %v; want root", level, command, u, err)
+				}
+			case owner:
+				if err != nil || u == nil || u.UID != stranger {
+					t.Errorf("%s, %q: %+v, %v; want its owner", level, command, u, err)
+				}
+			default:
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s, %q: %+v, %v; want an error with %q", level, command, u, err, want)
+				}
+			}
+		}
+		// With a user of its own the command is his, whatever it names.
+		if u, err := h.AppUser(service("nobody"), "timeout 5 sh -c '"+mine+" "+data+"'", env); err != nil || u == nil || u.UID != 65534 {
+			t.Errorf("%s, Application_user: %+v, %v", level, u, err)
+		}
+	}
+	// Only SECURE asks where others could make what is not there, and what a relative name means.
+	for command, word := range map[string]string{
+		"cd /tmp && ./x": "from the root", "cd " + home + "; sh x.sh": "from the root", "sh -c 'cd /; sh x'": "from the root", "sleep 1; . " + home + "/none": home, "sleep 1; " + home + "/none": home,
 	} {
-		u, err := h.AppUser(service(""), command, env)
-		switch {
-		case want == "root" && (err != nil || u != nil):
-			t.Errorf("%q: %+v, %v; want root", command, u, err)
-		case want == "" && (err != nil || u == nil || u.UID != stranger):
-			t.Errorf("%q: %+v, %v; want its owner", command, u, err)
-		case want != "" && want != "root" && (err == nil || !strings.Contains(err.Error(), want)):
-			t.Errorf("%q: %+v, %v; want an error with %q", command, u, err, want)
+		h.level = execsec.Secure
+		if u, err := h.AppUser(service(""), command, env); err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%q: %+v, %v; want an error with %q", command, u, err, word)
+		}
+		h.level = execsec.Warn
+		if u, err := h.AppUser(service(""), command, env); err != nil || u != nil {
+			t.Errorf("WARN, %q: %+v, %v; want root", command, u, err)
 		}
 	}
 	h.level = execsec.Compatibility

@@ -1,136 +1,278 @@
 package execsec
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// prefixes are commands that run the command which follows them.
-var prefixes = map[string]bool{
-	"exec": true, "nohup": true, "setsid": true, "env": true, "time": true, "command": true, "!": true, "then": true, "do": true, "else": true, "if": true,
-	"while": true, "until": true, "{": true, "nice": true, "ionice": true, "builtin": true, "eval": true,
+// Command is what a shell command runs, or reads as code, as far as that can be seen without running it. What only the shell can know (a variable, the
+// output of another command) is left out; the text itself is a property, which only an administrator sets.
+type Command struct {
+	// Programs are the words where a command is expected; the first is the one that the command is about.
+	Programs []string
+	// Code are files and folders from which an interpreter, the shell or the loader reads code. The files need not be executable.
+	Code []string
+	// Mentions are absolute paths in all other words: where one is an executable file, something may run it.
+	Mentions []Mention
+	// Path are folders that the command puts into PATH itself.
+	Path []string
 }
 
-// Programs finds the programs that a shell command runs: the words where a command is expected. What only the shell can know (a variable, the output
-// of another command) is left out; the text itself is a property, which only an administrator sets. The first is the one the command is about.
-func Programs(text string) []string {
-	var out []string
-	start := true   // a command is expected
-	script := false // or what an interpreter shall read
-	for _, w := range shellWords(text) {
-		switch {
-		case w.separator:
-			start, script = true, false
-		case script && strings.HasPrefix(w.text, "-c"): // a command of its own follows, in quotes
-			script = false
-		case script && strings.HasPrefix(w.text, "-"):
-		case script:
-			if !w.unknown {
-				out = append(out, w.text)
-			}
-			script = false
-		case !start:
-		case w.unknown && !strings.HasPrefix(w.text, "/"):
-			start = false
-		case isAssignment(w.text), prefixes[w.text], strings.HasPrefix(w.text, "-"), start && strings.Trim(w.text, "0123456789") == "": // the options of a prefix
-		default:
-			if !w.unknown {
-				out = append(out, w.text)
-				script = reads(w.text)
-			}
-			start = false
+// Mention is an absolute path in a word of a command.
+type Mention struct {
+	Path string
+	// Names are the words of a command that becomes another user before it goes on (su, setpriv ...): the user is among them. nil for all others.
+	Names []string
+}
+
+// Bounds of what is looked at. The text is a property, which has bounds of its own.
+const (
+	maxNestedCommands = 8
+	maxMentions       = 1000
+)
+
+// Parse takes a command for /bin/sh apart, with the commands within it (sh -c '...').
+func Parse(text string) Command {
+	var c Command
+	c.parse(text, 0)
+	return c
+}
+
+func (c *Command) parse(text string, depth int) {
+	if depth > maxNestedCommands {
+		return // sh -c within sh -c and so on: the words outside were looked at as a whole
+	}
+	words := shellWords(text)
+	for len(words) > 0 {
+		n := slices.IndexFunc(words, func(w shellWord) bool { return w.separator })
+		if n < 0 {
+			n = len(words)
+		}
+		c.simple(words[:n], depth)
+		words = words[min(n+1, len(words)):]
+	}
+}
+
+// simple looks at one command: NAME=VALUE ... WRAPPER ... PROGRAM ARGUMENT ...
+func (c *Command) simple(all []shellWord, depth int) {
+	var words []shellWord
+	var input []shellWord
+	for _, w := range all {
+		switch w.redirect {
+		case 0:
+			words = append(words, w)
+		case '<':
+			input = append(input, w)
 		}
 	}
-	return out
-}
-
-// reads reports whether a program is one that runs the file that its first argument names.
-func reads(program string) bool {
-	base := strings.TrimRight(program[strings.LastIndexByte(program, '/')+1:], "0123456789.")
-	switch base {
-	case "", "source", "sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "python", "perl", "ruby", "node", "php", "lua", "tclsh": // "" is "."
-		return true
-	}
-	return false
-}
-
-type shellWord struct {
-	text      string
-	separator bool
-	unknown   bool // it has parts that only the shell knows
-}
-
-// shellWords takes a command apart as a shell does, as far as that goes without running it.
-func shellWords(text string) []shellWord {
-	var out []shellWord
-	var w shellWord
-	in := false
-	end := func() {
-		if in {
-			out = append(out, w)
+	reads := false // what stands on its standard input is code
+	for len(words) > 0 {
+		w := words[0]
+		if name, value, ok := assignment(w.text); ok {
+			c.assign(name, value)
+			c.mention(nil, w)
+			words = words[1:]
+			continue
 		}
-		w, in = shellWord{}, false
-	}
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == '\\' && i+1 < len(text):
-			i++
-			if text[i] != '\n' {
-				w.text, in = w.text+string(text[i]), true
-			}
-		case c == '\'':
-			in = true
-			j := strings.IndexByte(text[i+1:], '\'')
-			if j < 0 {
-				j = len(text) - i - 1
-			}
-			w.text += text[i+1 : i+1+j]
-			i += j + 1
-		case c == '"':
-			in = true
-			for i++; i < len(text) && text[i] != '"'; i++ {
-				switch {
-				case text[i] == '\\' && i+1 < len(text):
-					i++
-					w.text += string(text[i])
-				case text[i] == '$' || text[i] == '`':
-					w.unknown = true
-				default:
-					w.text += string(text[i])
+		if keywords[w.text] {
+			words = words[1:]
+			continue
+		}
+		if w.unknown {
+			c.mention(nil, words...)
+			break
+		}
+		if slices.Contains(declarers, w.text) {
+			for _, w := range words[1:] {
+				if name, value, ok := assignment(w.text); ok {
+					c.assign(name, value)
 				}
 			}
-		case c == ' ' || c == '\t':
-			end()
-		case c == '#' && !in:
-			for i+1 < len(text) && text[i+1] != '\n' {
-				i++
-			}
-		case c == '>' || c == '<': // a redirection: its target is no command
-			if in && strings.Trim(w.text, "0123456789") == "" {
-				in, w = false, shellWord{}
-			}
-			end()
-			for i+1 < len(text) && strings.IndexByte("<>&| \t", text[i+1]) >= 0 {
-				i++
-			}
-			for i+1 < len(text) && strings.IndexByte(" \t\n;&|()<>", text[i+1]) < 0 {
-				i++
-			}
-		case strings.IndexByte(";&|()\n", c) >= 0:
-			end()
-			out = append(out, shellWord{separator: true})
-		case c == '$' || c == '`' || c == '*' || c == '?':
-			w.unknown, in = true, true
-			w.text += string(c)
-		default:
-			w.text, in = w.text+string(c), true
+			c.mention(nil, words[1:]...)
+			break
 		}
+		base := w.text[strings.LastIndexByte(w.text, '/')+1:]
+		if wrap, ok := wrappers[base]; ok {
+			c.mention(nil, w)
+			words = c.wrapped(wrap, words[1:], depth)
+			continue
+		}
+		c.Programs = append(c.Programs, w.text)
+		reads = c.program(base, words, depth)
+		break
 	}
-	end()
-	return out
+	for _, w := range input {
+		if reads {
+			c.code(w)
+		}
+		c.mention(nil, w)
+	}
 }
 
-func isAssignment(w string) bool {
-	name, _, ok := strings.Cut(w, "=")
-	return ok && name != "" && strings.IndexFunc(name, func(r rune) bool {
-		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
-	}) < 0
+// program looks at the arguments of a program, which is the first of words, and reports whether it takes code from its standard input.
+func (c *Command) program(base string, words []shellWord, depth int) bool {
+	rest := words[1:]
+	switch {
+	case base == "redoubt" && len(rest) > 0 && rest[0].text == "run-as", base == "scha_check_app_user":
+		return false // they hold what follows to the same rule themselves
+	case changers[base]:
+		var names []string
+		for _, w := range rest {
+			names = append(names, strings.FieldsFunc(strings.TrimPrefix(w.text, "-u"), func(r rune) bool { return strings.ContainsRune("=:, ", r) })...)
+		}
+		c.mention(append([]string{}, names...), rest...)
+		return false
+	case base == "eval":
+		var text []string
+		for _, w := range rest {
+			text = append(text, w.text)
+		}
+		c.parse(strings.Join(text, " "), depth+1)
+	}
+	kind, ok := interpreterOf(base)
+	if !ok {
+		c.mention(nil, rest...)
+		return false
+	}
+	return c.interpreter(kind, rest, depth)
+}
+
+// wrapped skips the options and arguments of a command that runs the command which follows them.
+func (c *Command) wrapped(wrap wrapper, words []shellWord, depth int) []shellWord {
+	for positional := wrap.positional; len(words) > 0; {
+		w := words[0]
+		option, rest := w.text, words[1:]
+		switch {
+		case option == "--":
+			c.mention(nil, rest[:min(positional, len(rest))]...)
+			return rest[min(positional, len(rest)):]
+		case len(option) > 1 && (option[0] == '-' || option[0] == '+'):
+			c.mention(nil, w)
+			if slices.Contains(wrap.commands, option) && len(rest) > 0 {
+				c.mention(nil, rest[0])
+				c.parse(rest[0].text, depth+1)
+				return nil
+			}
+			if text, ok := strings.CutPrefix(option, "--split-string="); ok {
+				c.parse(text, depth+1)
+			}
+			if slices.Contains(wrap.values, option) && len(rest) > 0 {
+				c.mention(nil, rest[0])
+				rest = rest[1:]
+			}
+			words = rest
+		case wrap.assignments && strings.Contains(option, "="):
+			return words
+		case positional > 0:
+			c.mention(nil, w)
+			positional--
+			words = rest
+			if positional == 0 && len(rest) > 1 && slices.Contains(wrap.commands, rest[0].text) {
+				c.mention(nil, rest[1])
+				c.parse(rest[1].text, depth+1)
+				return nil
+			}
+		default:
+			return words
+		}
+	}
+	return nil
+}
+
+// interpreter looks at the arguments of a program that runs a file, and reports whether it reads its standard input instead.
+func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bool {
+	inline := false // the next plain word is a command for the shell
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		next := func() (shellWord, bool) {
+			i++
+			return words[min(i, len(words)-1)], i < len(words)
+		}
+		switch option := w.text; {
+		case len(option) > 1 && (option[0] == '-' || option[0] == '+' && kind.shell):
+			c.mention(nil, w)
+			switch {
+			case option == "--":
+			case kind.shell && option[0] == '-' && option[1] != '-' && strings.Contains(option, "c"):
+				inline = true
+			case kind.shell && option == "-s":
+				c.mention(nil, words[i+1:]...)
+				return true
+			case slices.Contains(kind.code, option):
+				if v, ok := next(); ok {
+					c.codes(v)
+				}
+				if option == "-jar" {
+					c.mention(nil, words[min(i+1, len(words)):]...)
+					return false
+				}
+			case slices.Contains(kind.inline, option):
+				c.mention(nil, words[i+1:]...)
+				return false
+			case slices.Contains(kind.values, option):
+				if v, ok := next(); ok {
+					c.mention(nil, v)
+				}
+			default:
+				if name, value, ok := strings.Cut(option, ":"); ok && slices.Contains(kind.joined, name) {
+					value, _, _ = strings.Cut(value, "=")
+					c.code(shellWord{text: value, unknown: w.unknown})
+				}
+			}
+		case option == "-": // standard input
+			c.mention(nil, words[i+1:]...)
+			return true
+		case inline:
+			c.parse(option, depth+1)
+			c.mention(nil, words[i:]...)
+			return false
+		default:
+			if !kind.noScript {
+				c.code(w)
+			}
+			c.mention(nil, words[i+1:]...)
+			return false
+		}
+	}
+	return !kind.noScript
+}
+
+// assign looks at a variable from which programs or code are found.
+func (c *Command) assign(name, value string) {
+	if !slices.Contains(codeVariables, name) {
+		return
+	}
+	for _, p := range strings.FieldsFunc(value, func(r rune) bool { return r == ':' || r == ' ' }) {
+		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "$`") {
+			continue
+		}
+		c.Code = append(c.Code, p)
+		if name == "PATH" {
+			c.Path = append(c.Path, p)
+		}
+	}
+}
+
+func (c *Command) code(w shellWord) {
+	if w.text != "" && !w.unknown {
+		c.Code = append(c.Code, w.text)
+	}
+}
+
+// codes is a list as that of a class path.
+func (c *Command) codes(w shellWord) {
+	for p := range strings.SplitSeq(w.text, ":") {
+		c.code(shellWord{text: strings.TrimSuffix(p, "/*"), unknown: strings.ContainsAny(p, "$`")})
+	}
+}
+
+// mention notes the paths in words.
+func (c *Command) mention(names []string, words ...shellWord) {
+	for _, w := range words {
+		for _, p := range paths(w) {
+			if len(c.Mentions) < maxMentions {
+				c.Mentions = append(c.Mentions, Mention{Path: p, Names: names})
+			}
+		}
+	}
 }

@@ -116,43 +116,94 @@ func TestRefusalsNameEveryPlaceAndRemedy(t *testing.T) {
 	}
 }
 
-func TestProgramsOfACommand(t *testing.T) {
-	for command, want := range map[string][]string{
-		"nginx -c /etc/x":                              {"nginx"},
-		"exec /opt/app/bin/server --port 1":            {"/opt/app/bin/server"},
-		"cd /srv && ./run":                             {"cd", "./run"},
-		"A=1 B=\"x y\" /opt/x; /opt/y | /opt/z &":      {"/opt/x", "/opt/y", "/opt/z"},
-		"nice -n 10 /opt/x":                            {"/opt/x"},
-		"sh /home/bob/x.sh":                            {"sh", "/home/bob/x.sh"},
-		"python3.11 -u /home/bob/x.py":                 {"python3.11", "/home/bob/x.py"},
-		". /etc/default/x; '/opt/a b' c":               {".", "/etc/default/x", "/opt/a b"},
-		"if test -e /x; then /opt/y; fi":               {"test", "/opt/y", "fi"},
-		"$DIR/x; /opt/y":                               {"/opt/y"},
-		"/opt/$x":                                      nil,
-		"/opt/x >/home/bob/log 2>&1 </dev/null":        {"/opt/x"},
-		"> /tmp/log /opt/x":                            {"/opt/x"},
-		"(sleep 1; /opt/x) &":                          {"sleep", "/opt/x"},
-		"echo '; /home/bob/x' # ; /home/bob/y\n/opt/z": {"echo", "/opt/z"},
-		"sh -c '/opt/x'":                               {"sh"},
-		"":                                             nil,
-		"\\":                                           {"\\"},
-		"'":                                            nil,
+// TestWhatACommandRuns: programs, what is read as code (after a comma), and paths that may be either (after a bar).
+func TestWhatACommandRuns(t *testing.T) {
+	for command, want := range map[string]string{
+		"nginx -c /etc/x":                              "nginx,|/etc/x",
+		"exec /opt/app/bin/server --port 1":            "/opt/app/bin/server,|",
+		"cd /srv && ./run":                             "cd ./run,|/srv",
+		"A=1 B=\"x y\" /opt/x; /opt/y | /opt/z &":      "/opt/x /opt/y /opt/z,|",
+		"nice -n 10 /opt/x":                            "/opt/x,|",
+		"nice -10 /opt/x":                              "/opt/x,|",
+		"timeout 5 /home/bob/x":                        "/home/bob/x,|",
+		"timeout -s KILL -k 1 5 x /y":                  "x,|/y",
+		"env -u A B=1 /home/bob/x":                     "/home/bob/x,|",
+		"/usr/bin/env -i x":                            "x,|/usr/bin/env",
+		"env -S 'A=1 /home/bob/x'":                     "/home/bob/x,|/home/bob/x",
+		"exec -a name /home/bob/x":                     "/home/bob/x,|",
+		"flock -w 1 /run/l /home/bob/x":                "/home/bob/x,|/run/l",
+		"flock /run/l -c '/home/bob/x; /y'":            "/home/bob/x /y,|/run/l /home/bob/x; /y /home/bob/x /y",
+		"stdbuf -oL -e L /home/bob/x":                  "/home/bob/x,|",
+		"xargs -n 1 /home/bob/x </etc/list":            "/home/bob/x,|/etc/list",
+		"chrt -f 10 nice taskset 3 /x":                 "/x,|",
+		"sh /home/bob/x.sh":                            "sh,/home/bob/x.sh|",
+		"sh -eu x.sh /a":                               "sh,x.sh|/a",
+		"sh < /home/bob/x":                             "sh,/home/bob/x|/home/bob/x",
+		"python3.11 -u -W ignore /home/bob/x.py /a":    "python3.11,/home/bob/x.py|/a",
+		"python3 -m http.server -d /srv":               "python3,|/srv",
+		"python -c 'import os; os.system(\"/a/b c\")'": "python,|/a/b",
+		"perl -w /x.pl":                                "perl,/x.pl|",
+		"java -Xmx1g -jar /home/bob/x.jar --x=/y":      "java,/home/bob/x.jar|/y",
+		"java -cp /a/x.jar:/b/* -javaagent:/c=1 Main":  "java,/a/x.jar /b /c|/c",
+		"/lib64/ld-linux-x86-64.so.2 /home/bob/x":      "/lib64/ld-linux-x86-64.so.2,/home/bob/x|",
+		". /etc/default/x; '/opt/a b' c":               ". /opt/a b,/etc/default/x|",
+		"if test -e /x; then /opt/y; fi":               "test /opt/y fi,|/x",
+		"$DIR/x; /opt/y":                               "/opt/y,|",
+		"$DIR/x --run=/opt/y":                          ",|/opt/y",
+		"/opt/$x":                                      ",|",
+		"/opt/x >/home/bob/log 2>&1 </dev/null":        "/opt/x,|/dev/null",
+		"> '/tmp/a b' /opt/x":                          "/opt/x,|",
+		"(sleep 1; /opt/x) &":                          "sleep /opt/x,|",
+		"echo '; /home/bob/x' # ; /home/bob/y\n/opt/z": "echo /opt/z,|/home/bob/x",
+		"echo \"$(/home/bob/x) $A/b ${C}/d\"":          "echo,|/home/bob/x",
+		"sh -c '/opt/x'":                               "sh /opt/x,|/opt/x",
+		"bash -lc \"sh -c 'timeout 1 /opt/x'\" /a":     "bash sh /opt/x,|/opt/x /opt/x /a",
+		"eval 'exec /opt/x' -a":                        "eval /opt/x,|/opt/x",
+		"find / -exec /home/bob/x {} +":                "find,|/home/bob/x",
+		"LD_PRELOAD=/home/bob/x.so A=/b /opt/x":        "/opt/x,/home/bob/x.so|/home/bob/x.so /b",
+		"export PATH=/home/bob/bin:$PATH; x":           "x,/home/bob/bin|/home/bob/bin",
+		"x -I/a/b http://h/c d/e :/f":                  "x,|/a/b //h/c /f",
+		"redoubt run-as -R r /home/bob/x":              "redoubt,|",
+		"":                                             ",|",
+		"\\":                                           "\\,|",
+		"'":                                            ",|",
 	} {
-		got := execsec.Programs(command)
-		if !slices.Equal(got, want) {
-			t.Errorf("%q: %q, want %q", command, got, want)
+		c := execsec.Parse(command)
+		var mentions []string
+		for _, m := range c.Mentions {
+			mentions = append(mentions, m.Path)
 		}
+		if got := strings.Join(c.Programs, " ") + "," + strings.Join(c.Code, " ") + "|" + strings.Join(mentions, " "); got != want {
+			t.Errorf("%q:\n got %q\nwant %q", command, got, want)
+		}
+	}
+	if c := execsec.Parse("PATH=/opt/bin:$PATH x"); !slices.Equal(c.Path, []string{"/opt/bin"}) {
+		t.Errorf("PATH is %q", c.Path)
+	}
+	for command, user := range map[string]string{"su - app -c /home/app/x": "app", "setpriv --reuid=app /x": "app", "start-stop-daemon -S -x /x -c app:app": "app", "sudo -uapp /x": "app", "nice su app -c /x": "app"} {
+		if c := execsec.Parse(command); len(c.Mentions) != 1 || !slices.Contains(c.Mentions[0].Names, user) {
+			t.Errorf("%q: %+v", command, c.Mentions)
+		}
+	}
+	if c := execsec.Parse("timeout 1 x /y app"); len(c.Mentions) != 1 || c.Mentions[0].Names != nil {
+		t.Errorf("no change of the user: %+v", c.Mentions)
 	}
 }
 
-func FuzzPrograms(f *testing.F) {
-	for _, s := range []string{"a;b", "'", "\"$(", "a\\", "> x", "2>&1", "#", "env A=b -i c"} {
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"a;b", "'", "\"$(", "a\\", "> x", "2>&1", "#", "env A=b -i c", "sh -c \"sh -c 'sh -c x'\"", "flock -c", "java -cp", "python -", "exec -a"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, p := range execsec.Programs(s) {
+		c := execsec.Parse(s)
+		for _, p := range slices.Concat(c.Programs, c.Code, c.Path) {
 			if len(p) > len(s) {
 				t.Errorf("%q of %q", p, s)
+			}
+		}
+		for _, m := range c.Mentions {
+			if !strings.HasPrefix(m.Path, "/") || len(m.Path) > len(s) {
+				t.Errorf("%q of %q", m.Path, s)
 			}
 		}
 	})

@@ -1,0 +1,84 @@
+package execsec
+
+import (
+	"slices"
+	"strings"
+)
+
+// keywords stand before a command.
+var keywords = map[string]bool{"!": true, "then": true, "do": true, "else": true, "elif": true, "if": true, "while": true, "until": true, "{": true, "&&": true}
+
+// wrapper is a command that runs the command which follows it.
+type wrapper struct {
+	values      []string // options whose value is the next word
+	commands    []string // options whose value is a command for the shell, and all there is to run
+	positional  int      // words of its own before the command
+	assignments bool     // NAME=VALUE may stand before the command
+}
+
+func list(s string) []string { return strings.Fields(s) }
+
+var wrappers = map[string]wrapper{
+	"exec": {values: list("-a")}, "nohup": {}, "setsid": {}, "command": {}, "builtin": {}, "busybox": {}, "time": {values: list("-f --format -o --output")},
+	"env":     {values: list("-u --unset -C --chdir"), commands: list("-S --split-string"), assignments: true},
+	"nice":    {values: list("-n --adjustment")},
+	"ionice":  {values: list("-c --class -n --classdata")},
+	"chrt":    {values: list("-T --sched-runtime -P --sched-period -D --sched-deadline"), positional: 1},
+	"taskset": {positional: 1}, "numactl": {values: list("-i --interleave -p --preferred -m --membind -N --cpunodebind -C --physcpubind")},
+	"timeout": {values: list("-s --signal -k --kill-after"), positional: 1},
+	"stdbuf":  {values: list("-i --input -o --output -e --error")},
+	"flock":   {values: list("-w --wait --timeout -E --conflict-exit-code"), commands: list("-c --command"), positional: 1},
+	"xargs":   {values: list("-a --arg-file -d --delimiter -E -I -L -n --max-args -P --max-procs -s --max-chars")},
+	"chroot":  {positional: 1}, "unshare": {}, "prlimit": {}, "catchsegv": {}, "unbuffer": {}, "linux64": {}, "linux32": {},
+	"nsenter": {values: list("-t --target")},
+	"strace":  {values: list("-e -o -s -u -E -p -P -a -b -I -O -S -X")}, "valgrind": {}, "cgexec": {values: list("-g")},
+	"systemd-cat": {values: list("-t --identifier -p --priority --stderr-priority")},
+}
+
+// declarers are commands of the shell that set variables.
+var declarers = list("export readonly declare typeset local")
+
+// changers become another user before they run what they are given.
+var changers = map[string]bool{
+	"su": true, "runuser": true, "sudo": true, "setpriv": true, "start-stop-daemon": true, "systemd-run": true, "gosu": true, "su-exec": true, "setuidgid": true,
+	"s6-setuidgid": true, "chpst": true, "doas": true,
+}
+
+// interpreter is a program that runs the file which its first plain argument names.
+type interpreter struct {
+	shell    bool     // -c makes the first plain argument a command
+	inline   []string // options after which no file is read: their value is the code, or names it in another way
+	values   []string // options whose value is the next word
+	code     []string // options whose value is a file, or a list of files and folders, with code
+	joined   []string // the same, joined to the option by a colon
+	noScript bool     // the first plain argument is no file
+}
+
+var interpreters = map[string]interpreter{
+	"python": {inline: list("-c -m"), values: list("-W -X --check-hash-based-pycs")},
+	"perl":   {inline: list("-e -E"), code: list("-I")},
+	"ruby":   {inline: list("-e"), code: list("-I -r"), values: list("-C -E")},
+	"node":   {inline: list("-e --eval -p --print"), code: list("-r --require --import")},
+	"php":    {inline: list("-r"), code: list("-f"), values: list("-c -d")},
+	"lua":    {inline: list("-e")}, "tclsh": {}, "wish": {}, "expect": {inline: list("-c"), code: list("-f")}, "mono": {}, "dotnet": {}, "gawk": {code: list("-f --file"), noScript: true},
+	"awk": {code: list("-f --file"), noScript: true}, "mawk": {code: list("-f --file"), noScript: true}, "make": {code: list("-f -C --file --makefile --directory"), noScript: true},
+	"java": {code: list("-jar -cp -classpath --class-path -p --module-path"), joined: list("-javaagent -agentpath"), noScript: true},
+}
+
+var shellNames = list(". source sh bash dash ash ksh mksh zsh rbash")
+
+// interpreterOf knows interpreters by their name, with any version after it. The loader runs the file that it is given, too.
+func interpreterOf(base string) (interpreter, bool) {
+	name := strings.TrimRight(base, "0123456789.")
+	switch {
+	case name == "" && base == ".", slices.Contains(shellNames, base):
+		return interpreter{shell: base != "." && base != "source", values: list("-o +o -O +O --rcfile --init-file")}, true
+	case strings.HasPrefix(base, "ld-linux") || base == "ld.so":
+		return interpreter{values: list("--library-path --argv0 --preload --audit")}, true
+	}
+	k, ok := interpreters[name]
+	return k, ok
+}
+
+// codeVariables name files and folders with code, or in which programs are looked for.
+var codeVariables = list("PATH LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH CLASSPATH BASH_ENV ENV")
