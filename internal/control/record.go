@@ -41,6 +41,13 @@ func Recorded(op v1.Operation) bool {
 	return (!op.Read || revealing[name]) && !unrecorded[name]
 }
 
+// reveals reports whether a read gives the value of a private string to a person. The methods of the resource that a string is bound to read it whenever they run,
+// which is what it is for; root outside of them has a reason that somebody may ask for.
+func reveals(who Caller, in any) bool {
+	get, ok := in.(v1.SchaClusterGetCall)
+	return ok && tagOf(get.Operation) == tagPrivateString && who.Resource == ""
+}
+
 // reports reports whether a call is an agent's report about its own resource, or one that is handed on for it.
 func reports(who Caller, name string, in any) bool {
 	if ask, ok := in.(v1.PeerAsk); ok {
@@ -61,7 +68,7 @@ func Do[In, Out any](ctx context.Context, c *Control, who Caller, op v1.Operatio
 		}
 		return out, err
 	}
-	if c.cfg.Recorder == nil || !Recorded(op) || reports(who, name, in) {
+	if c.cfg.Recorder == nil || !Recorded(op) && !reveals(who, in) || reports(who, name, in) {
 		if out, err = method(c, ctx, who, in); fault.Is(err, fault.Denied) {
 			c.refused(who, name, command, err)
 		}
@@ -70,7 +77,7 @@ func Do[In, Out any](ctx context.Context, c *Control, who Caller, op v1.Operatio
 	start := recordOf(who, name, command)
 	done, err := c.cfg.Recorder.Begin(start, emergencies[name])
 	if err != nil {
-		return out, fault.Errorf(fault.Unavailable, "%s: nothing was changed, because it can not be recorded: %w; make room on the disk of this node, or use another node. What an emergency needs, such as `redoubt group switch`, is done all the same", name, err)
+		return out, fault.Errorf(fault.Unavailable, "%s: nothing was changed or given out, because it can not be recorded: %w; make room on the disk of this node, or use another node. What an emergency needs, such as `redoubt group switch`, is done all the same", name, err)
 	}
 	finished := false
 	defer func() {

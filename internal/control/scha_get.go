@@ -47,9 +47,15 @@ func (q question) nodeFor(tag string) (cluster.NodeName, error) {
 // answers maps the tags of one command to what they give.
 type answers map[string]func(q question, tag string) ([]string, error)
 
+// tagPrivateString is the tag that gives the value of a private string.
+const tagPrivateString = "PSTRING"
+
+// tagOf is a tag as the tables have it, however it was written.
+func tagOf(text string) string { return strings.ToUpper(strings.TrimSpace(text)) }
+
 // answer finds a tag, in any case.
 func (a answers) answer(q question, tag string) ([]string, error) {
-	upper := strings.ToUpper(strings.TrimSpace(tag))
+	upper := tagOf(tag)
 	if upper == "" {
 		return nil, fault.Errorf(fault.Invalid, "name the tag with -O")
 	}
@@ -271,6 +277,6 @@ func clusterAnswers() answers {
 		"ALL_RESOURCETYPES":  func(q question, _ string) ([]string, error) { return typeNames(q.state), nil },
 		"SYSLOG_FACILITY":    func(question, string) ([]string, error) { return one("daemon") },
 		"RESOURCE_SECURITY":  func(q question, _ string) ([]string, error) { return one(string(execsec.LevelOf(q.state.Cluster))) },
-		"PSTRING":            func(q question, _ string) ([]string, error) { return q.reveal(q.args) },
+		tagPrivateString:     func(q question, _ string) ([]string, error) { return q.reveal(q.args) },
 	}
 }

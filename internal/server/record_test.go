@@ -3,15 +3,19 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"filippo.io/age"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/auditlog"
@@ -158,6 +162,84 @@ func TestNothingUnrecorded(t *testing.T) {
 	_, err = control.Do(t.Context(), c, root, v1.Operation{Noun: "group", Verb: "offline"}, v1.GroupOffline{Names: []string{"g"}}, (*control.Control).GroupOffline)
 	if !fault.Is(err, fault.Precondition) || log.Passed != 1 {
 		t.Errorf("an emergency waits for the log: %v", err)
+	}
+}
+
+// TestSecretsGivenOutAreRecorded: whoever gets the value of a private string outside of the methods that it is for stands in the log, with its name and without its value;
+// and gets nothing when that can not be written.
+func TestSecretsGivenOutAreRecorded(t *testing.T) {
+	log := &servertest.Recorder{}
+	c, _ := servertest.ClusterRecorded(t, log)
+	root := control.Caller{Kind: control.CallerLocal, User: "root", PID: 7}
+	method, eve := root, control.Caller{Kind: control.CallerLocal, UID: 1000, User: "eve"}
+	method.Resource = "web"
+	operation := func(name string) v1.Operation {
+		ops := control.Operations()
+		return ops[slices.IndexFunc(ops, func(op v1.Operation) bool { return op.Noun+" "+op.Verb == name })]
+	}
+	for _, name := range []string{"pw", "other"} {
+		if _, err := control.Do(t.Context(), c, root, operation("secret create"), v1.SecretCreate{Names: []string{name}, Object: "web", Value: []byte(canary)}, (*control.Control).SecretCreate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log.Take()
+	get := func(who control.Caller, tag string) ([]string, error) {
+		return control.Do(t.Context(), c, who, operation("scha_cluster_get call"), v1.SchaClusterGetCall{Operation: tag, Names: []string{"pw"}}, (*control.Control).SchaClusterGetCall)
+	}
+	recorded := func(what string, err error, want ...auditlog.Kind) {
+		t.Helper()
+		records := log.Take()
+		var kinds []auditlog.Kind
+		for _, r := range records {
+			kinds = append(kinds, r.Kind)
+		}
+		all, _ := json.Marshal(records)
+		if !slices.Equal(kinds, want) || bytes.Contains(all, []byte(canary)) || bytes.Contains(all, []byte(base64.StdEncoding.EncodeToString([]byte(canary)))) {
+			t.Errorf("%s (%v) is recorded as %s, want %v without the value", what, err, all, want)
+		}
+		if len(want) > 0 && (len(records) == 0 || !strings.Contains(records[0].Command, "pw")) {
+			t.Errorf("%s: the record does not say which string: %s", what, all)
+		}
+	}
+	for _, tag := range []string{"PSTRING", " pstring\t"} {
+		got, err := get(root, tag)
+		if err != nil || !slices.Equal(got, []string{canary}) {
+			t.Errorf("root reads %q, %v", got, err)
+		}
+		recorded("root, "+tag, err, auditlog.Start, auditlog.End)
+	}
+	got, err := get(method, "PSTRING")
+	if err != nil || !slices.Equal(got, []string{canary}) {
+		t.Errorf("a method reads %q, %v", got, err)
+	}
+	recorded("a method of its resource", err)
+	_, err = get(root, "CLUSTERNAME")
+	recorded("root, another tag", err)
+	_, err = get(eve, "PSTRING")
+	recorded("somebody else", err, auditlog.Denied)
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	export := func(who control.Caller) ([]v1.SecretDocument, error) {
+		return control.Do(t.Context(), c, who, operation("secret export"), v1.SecretExport{Names: []string{"pw"}, Recipient: key.Recipient().String()}, (*control.Control).SecretExport)
+	}
+	docs, err := export(root)
+	if err != nil || len(docs) != 1 {
+		t.Errorf("root exports %+v, %v", docs, err)
+	}
+	recorded("root exports", err, auditlog.Start, auditlog.End)
+	_, err = export(eve)
+	recorded("somebody else exports", err, auditlog.Denied)
+	log.Fail = fault.Errorf(fault.Unavailable, "no space left on device")
+	if got, err := get(root, "PSTRING"); !fault.Is(err, fault.Unavailable) || len(got) > 0 {
+		t.Errorf("what can not be recorded is given out: %q, %v", got, err)
+	}
+	if docs, err := export(root); !fault.Is(err, fault.Unavailable) || len(docs) > 0 {
+		t.Errorf("what can not be recorded is exported: %+v, %v", docs, err)
+	}
+	if got, err := get(method, "PSTRING"); err != nil || len(got) != 1 {
+		t.Errorf("a method waits for the log: %q, %v", got, err)
 	}
 }
 

@@ -3,8 +3,10 @@ package servertest
 import (
 	"log/slog"
 	"sync"
+	"testing"
 
 	"redoubt/internal/auditlog"
+	"redoubt/internal/confdb"
 	"redoubt/internal/control"
 )
 
@@ -64,4 +66,11 @@ func (r *Recorder) Take() []auditlog.Record {
 // AloneRecorded is Alone with a command log.
 func AloneRecorded(r *Recorder) *control.Control {
 	return control.New(control.Config{Clock: clock{}, Log: slog.New(slog.DiscardHandler), Local: machine{}, Recorder: r})
+}
+
+// ClusterRecorded is Cluster with a command log.
+func ClusterRecorded(t testing.TB, r *Recorder) (*control.Control, confdb.Store) {
+	t.Helper()
+	c := AloneRecorded(r)
+	return c, enter(t, c)
 }

@@ -34,6 +34,13 @@ func Alone() *control.Control {
 // Cluster returns a control layer of node n1 in a cluster of n1, n2 and n3, all up, and the repository beneath it. It ends with the test.
 func Cluster(t testing.TB) (*control.Control, confdb.Store) {
 	t.Helper()
+	c := Alone()
+	return c, enter(t, c)
+}
+
+// enter takes a control layer into such a cluster.
+func enter(t testing.TB, c *control.Control) confdb.Store {
+	t.Helper()
 	record := membership.Record{
 		Epoch: 3, Formation: 1, President: "n1", VoterEpoch: 3, Timing: cluster.Profiles()[0],
 		Members: []membership.Member{{Node: "n1", Incarnation: life1, Since: 1}, {Node: "n2", Incarnation: life1, Since: 2}, {Node: "n3", Incarnation: life1, Since: 3}},
@@ -66,11 +73,10 @@ func Cluster(t testing.TB) (*control.Control, confdb.Store) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the repository was not read")
 	}
-	c := Alone()
 	c.Enter(&control.Running{
 		Node: "n1", Fingerprint: func() string { return "SHA256:test" }, Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{}, Sealer: key,
 	})
-	return c, store
+	return store
 }
 
 var life1 = cluster.Incarnation{Number: 1, Tag: "a"}
