@@ -35,6 +35,7 @@ const (
 	AuthRoot = "root" // root on a node
 	AuthNode = "node" // the nodes of the cluster among themselves, and root on one
 	AuthSelf = "self" // everybody who is known, about himself
+	AuthOwn  = "own"  // root on a node; and whoever holds something, on a node and for himself alone
 )
 
 // Error is the body of every answer that is not a success.

@@ -26,6 +26,8 @@ func authorizations() []byte {
 			need = "a node of the cluster"
 		case v1.AuthSelf:
 			need = "nothing: everybody may who is known"
+		case v1.AuthOwn:
+			need = "root of a node; on a node, for himself, everybody who holds something"
 		}
 		if op.Open {
 			need += ", or the access list admits the machine"

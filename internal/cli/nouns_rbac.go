@@ -30,7 +30,7 @@ func userNoun() noun {
 		verb{name: "grant", short: "Grant profiles, authorizations and roles", example: `redoubt user grant -P 'Cluster Operation' -s group:web-rg alice`, operand: "USER", options: append(optGrant(), roles, optUnixGroup())},
 		verb{name: "revoke", short: "Take profiles, authorizations and roles back", example: `redoubt user revoke -P 'Cluster Operation' alice`, operand: "USER", options: append(optGrant(), roles, optUnixGroup())},
 		verb{name: "delete", short: "Take everything from users, their certificates too", example: "redoubt user delete -y alice", operand: "USER", destroys: true, options: []option{optUnixGroup()}},
-		verb{name: "certificate", short: "Make a key and a certificate with which a user is known over the network", example: "redoubt user certificate --dir /root/alice alice", operand: "USER", act: userCertificate, options: []option{
+		verb{name: "certificate", short: "Make a key and a certificate with which a user is known over the network: on a node, for oneself; as root for anybody", example: "redoubt user certificate --dir /root/alice alice", operand: "USER", act: userCertificate, options: []option{
 			{"dir", "d", text, "the folder for the key, the certificate and the authority of the nodes; this one if not given"},
 			{"request", "", text, "a signing request, PEM or DER: the key then stays where it is"}, {"days", "", number, "how long it holds: 1 to 825"},
 			{"revoke", "", boolean, "revoke the certificates of the user instead"}, {"fingerprint", "", text, "with --revoke: only this one"},

@@ -123,9 +123,9 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"resource list-props": of(func(v view, in v1.ResourceListProps) []rbac.Object {
 		return v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 	}),
-	"resource create":                 of(func(v view, in v1.ResourceCreate) []rbac.Object { return oneGroup(in.Group) }),
-	"resource create-sharedaddress":   of(func(v view, in v1.ResourceCreateSharedaddress) []rbac.Object { return oneGroup(in.Group) }),
-	"resource create-logicalhostname": of(func(v view, in v1.ResourceCreateLogicalhostname) []rbac.Object { return oneGroup(in.Group) }),
+	"resource create":                 of(func(v view, in v1.ResourceCreate) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
+	"resource create-sharedaddress":   of(func(v view, in v1.ResourceCreateSharedaddress) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
+	"resource create-logicalhostname": of(func(v view, in v1.ResourceCreateLogicalhostname) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
 	"resource delete": of(func(v view, in v1.ResourceDelete) []rbac.Object {
 		out := v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 		if in.Force {
@@ -202,6 +202,18 @@ func oneGroup(name string) []rbac.Object {
 		return nil
 	}
 	return []rbac.Object{{Group: name}}
+}
+
+// createdObjects are what the resources touch that shall be created in a group. A private string that is bound to such a name would be read by their methods, whoever wrote them: whoever
+// sets that up needs the whole cluster.
+func (v view) createdObjects(names []string, group string) []rbac.Object {
+	out := oneGroup(group)
+	for _, s := range v.snap.Secrets {
+		if len(out) > 0 && s.ObjectType == model.ObjectResource && slices.Contains(names, s.Object) {
+			out = append(out, rbac.Object{What: "a resource of the name " + s.Object + ", for which there are private strings already"})
+		}
+	}
+	return out
 }
 
 // groupObjects are the groups named, there or not, or all there are.

@@ -132,7 +132,7 @@ var operations = worded([]v1.Operation{
 	{Noun: "user", Verb: "grant", Authorization: v1.AuthModify, Summary: "Grant profiles, authorizations and roles"},
 	{Noun: "user", Verb: "revoke", Authorization: v1.AuthModify, Summary: "Take profiles, authorizations and roles back"},
 	{Noun: "user", Verb: "delete", Authorization: v1.AuthModify, Summary: "Take everything from users, or from Unix groups"},
-	{Noun: "user", Verb: "certificate", Authorization: v1.AuthModify, Summary: "Give a user a certificate for the network"},
+	{Noun: "user", Verb: "certificate", Authorization: v1.AuthOwn, Summary: "Give a user a certificate for the network"},
 	{Noun: "user", Verb: "revoke-certificate", Authorization: v1.AuthModify, Summary: "Revoke the certificates of users"},
 	{Noun: "role", Verb: "list", Read: true, Authorization: v1.AuthRead, Summary: "List the roles"},
 	{Noun: "role", Verb: "show", Read: true, Authorization: v1.AuthRead, Summary: "Show what roles hold"},

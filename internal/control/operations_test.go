@@ -58,7 +58,7 @@ func TestTableIsComplete(t *testing.T) {
 // named reports whether a word says who may.
 func named(word string) bool {
 	_, err := rbac.ParseWord(word)
-	return err == nil || slices.Contains([]string{v1.AuthRoot, v1.AuthNode, v1.AuthSelf}, word)
+	return err == nil || slices.Contains([]string{v1.AuthRoot, v1.AuthNode, v1.AuthSelf, v1.AuthOwn}, word)
 }
 
 // call runs an operation with an empty input.

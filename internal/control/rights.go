@@ -67,6 +67,8 @@ func (c *Control) permit(ctx context.Context, who Caller, name string) error {
 		return refused("only root on a node of the cluster may")
 	case op.Authorization == v1.AuthNode:
 		return refused("only the nodes of the cluster, and root on one, may")
+	case op.Authorization == v1.AuthOwn && !who.person():
+		return refused("only root on a node of the cluster may, and a user of one for himself")
 	case who.Kind == CallerNode || !who.person():
 		return refused("it needs %s, which root on a node of the cluster has, and whoever it was granted to", op.Authorization)
 	}
@@ -87,6 +89,12 @@ func (c *Control) permit(ctx context.Context, who Caller, name string) error {
 		}
 		return nil
 	}
+	if op.Authorization == v1.AuthOwn {
+		if why := notOwn(snap.Policy, who, input(ctx, name)); why != "" {
+			return refused("%s", why)
+		}
+		return nil
+	}
 	need, me := rbac.Word(op.Authorization), who.subject()
 	objects, some := c.touched(ctx, r, op)
 	if some && len(snap.Policy.Reach(me, need)) > 0 {
@@ -96,6 +104,24 @@ func (c *Control) permit(ctx context.Context, who Caller, name string) error {
 		return refused("%s; `redoubt whoami` shows what you hold, and a holder of %q, or root, can grant it", strings.Join(d.Why, "; "), rbac.UserSecurity)
 	}
 	return nil
+}
+
+// notOwn says why somebody who is not root may not ask for what makes another of him on the network; empty if it is for himself. Whoever could do this for others could be
+// anybody, a holder of "User Security" too, and so grant himself what he likes: no authorization includes it.
+func notOwn(p rbac.Policy, who Caller, in any) string {
+	asked, _ := in.(v1.UserCertificate)
+	mine := p.Users[who.User]
+	switch {
+	case who.Kind != CallerLocal:
+		return "over the network nobody is given another certificate: whoever had stolen one would never lose it; ask on a node of the cluster, or ask root there"
+	case asked.All || !slices.Equal(asked.Names, []string{who.User}):
+		return "whoever has a certificate of a user is that user: on a node everybody takes his own, and only root takes one for somebody else"
+	case p.IsRole(who.User):
+		return "nobody logs in as a role; it is assumed with `redoubt role assume " + who.User + "`"
+	case mine.Name != who.User || len(mine.Grants)+len(mine.Roles) == 0:
+		return "user " + who.User + " holds nothing by himself that a certificate could carry, Unix groups do not count; a holder of \"" + rbac.UserSecurity + "\", or root, grants it"
+	}
+	return ""
 }
 
 // stillValid says why a caller who was somebody when he came is nobody now.

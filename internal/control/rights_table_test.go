@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,8 @@ func persons() ([]string, rbac.Policy) {
 		Users: map[string]rbac.User{}, Groups: map[string]rbac.Group{}, Profiles: map[string]rbac.Profile{},
 		Roles: map[string]rbac.Role{"arole": {Name: "arole", Grants: []rbac.Grant{{Profile: rbac.ClusterManagement}}}},
 	}
-	names := []string{"nobody", "read", "operate", "manage", "georead", "geooperate", "geomanage", "security", "groups", "webop", "webmanage", "arole"}
+	p.Users["member"] = rbac.User{Name: "member", Roles: []string{"arole"}}
+	names := []string{"nobody", "read", "operate", "manage", "georead", "geooperate", "geomanage", "security", "groups", "webop", "webmanage", "arole", "member"}
 	for name, profile := range map[string]string{
 		"read": rbac.ClusterRead, "operate": rbac.ClusterOperation, "manage": rbac.ClusterManagement, "georead": rbac.GeoRead, "geooperate": rbac.GeoOperation, "geomanage": rbac.GeoManagement,
 		"security": rbac.UserSecurity,
@@ -63,10 +65,63 @@ func tableOf(t *testing.T) (*Control, []string) {
 	s.State.Resources = []model.Resource{
 		{Name: "db", Group: "db-rg"}, {Name: "front", Group: "db-rg", Dependencies: []model.Dependency{{On: "web", Kind: model.DependStrong}}}, {Name: "web", Group: "web-rg"},
 	}
-	s.Secrets = []model.Secret{{Name: "dbpw", ObjectType: model.ObjectResource, Object: "db"}, {Name: "webpw", ObjectType: model.ObjectResource, Object: "web"}}
+	s.Secrets = []model.Secret{
+		{Name: "dbpw", ObjectType: model.ObjectResource, Object: "db"}, {Name: "laterpw", ObjectType: model.ObjectResource, Object: "later"}, {Name: "webpw", ObjectType: model.ObjectResource, Object: "web"},
+	}
+	for _, n := range []string{"manage", "security", "webmanage", "member"} {
+		s.Certificates = append(s.Certificates, model.Certificate{Fingerprint: "SHA256:" + n, Kind: certUser, Name: n, NotAfter: wall{}.Wall().Add(time.Hour)})
+	}
+	s.Certificates = append(s.Certificates, model.Certificate{Fingerprint: "SHA256:taken", Kind: certUser, Name: "manage", NotAfter: wall{}.Wall().Add(time.Hour)})
+	s.Revoked = []string{"SHA256:taken"}
+	hash, err := hashPassword([]byte(rolePassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Policy.Roles["arole"] = rbac.Role{Name: "arole", Password: hash, Grants: policy.Roles["arole"].Grants}
 	c := New(Config{Clock: wall{}, Log: slog.New(slog.DiscardHandler)})
 	c.Enter(&Running{Source: stillWorld{s}, Membership: stillWorld{s}})
 	return c, names
+}
+
+const rolePassword = "correct horse"
+
+// column is a caller of the table.
+type column struct {
+	name string
+	who  Caller
+}
+
+// columns are all kinds of callers: users of a node, one of them also in a role that he has assumed with its password, users over the network, one with a certificate that was revoked
+// and one with another's, and those who are no persons.
+func columns(t *testing.T, c *Control, names []string) []column {
+	t.Helper()
+	local := func(name string) Caller { return Caller{Kind: CallerLocal, UID: 1000, User: name} }
+	remote := func(name, certificate string) Caller {
+		return Caller{Kind: CallerUser, User: name, Certificate: "SHA256:" + certificate}
+	}
+	inRole := func(who Caller) Caller {
+		session, err := c.RoleAssume(t.Context(), who, v1.RoleAssume{Names: []string{"arole"}, Password: []byte(rolePassword)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := c.InRole(who, session.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	var out []column
+	for _, n := range names {
+		out = append(out, column{n, local(n)})
+	}
+	return append(out,
+		column{"member:arole", inRole(local("member"))},
+		column{"cert:manage", remote("manage", "manage")}, column{"cert:security", remote("security", "security")}, column{"cert:webmanage", remote("webmanage", "webmanage")},
+		column{"cert:member:arole", inRole(remote("member", "member"))},
+		column{"cert:revoked", remote("manage", "taken")}, column{"cert:another's", remote("manage", "webmanage")},
+		column{"partner", Caller{Kind: CallerPartner, User: "east"}}, column{"node", Caller{Kind: CallerNode, Node: "n2"}}, column{"stranger", Caller{Kind: CallerNone}}, column{"unknown", Caller{User: "manage"}},
+		column{"root", Caller{Kind: CallerLocal, User: "root"}},
+	)
 }
 
 // about fills the fields of an operation's input that name what it is about.
@@ -112,17 +167,22 @@ func camelled(name string) string {
 	return b.String()
 }
 
-// TestEveryoneAgainstEverything: each person against each operation, for the whole cluster, for group web-rg and for group db-rg. The expectation is a file that people read:
-// whoever adds an operation writes it anew with -update and looks at the difference.
+// TestEveryoneAgainstEverything: each kind of caller against each operation, for the whole cluster, for group web-rg and for group db-rg. The expectation is a file that people
+// read: whoever adds an operation, or takes one away, writes it anew with -update and looks at the difference.
 func TestEveryoneAgainstEverything(t *testing.T) {
 	c, names := tableOf(t)
 	var b strings.Builder
-	b.WriteString("# who may do what: A for the whole cluster, w for web-rg and what is in it, d for db-rg, - not at all\n# operation (authorization): " + strings.Join(names, " ") + "\n")
+	b.WriteString("# who may do what: A for the whole cluster, w for web-rg and what is in it, d for db-rg, s for himself, - not at all\n# operation (authorization):")
+	all := columns(t, c, names)
+	for _, x := range all {
+		b.WriteString(" " + x.name)
+	}
+	b.WriteString("\n")
 	for _, op := range Operations() {
 		name := op.Noun + " " + op.Verb
 		b.WriteString(name + " (" + op.Authorization + "):")
-		for _, n := range names {
-			who := Caller{Kind: CallerLocal, UID: 1000, User: n}
+		for _, x := range all {
+			n, who := x.name, x.who
 			may := func(ctx context.Context) bool {
 				err := c.permit(ctx, who, name)
 				if err != nil && !fault.Is(err, fault.Denied) {
@@ -146,6 +206,9 @@ func TestEveryoneAgainstEverything(t *testing.T) {
 					word = "A"
 				}
 			}
+			if word == "" && op.Authorization == v1.AuthOwn && may(Asking(t.Context(), name, about(op, who.User, "", ""))) {
+				word = "s"
+			}
 			b.WriteString(" " + sorted(word))
 		}
 		b.WriteString("\n")
@@ -163,14 +226,16 @@ func TestEveryoneAgainstEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	have := map[string]bool{}
-	for line := range strings.SplitSeq(string(want), "\n") {
-		have[line] = true
+	is, was := strings.Split(b.String(), "\n"), strings.Split(string(want), "\n")
+	if slices.Equal(is, was) {
+		return
 	}
-	for line := range strings.SplitSeq(b.String(), "\n") {
-		if !have[line] {
-			t.Errorf("not as %s has it; run the test with -update and look at the difference:\n%s", path, line)
-		}
+	t.Errorf("not as %s has it; run the test with -update and look at the difference", path)
+	for _, line := range without(is, was) {
+		t.Errorf("is now:\n%s", line)
+	}
+	for _, line := range without(was, is) {
+		t.Errorf("is no longer:\n%s", line)
 	}
 }
 
@@ -185,7 +250,7 @@ func partialRead(name string) bool {
 
 func sorted(word string) string {
 	out := ""
-	for _, mark := range []string{"A", "w", "d"} {
+	for _, mark := range []string{"A", "w", "d", "s"} {
 		if strings.Contains(word, mark) {
 			out += mark
 		}
@@ -228,6 +293,11 @@ func TestReachOfRequests(t *testing.T) {
 		{"secret set", v1.SecretSet{Names: []string{"dbpw"}}, false},
 		{"secret set", v1.SecretSet{Names: []string{"webpw"}}, true},
 		{"secret create", v1.SecretCreate{Names: []string{"x"}, Object: "gone"}, false},
+		{"resource create", v1.ResourceCreate{Names: []string{"fresh"}, Group: "web-rg"}, true},
+		{"resource create", v1.ResourceCreate{Names: []string{"later"}, Group: "web-rg"}, false}, // a private string waits for a resource of that name
+		{"resource create", v1.ResourceCreate{Names: []string{"fresh", "later"}, Group: "web-rg"}, false},
+		{"resource create-logicalhostname", v1.ResourceCreateLogicalhostname{Names: []string{"later"}, Group: "web-rg"}, false},
+		{"resource create-sharedaddress", v1.ResourceCreateSharedaddress{Names: []string{"later"}, Group: "web-rg"}, false},
 		{"cluster status", v1.ClusterStatus{}, true},
 		{"cluster export", v1.ClusterExport{}, false},
 		{"node list", v1.NodeList{}, false},

@@ -55,6 +55,15 @@ func (c *Control) UserCan(ctx context.Context, who Caller, in v1.UserCan) (v1.De
 		out.Allowed, out.Why = me.Root, []string{map[bool]string{true: "root of a node holds everything", false: "only root on a node may; it is granted to nobody"}[me.Root]}
 	case v1.AuthSelf:
 		out.Allowed, out.Why = !v.snap.Policy.IsRole(in.User), []string{"everybody may, about himself, who does not log in under the name of a role"}
+	case v1.AuthOwn:
+		why := notOwn(v.snap.Policy, Caller{Kind: CallerLocal, User: in.User}, v1.UserCertificate{Names: []string{in.User}})
+		out.Allowed, out.Why = me.Root || why == "", []string{why}
+		switch {
+		case me.Root:
+			out.Why = []string{"root of a node may, for everybody"}
+		case why == "":
+			out.Why = []string{"on a node of the cluster, and for himself alone: only root may for somebody else"}
+		}
 	default:
 		d := v.snap.Policy.Decide(me, rbac.Word(need), []rbac.Object{object})
 		out.Allowed, out.Why = d.Allowed, d.Why

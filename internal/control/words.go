@@ -24,7 +24,7 @@ func worded(table []v1.Operation) []v1.Operation {
 	for i, op := range out {
 		right, ok := rights[op.Authorization]
 		switch {
-		case op.Authorization == v1.AuthRoot || op.Authorization == v1.AuthSelf:
+		case op.Authorization == v1.AuthRoot || op.Authorization == v1.AuthSelf || op.Authorization == v1.AuthOwn:
 			continue
 		case !ok:
 			panic(fmt.Sprintf("operation %s %s needs %q, which is no authorization: every operation says what it needs", op.Noun, op.Verb, op.Authorization))

@@ -103,6 +103,8 @@ func (r registrar) describe(op v1.Operation, method string) huma.Operation {
 		who = "root of a node"
 	case op.Authorization == v1.AuthSelf:
 		who = "everybody who is known"
+	case op.Authorization == v1.AuthOwn:
+		who = "root of a node, or on a node by a user for himself"
 	}
 	about := "Needs " + op.Authorization + ". May be called by " + who + "."
 	if op.Single {
