@@ -46,7 +46,11 @@ func (n *node) handOver(ctx context.Context) error {
 			return fault.Errorf(fault.Timeout, "hand the services over: methods are still running: %w", err)
 		}
 	}
-	return link.Handover(ctx, link.Acked())
+	if err := link.Handover(ctx, link.Acked()); err != nil {
+		w.executor.GoOn(ctx)
+		return err
+	}
+	return nil
 }
 
 // extensionOf names the members whose lease depends on this daemon: this node, and, where the voters that are left are no majority, everybody.

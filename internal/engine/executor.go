@@ -38,6 +38,8 @@ type Executor struct {
 	joined   bool // the groups that there were when the incarnation began are known
 	calls    chan func()
 	held     membership.Instant // no method begins before: the daemon is about to be restarted on purpose
+	late     []groupEvent       // what came while that held
+	watched  uint64             // the number of the newest watch
 	drain    chan bool
 	turns    turns
 }
@@ -46,15 +48,22 @@ type Executor struct {
 type groupRun struct {
 	life    *life.Group
 	running map[cluster.ResourceName]context.CancelFunc
-	watches map[cluster.ResourceName]context.CancelFunc
+	watches map[cluster.ResourceName]watching
 	last    model.Instance
 	ending  int // ends in flight
 	vetting vetting
 }
 
+// watching is a watch that goes on. Each has a number of its own: what one has seen that was ended meanwhile is about processes that are gone.
+type watching struct {
+	stop   context.CancelFunc
+	number uint64
+}
+
 type groupEvent struct {
 	group cluster.GroupName
 	ev    life.Event
+	watch uint64 // the watch that saw it; 0: none did
 }
 
 // NewExecutor returns the loop of the incarnation; Run starts it.
@@ -86,21 +95,51 @@ func (x *Executor) Run(ctx context.Context) error {
 				x.step(ctx, name, life.Tick{})
 			}
 		case e := <-x.events:
-			x.step(ctx, e.group, e.ev)
+			x.hear(ctx, e)
 		case f := <-x.calls:
 			f()
 		case x.draining = <-x.drain:
 			x.changed(ctx)
 		}
+		x.catchUp(ctx)
 		x.settle(ctx)
 		x.proceed(ctx)
+	}
+}
+
+// hear works an event off. While the daemon is about to be restarted it waits: if that comes to nothing, what was seen or asked meanwhile is not said again.
+func (x *Executor) hear(ctx context.Context, e groupEvent) {
+	if x.holds() {
+		x.late = append(x.late, e)
+		return
+	}
+	if seen, ok := e.ev.(life.Observed); ok && e.watch != 0 {
+		if g := x.groups[e.group]; g == nil || g.watches[seen.Resource].number != e.watch {
+			return
+		}
+	}
+	x.step(ctx, e.group, e.ev)
+}
+
+// holds reports whether nothing may begin, because the daemon is about to be restarted.
+func (x *Executor) holds() bool { return x.cfg.Clock.Boot() < x.held }
+
+// catchUp works off what came while nothing might begin, once that is over.
+func (x *Executor) catchUp(ctx context.Context) {
+	if len(x.late) == 0 || x.holds() {
+		return
+	}
+	late := x.late
+	x.late = nil
+	for _, e := range late {
+		x.hear(ctx, e)
 	}
 }
 
 // Ask hands an administrator's or a monitor's request to a group of this node.
 func (x *Executor) Ask(ctx context.Context, group cluster.GroupName, ask life.Asked) error {
 	select {
-	case x.events <- groupEvent{group, ask}:
+	case x.events <- groupEvent{group: group, ev: ask}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -139,6 +178,15 @@ func (x *Executor) Quiet(ctx context.Context) bool {
 			return false
 		}
 		x.held = x.cfg.Clock.Boot().Add(int64(holdFor))
+		return true
+	})
+}
+
+// GoOn ends what a yes of Quiet began: the daemon is not restarted after all.
+func (x *Executor) GoOn(ctx context.Context) {
+	x.ask(ctx, func() bool {
+		x.held = 0
+		x.changed(ctx)
 		return true
 	})
 }
@@ -209,7 +257,7 @@ func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
 	if last.Incarnation == x.incarn {
 		machine = life.New(last)
 	}
-	return &groupRun{life: machine, running: map[cluster.ResourceName]context.CancelFunc{}, watches: map[cluster.ResourceName]context.CancelFunc{}}
+	return &groupRun{life: machine, running: map[cluster.ResourceName]context.CancelFunc{}, watches: map[cluster.ResourceName]watching{}}
 }
 
 // input collects the facts of one group. ok is false when the group no longer exists.
@@ -274,7 +322,7 @@ func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Ev
 	case life.EndDone:
 		g.ending--
 	}
-	if x.cfg.Clock.Boot() < x.held {
+	if x.holds() {
 		return
 	}
 	in, exists := x.input(group)
@@ -292,8 +340,8 @@ func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Ev
 // forget drops a group that was deleted and of which nothing runs here any more. Control deletes only what is offline everywhere, but a repository that was
 // restored from an older snapshot may not know of what runs.
 func (x *Executor) forget(group cluster.GroupName, g *groupRun) {
-	for _, stop := range g.watches {
-		stop()
+	for _, w := range g.watches {
+		w.stop()
 	}
 	for _, stop := range g.running {
 		stop()
@@ -322,8 +370,8 @@ func (x *Executor) act(ctx context.Context, group cluster.GroupName, g *groupRun
 	case life.Watch:
 		x.watch(ctx, group, g, in, a)
 	case life.Unwatch:
-		if stop, ok := g.watches[a.Resource]; ok {
-			stop()
+		if w, ok := g.watches[a.Resource]; ok {
+			w.stop()
 			delete(g.watches, a.Resource)
 		}
 	case life.Halt:
@@ -374,7 +422,7 @@ func (x *Executor) run(ctx context.Context, group cluster.GroupName, g *groupRun
 	}
 	done := func(o life.Outcome) {
 		select {
-		case x.events <- groupEvent{group, life.Done{Resource: a.Resource, Method: a.Method, Outcome: o}}:
+		case x.events <- groupEvent{group: group, ev: life.Done{Resource: a.Resource, Method: a.Method, Outcome: o}}:
 		case <-ctx.Done():
 		}
 	}
@@ -434,7 +482,7 @@ func (x *Executor) end(ctx context.Context, group cluster.GroupName, in life.Inp
 			}
 		}
 		select {
-		case x.events <- groupEvent{group, life.EndDone{Resource: a.Resource, Outcome: o}}:
+		case x.events <- groupEvent{group: group, ev: life.EndDone{Resource: a.Resource, Outcome: o}}:
 		case <-ctx.Done():
 		}
 	}()
@@ -442,18 +490,21 @@ func (x *Executor) end(ctx context.Context, group cluster.GroupName, in life.Inp
 
 // watch follows an online resource until it is told to stop; what it sees comes back as events.
 func (x *Executor) watch(ctx context.Context, group cluster.GroupName, g *groupRun, in life.Input, a life.Watch) {
-	if stop, ok := g.watches[a.Resource]; ok {
-		stop()
+	if w, ok := g.watches[a.Resource]; ok {
+		w.stop()
+		delete(g.watches, a.Resource)
 	}
 	c, driver, missing := x.call(in, a.Spec, a.Type, "")
 	if missing != "" {
 		return
 	}
 	watchCtx, cancel := context.WithCancel(ctx) //nolint:gosec // called by who ends the watch, by its entry in watches
-	g.watches[a.Resource] = cancel
+	x.watched++
+	number := x.watched
+	g.watches[a.Resource] = watching{stop: cancel, number: number}
 	go driver.Watch(watchCtx, c, func(o agent.Observation) {
 		select {
-		case x.events <- groupEvent{group, life.Observed{Resource: a.Resource, Kind: string(o.Kind), Message: o.Message}}:
+		case x.events <- groupEvent{group: group, ev: life.Observed{Resource: a.Resource, Kind: string(o.Kind), Message: o.Message}, watch: number}:
 		case <-watchCtx.Done():
 		}
 	})
