@@ -42,11 +42,7 @@ func (c *Control) ClusterPlan(ctx context.Context, who Caller, in v1.ClusterPlan
 			return v1.PlanReport{}, err
 		}
 	}
-	look := order.Look(w.state)
-	if look.Err != nil {
-		return v1.PlanReport{}, fault.Errorf(fault.Precondition, "cluster plan: %w", look.Err)
-	}
-	out := foreseen(v, w.state, look)
+	out := foreseen(v, w.state, order.Look(w.state))
 	out.Without, out.Back, out.With = none(in.Without), none(in.Back), none(in.With)
 	return out, nil
 }
@@ -57,14 +53,12 @@ func none(list []string) []string { return append([]string{}, list...) }
 func foreseen(v view, then model.State, look *order.View) v1.PlanReport {
 	out := v1.PlanReport{Groups: []v1.PlannedGroup{}, Nodes: []v1.PlannedNode{}}
 	nodes := map[string]*v1.PlannedNode{}
-	for i, n := range look.Problem.Nodes {
-		if then.Nodes[i].QuorumServer {
-			continue
-		}
+	for _, n := range look.Problem.Nodes {
+		node, _ := check.Node(then, cluster.NodeName(n.Name))
 		p := &v1.PlannedNode{Node: n.Name, Member: !n.Down, Loads: []v1.PlannedLoad{}}
 		for k, name := range look.Problem.Kinds {
 			l := v1.PlannedLoad{Name: name}
-			for _, limit := range then.Nodes[i].LoadLimits {
+			for _, limit := range node.LoadLimits {
 				if limit.Name == name {
 					l.Soft, l.Hard = limited(limit.Soft), limited(limit.Hard)
 				}
@@ -106,7 +100,7 @@ func foreseen(v view, then model.State, look *order.View) v1.PlanReport {
 	}
 	f := look.Result.Figures
 	out.Figures = v1.PlanFigures{Offline: f.Offline, Missing: f.Missing, Soft: f.Soft, Excess: f.Excess, Weak: f.Weak}
-	out.Proved, out.Gap = quality(look.Result)
+	out.Proved, out.Gap = quality(look)
 	return out
 }
 
@@ -149,11 +143,13 @@ func (w *whatIf) member(name string, member bool) error {
 	case n.Member == member:
 		return fault.Errorf(fault.Invalid, "node %s is %s the cluster already", name, map[bool]string{true: "in", false: "not in"}[member])
 	}
+	// It is another record, by which what an administrator has put somewhere is no longer held there.
+	w.state.Basis.Epoch++
 	n.Member = member
 	n.Since = 0
 	if member {
 		n.Incarnation = cluster.Incarnation{Number: n.Incarnation.Number + 1, Tag: "what-if"}
-		n.Since = w.state.Basis.Epoch + 1
+		n.Since = w.state.Basis.Epoch
 	}
 	w.put(n)
 	return nil

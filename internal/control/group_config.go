@@ -45,8 +45,12 @@ func (c *Control) GroupCreate(ctx context.Context, who Caller, in v1.GroupCreate
 			state = check.WithGroup(state, g)
 			d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
 			d.say("group " + name + " is created; it is not managed yet")
+			d.sayUnlimited(state, g)
 		}
-		return ps.Err()
+		if err := ps.Err(); err != nil {
+			return err
+		}
+		return d.placeable(state)
 	}))
 }
 
@@ -170,6 +174,9 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 			d.relyOnPlace(g.Name)
 			added, gone := without(g.Nodelist, old.Nodelist), without(old.Nodelist, g.Nodelist)
 			d.say(edited(old, g))
+			if !slices.Equal(old.LoadFactors, g.LoadFactors) {
+				d.sayUnlimited(state, g)
+			}
 			if len(gone) > 0 {
 				shrunk = append(shrunk, g.Name)
 			}

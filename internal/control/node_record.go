@@ -10,6 +10,7 @@ import (
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
+	places "redoubt/internal/rgm/plan"
 )
 
 // newNode makes the record of a joining node: its number, and its address on each interconnect.
@@ -19,6 +20,10 @@ func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
 	}
 	if _, taken := check.Node(s, cluster.NodeName(in.Node)); taken {
 		return model.Node{}, fault.Errorf(fault.Exists, "a node %s is in the cluster already; give the machine another name, or remove the old one with `redoubt node remove %s`", in.Node, in.Node)
+	}
+	if runs := len(check.NodesThatRun(s)); !in.QuorumServer && runs >= places.MaxNodes {
+		return model.Node{}, fault.Errorf(fault.Precondition, "node %s: %d nodes can run groups already, and the planner places groups on no more; remove one with `redoubt node remove`, or let the machine join as a quorum server",
+			in.Node, runs)
 	}
 	if key, err := base64.StdEncoding.DecodeString(in.HeartbeatKey); err != nil || len(key) != 32 {
 		return model.Node{}, fault.Errorf(fault.Invalid, "node %s sent no usable heartbeat key; is it of the same version?", in.Node)

@@ -10,6 +10,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/membership"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/place"
@@ -61,6 +62,7 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 	for _, g := range s.Groups {
 		groupProblems(v, g, add)
 	}
+	v.placementProblems(name, add)
 	for _, res := range s.Resources {
 		resourceProblems(res, add)
 	}
@@ -105,6 +107,56 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 		if p.State == "faulted" && n.State != "away" {
 			add(warning, object, "check the cable, the network card and the switch of this interconnect", "the path %s to it is faulted", p.Network)
 		}
+	}
+}
+
+// placementProblems says what the planner can not take into account.
+func (v view) placementProblems(cluster string, add addProblem) {
+	for _, a := range v.state.Assignments {
+		if i := slices.IndexFunc(a.Notes, func(n model.Note) bool { return n.Name == place.Unplanned }); i >= 0 {
+			add(severe, cluster, "keep to what the planner takes: remove nodes, load limits or groups", "groups are not placed together any more, but one by one: %s", a.Notes[i].Text)
+			break
+		}
+	}
+	for _, g := range v.state.Groups {
+		for _, f := range unlimited(v.state, g) {
+			// One that is like no limit may be meant to be spread only.
+			if near := check.Nearest(f, limitNames(v.state)); len(near) > 0 {
+				add(warning, "group "+string(g.Name), "correct it with `redoubt group set -p Load_factors=... "+string(g.Name)+"`, or limit it with `redoubt node create-loadlimit`",
+					"its load factor %s counts for nothing but the spreading, because no node limits it; %s", f, check.DidYouMean(f, near, ""))
+			}
+		}
+	}
+}
+
+// limitNames are the load limits that nodes have, each once.
+func limitNames(s model.State) []string {
+	var known []string
+	for _, n := range s.Nodes {
+		for _, l := range n.LoadLimits {
+			known = append(known, l.Name)
+		}
+	}
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+// unlimited are the loads of a group that no node limits, so that they keep it from nowhere.
+func unlimited(s model.State, g model.Group) (names []string) {
+	known := limitNames(s)
+	for _, f := range g.LoadFactors {
+		if !slices.Contains(known, f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// sayUnlimited warns of loads that no node limits.
+func (d *draft) sayUnlimited(s model.State, g model.Group) {
+	for _, f := range unlimited(s, g) {
+		d.say(fmt.Sprintf("warning: group %s: no node limits %s: it is spread evenly, and every node carries any amount of it; %s", g.Name, f,
+			check.DidYouMean(f, limitNames(s), "`redoubt node create-loadlimit` limits it")))
 	}
 }
 
@@ -153,6 +205,10 @@ func primaries(g model.Group, a model.Assignment) int {
 
 func resourceProblems(r v1.ResourceState, add addProblem) {
 	object := "resource " + r.Name
+	if r.MemoryFull >= balance.NearlyFull {
+		add(warning, object, "share its load among several shared addresses or services, or lower Affinity_timeout; see docs/scalable.md",
+			"what its holder remembers of connections and clients is %d per cent full: those that it has no room for break when their slots are dealt anew", r.MemoryFull)
+	}
 	for _, n := range r.Nodes {
 		switch s := model.ResourceState(n.State); {
 		case s == model.ResourceStopFailed:

@@ -59,7 +59,7 @@ func explanation(v view, look *order.View, i int, sees func(group string) bool) 
 			out.Waits = append(out.Waits, v1.Reason{Name: n.Name, Node: string(n.Node), Text: n.Text})
 		}
 	}
-	if look.Err != nil {
+	if out.Proved, out.Gap = quality(look); look.Err != nil {
 		return out
 	}
 	if left, ok := look.Result.Left(i); ok && !g.Off {
@@ -76,7 +76,6 @@ func explanation(v view, look *order.View, i int, sees func(group string) bool) 
 		}
 		out.Candidates = append(out.Candidates, c)
 	}
-	out.Proved, out.Gap = quality(look.Result)
 	return out
 }
 
@@ -90,9 +89,12 @@ func reasonOf(look *order.View, n places.Note, sees func(group string) bool) v1.
 }
 
 // quality says whether a placement is the best, or by how much another could be better at most.
-func quality(r places.Result) (proved bool, gap string) {
-	figure, by := r.Gap()
-	if r.Exact || figure == "" {
+func quality(look *order.View) (proved bool, gap string) {
+	if look.Err != nil {
+		return false, look.Err.Error() + "; each group is placed by itself, in order of priority"
+	}
+	figure, by := look.Result.Gap()
+	if look.Result.Exact || figure == "" {
 		return true, ""
 	}
 	if by == 0 {
@@ -130,6 +132,14 @@ func (d *draft) bearable(after model.State) error {
 	}
 	for _, m := range moved {
 		d.say(m)
+	}
+	return nil
+}
+
+// placeable refuses a draft after which the groups could not be placed together any more.
+func (d *draft) placeable(after model.State) error {
+	if err := order.Fits(after); err != nil && order.Fits(d.state) == nil {
+		return fault.Errorf(fault.Precondition, "this would be too much for the planner: %w", err)
 	}
 	return nil
 }

@@ -144,7 +144,7 @@ type Assignment struct {
 	Group cluster.GroupName `json:"group"`
 	// Version grows by one with every change of Targets or Restart.
 	Version uint64        `json:"version"`
-	Epoch   cluster.Epoch `json:"epoch"` // of the record it was decided on
+	Epoch   cluster.Epoch `json:"epoch"` // of the record on which its place was decided last; nodes that joined later have not been considered by Failback
 	// Targets are the nodes, in their incarnations, that shall bring the group online; sorted by node. All others take it offline.
 	Targets []Target `json:"targets,omitempty"`
 	// Leaving were targets and have not yet reported OFFLINE under this version; what they run may not start elsewhere. Sorted by node.

@@ -16,26 +16,33 @@ type View struct {
 	planners []*planner // in the order of the state's groups, as the groups of the problem
 	number   map[cluster.GroupName]int
 	in       *facts
+	alone    [][]int // with Err: where each group goes
 }
 
 // solved is a problem with its result.
 type solved struct {
 	Problem plan.Problem
 	Result  plan.Result
-	Err     error // the planner can not work with the configuration: everything stays where it is
+	Err     error // the planner can not work with the configuration: groups are placed one by one, by the rule of singly
 }
 
 // Look places the groups of a snapshot.
 func Look(s model.State) *View { return look(s, nil) }
 
-func look(s model.State, last *solved) *View {
-	v := &View{in: index(&s), number: make(map[cluster.GroupName]int, len(s.Groups))}
+// prepared has a planner for each group of a state.
+func prepared(s *model.State) *View {
+	v := &View{in: index(s), number: make(map[cluster.GroupName]int, len(s.Groups))}
 	for i := range s.Groups {
 		g := &s.Groups[i]
 		old, exists := v.in.assignments[g.Name]
 		v.number[g.Name] = i
-		v.planners = append(v.planners, &planner{in: v.in, s: &s, g: g, old: old, exists: exists})
+		v.planners = append(v.planners, &planner{in: v.in, s: s, g: g, old: old, exists: exists})
 	}
+	return v
+}
+
+func look(s model.State, last *solved) *View {
+	v := prepared(&s)
 	for {
 		for _, p := range v.planners {
 			p.prepare()
@@ -46,19 +53,37 @@ func look(s model.State, last *solved) *View {
 		} else {
 			v.Result, v.Err = plan.Solve(v.Problem, plan.Effort{})
 		}
+		if v.Err != nil {
+			v.alone = singly(&v.Problem)
+		}
 		if !v.refuse() {
 			break
 		}
 	}
-	v.choose(&s)
+	v.choose()
 	return v
+}
+
+// Fits reports why the groups of a state can not be placed together.
+func Fits(s model.State) error {
+	v := prepared(&s)
+	for _, p := range v.planners {
+		p.prepare()
+	}
+	return v.problem(&s).Check()
 }
 
 // refuse takes back the requests that the planner refuses, and reports whether there were any.
 func (v *View) refuse() bool {
 	again := false
 	for i, p := range v.planners {
-		if v.Err != nil || p.ignored != "" {
+		if p.ignored != "" {
+			continue
+		}
+		if v.Err != nil {
+			if len(v.Problem.Groups[i].Explicit) > 0 && len(v.alone[i]) == 0 {
+				p.ignored, again = "what was asked for was not done: none of these nodes can run the group beside what runs there", true
+			}
 			continue
 		}
 		if note, refused := v.Result.Refused(i); refused {
@@ -77,9 +102,10 @@ func (v *View) problem(s *model.State) plan.Problem {
 	}
 	number := map[cluster.NodeName]int{}
 	for i := range s.Nodes {
-		n := &s.Nodes[i]
-		number[n.Name] = i
-		p.Nodes = append(p.Nodes, plan.Node{Name: string(n.Name), Down: !n.Member || n.QuorumServer, Limits: limits(n, p.Kinds, kind)})
+		if n := &s.Nodes[i]; !n.QuorumServer {
+			number[n.Name] = len(p.Nodes)
+			p.Nodes = append(p.Nodes, plan.Node{Name: string(n.Name), Down: !n.Member, Limits: limits(n, p.Kinds, kind)})
+		}
 	}
 	p.Groups = make([]plan.Group, len(s.Groups))
 	for i, x := range v.planners {
@@ -137,21 +163,29 @@ var affinityKinds = map[model.AffinityKind]plan.Kind{
 
 var preemptions = map[model.PreemptionMode]plan.Preemption{model.PreemptionNoCost: plan.NoCost, model.PreemptionNever: plan.Never}
 
-// kinds are the names of the loads that are limited somewhere, sorted; others can not matter.
+// kinds are the names of the loads, sorted: those that are limited somewhere, and, as far as the planner takes so many, those that groups have without any limit: they
+// are spread evenly, and keep nothing from anywhere.
 func kinds(s *model.State) []string {
-	var out []string
+	var out, free []string
 	for i := range s.Nodes {
 		for _, l := range s.Nodes[i].LoadLimits {
 			out = append(out, l.Name)
 		}
 	}
+	slices.Sort(out)
+	out = slices.Compact(out)
 	for i := range s.Groups {
 		for _, f := range s.Groups[i].LoadFactors {
-			out = append(out, f.Name)
+			if _, limited := slices.BinarySearch(out, f.Name); !limited {
+				free = append(free, f.Name)
+			}
 		}
 	}
+	slices.Sort(free)
+	free = slices.Compact(free)
+	out = append(out, free[:min(len(free), max(plan.MaxKinds-len(out), 0))]...)
 	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 func limits(n *model.NodeState, kinds []string, kind map[string]int) []plan.Limit {
@@ -192,7 +226,9 @@ func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind 
 	if len(p.g.LoadFactors) > 0 {
 		g.Loads = make([]int64, kinds)
 		for _, f := range p.g.LoadFactors {
-			g.Loads[kind[f.Name]] = f.Load
+			if k, counts := kind[f.Name]; counts {
+				g.Loads[k] = f.Load
+			}
 		}
 	}
 	if g.Off = p.off(); g.Off {
@@ -201,15 +237,7 @@ func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind 
 	under := p.underWay()
 	g.Current, g.Coming, g.Explicit = numbers(p.current(under)), len(under) > 0, numbers(p.explicit)
 	g.Held = p.next.HeldAt != 0 && p.next.HeldAt == p.s.Basis.Epoch && len(g.Current) >= g.Desired
-	for _, n := range p.g.Nodelist {
-		i, ok := number[n]
-		if !ok {
-			continue
-		}
-		if joined := &p.s.Nodes[i]; joined.Member && p.old.Epoch != 0 && joined.Since > p.old.Epoch {
-			g.Draws = append(g.Draws, i)
-		}
-	}
+	g.Draws = numbers(p.joined())
 	for _, n := range p.stuck() {
 		if i, ok := number[n]; ok && !p.targets(n) {
 			g.Refused = append(g.Refused, plan.Refusal{Node: i, Reason: plan.Reason(place.StopFailed), Text: "a stop of the group failed here and has to be cleared first"})
@@ -253,27 +281,68 @@ func (p *planner) request(underWay []cluster.NodeName) place.Request {
 	return place.Request{Group: p.g, Explicit: p.explicit, UnderWay: underWay, OffNodes: p.next.OffNodes, Failures: p.next.Failures, Overruled: p.next.Overruled}
 }
 
+// joined are the nodes of the nodelist that came into the cluster after the group's place was decided last: Failback looks at each of them once. One that
+// is evacuated as it comes is looked at when that is over, and none as long as the group is suspended.
+func (p *planner) joined() (nodes []cluster.NodeName) {
+	for _, n := range p.g.Nodelist {
+		if x := p.in.nodes[n]; x != nil && x.Member && p.old.Epoch != 0 && x.Since > p.old.Epoch {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// considered notes that the nodes that joined have been looked at, if it matters: the group did or did not go to one of them now, and does not go there days later, when
+// room is found or Failback is set.
+func (p *planner) considered(g *plan.Group) {
+	joined := p.joined()
+	if g.Suspended || len(joined) == 0 || len(g.Current) == 0 {
+		return
+	}
+	last := 0 // of those where it runs, in the nodelist
+	for i, n := range g.Nodelist {
+		if slices.Contains(g.Current, n) {
+			last = i
+		}
+	}
+	matters := len(g.Current) < g.Desired
+	for _, n := range joined {
+		x := p.in.nodes[n]
+		if x.EvacuatedUntil.After(p.s.Now) {
+			return
+		}
+		matters = matters || slices.Index(p.g.Nodelist, n) < last
+	}
+	if matters {
+		p.next.Epoch = p.s.Basis.Epoch
+	}
+}
+
 // choose takes the placement over: where each group shall run, and the notes that say why not elsewhere.
-func (v *View) choose(s *model.State) {
+func (v *View) choose() {
 	for i, p := range v.planners {
 		g := &v.Problem.Groups[i]
-		switch {
-		case g.Off:
-			continue
-		case v.Err != nil:
-			p.wanted = p.current(nil)
-			p.note("", place.Unplanned, v.Err.Error()+"; everything stays where it is")
+		if g.Off {
 			continue
 		}
-		at := v.Result.Nodes(i)
+		at := v.places(i)
 		for _, n := range g.Nodelist {
 			if slices.Contains(at, n) {
-				p.wanted = append(p.wanted, s.Nodes[n].Name)
+				p.wanted = append(p.wanted, cluster.NodeName(v.Problem.Nodes[n].Name))
 			}
 		}
 		p.holds(g, at)
-		p.explain(v.Result, i)
+		p.considered(g)
+		v.explain(p, i)
 	}
+}
+
+// places are the numbers of the nodes where a group goes, in their order.
+func (v *View) places(i int) []int {
+	if v.Err != nil {
+		return v.alone[i]
+	}
+	return v.Result.Nodes(i)
 }
 
 // holds notes that the group is where an administrator put it.
@@ -286,8 +355,8 @@ func (p *planner) holds(g *plan.Group, at []int) {
 	}
 }
 
-// explain notes what keeps the group from nodes, or from running at all.
-func (p *planner) explain(r plan.Result, i int) {
+// explain notes what keeps a group from nodes, or from running at all.
+func (v *View) explain(p *planner, i int) {
 	for _, note := range p.refusals {
 		if note.Name == place.Giveover && slices.Contains(p.wanted, note.Node) {
 			note = model.Note{Node: note.Node, Name: place.Surrounded, Text: "was asked to give the group up, but no other node can run it"}
@@ -297,7 +366,11 @@ func (p *planner) explain(r plan.Result, i int) {
 	if p.g.Suspended {
 		p.note("", place.Suspended, "automatic recovery is suspended; resume it with `redoubt group resume "+string(p.g.Name)+"`")
 	}
-	if left, ok := r.Left(i); ok && !p.g.Suspended && p.desiring() > 0 {
+	if v.Err != nil {
+		p.note("", place.Unplanned, v.Err.Error()+"; each group goes, in order of priority, where it may and where there is room, and none is moved to make some")
+		return
+	}
+	if left, ok := v.Result.Left(i); ok && !p.g.Suspended && p.desiring() > 0 {
 		p.note("", string(left.Reason), left.Text)
 	}
 }
@@ -327,33 +400,36 @@ func (v *View) Notes(i int) []model.Note { return v.planners[i].next.Notes }
 func Choose(s model.State, name cluster.GroupName, current, without []cluster.NodeName, primaries int) []cluster.NodeName {
 	v := Look(s)
 	i, ok := v.Of(name)
-	if !ok || v.Err != nil {
+	if !ok {
 		return nil
 	}
-	var on []int
-	for n := range s.Nodes {
-		if slices.Contains(current, s.Nodes[n].Name) {
-			on = append(on, n)
+	numbers := func(of []cluster.NodeName) (out []int) {
+		for n, x := range v.Problem.Nodes {
+			if slices.Contains(of, cluster.NodeName(x.Name)) {
+				out = append(out, n)
+			}
 		}
+		return out
 	}
+	on, off := numbers(current), numbers(without)
 	p := plan.With(v.Problem, func(p *plan.Problem) {
 		g := &p.Groups[i]
 		g.Off, g.Suspended, g.Held, g.Explicit, g.Current, g.Desired = false, false, false, nil, on, primaries
 		g.Refused = slices.Clone(g.Refused)
-		for n := range s.Nodes {
-			if slices.Contains(without, s.Nodes[n].Name) {
-				g.Refused = append(g.Refused, plan.Refusal{Node: n, Reason: plan.Reason(place.TakenOff), Text: "is left out"})
-			}
+		for _, n := range off {
+			g.Refused = append(g.Refused, plan.Refusal{Node: n, Reason: plan.Reason(place.TakenOff), Text: "is left out"})
 		}
 	})
-	r, err := plan.Solve(p, plan.Effort{})
-	if err != nil {
-		return nil
+	var at []int
+	if r, err := plan.Solve(p, plan.Effort{}); err == nil {
+		at = r.Nodes(i)
+	} else {
+		at = singly(&p)[i]
 	}
 	var out []cluster.NodeName
 	for _, n := range p.Groups[i].Nodelist {
-		if slices.Contains(r.Nodes(i), n) {
-			out = append(out, s.Nodes[n].Name)
+		if slices.Contains(at, n) {
+			out = append(out, cluster.NodeName(p.Nodes[n].Name))
 		}
 	}
 	return out
