@@ -1,8 +1,9 @@
 // Package turn decides which callback methods of a node may run now. A node on which thousands of resources start at once would have no time left for its heartbeats,
 // so no more than so many methods run at the same time; the others wait for their turn:
 //
-//   - what stops never waits for what starts: a stop waits only while as many stops run as methods may run, and no start begins before a stop that waits;
+//   - what stops never waits for what starts: a stop waits only while as many stops run as methods may run, and otherwise no start begins before a stop that waits;
 //   - a resource that is started again after a failure comes before those that start for the first time, then counts the group's priority;
+//   - methods that hang hold up their own kind only: starts, and starts after a failure, have a share of places each, which they take also while all others are taken;
 //   - of two groups of one priority the one that began first is finished first, so that some serve while others still wait. Within a group the order is that in which
 //     the methods were added, which is the order of the dependencies.
 //
@@ -30,15 +31,35 @@ type Job struct {
 	Priority int  // of the group; the higher goes first
 }
 
+// kind says what a method waits behind.
+type kind int
+
+const (
+	stop  kind = iota
+	again      // a start after a failure
+	first      // any other start
+	kinds
+)
+
+func (j Job) kind() kind {
+	switch {
+	case j.Stops:
+		return stop
+	case j.Again:
+		return again
+	}
+	return first
+}
+
 // Queue is the methods of one node that run and that wait. It is not safe for use by several goroutines.
 type Queue struct {
 	limit   int
 	serial  uint64
 	groups  map[cluster.GroupName]*place
 	running map[Key]Job
-	stops   int // of running
+	runs    [kinds]int // of running
 	waits   map[Key]*entry
-	lines   [2]line // starts, stops
+	lines   [kinds]line
 }
 
 // place is when a group came, and how many of its methods wait or run.
@@ -70,7 +91,7 @@ func (q *Queue) Add(j Job) {
 	p.jobs++
 	e := &entry{Job: j, serial: q.serial, place: p}
 	q.waits[j.Key] = e
-	heap.Push(q.line(j), e)
+	heap.Push(&q.lines[j.kind()], e)
 }
 
 // Withdraw takes a method back that waits; false: it does not, because it runs or was never added.
@@ -79,7 +100,7 @@ func (q *Queue) Withdraw(k Key) bool {
 	if !ok {
 		return false
 	}
-	heap.Remove(q.line(e.Job), e.index)
+	heap.Remove(&q.lines[e.kind()], e.index)
 	delete(q.waits, k)
 	e.place.jobs--
 	return true
@@ -92,33 +113,36 @@ func (q *Queue) Done(k Key) {
 		return
 	}
 	delete(q.running, k)
-	if j.Stops {
-		q.stops--
-	}
+	q.runs[j.kind()]--
 	q.groups[k.Group].jobs--
 }
 
 // Next gives the method whose turn it is, which counts as running from now on; false: none may begin before another has ended.
 func (q *Queue) Next() (Job, bool) {
-	starts, stops := &q.lines[0], &q.lines[1]
-	var from *line
-	switch {
-	case stops.Len() > 0 && q.stops < q.limit:
-		from = stops
-	case stops.Len() == 0 && starts.Len() > 0 && len(q.running) < q.limit:
-		from = starts
-	default:
-		q.forget()
-		return Job{}, false
+	for k := range kinds {
+		if q.lines[k].Len() == 0 || !q.may(k) {
+			continue
+		}
+		e := heap.Pop(&q.lines[k]).(*entry) //nolint:forcetypeassert // a line holds nothing else
+		delete(q.waits, e.Key)
+		q.running[e.Key] = e.Job
+		q.runs[k]++
+		return e.Job, true
 	}
-	e := heap.Pop(from).(*entry) //nolint:forcetypeassert // a line holds nothing else
-	delete(q.waits, e.Key)
-	q.running[e.Key] = e.Job
-	if e.Stops {
-		q.stops++
-	}
-	return e.Job, true
+	q.forget()
+	return Job{}, false
 }
+
+// may reports whether the next method of a kind may begin.
+func (q *Queue) may(k kind) bool {
+	if k == stop {
+		return q.runs[stop] < q.limit
+	}
+	return q.lines[stop].Len() == 0 && len(q.running) < q.limit || q.runs[k] < q.share()
+}
+
+// share is how many starts of a kind run also where all places are taken.
+func (q *Queue) share() int { return max(q.limit/4, 1) }
 
 // Waiting is how many methods wait, Running how many run.
 func (q *Queue) Waiting() int { return len(q.waits) }
@@ -135,13 +159,6 @@ func (q *Queue) forget() {
 	}
 }
 
-func (q *Queue) line(j Job) *line {
-	if j.Stops {
-		return &q.lines[1]
-	}
-	return &q.lines[0]
-}
-
 // line is a heap of methods of which the first is the next.
 type line []*entry
 
@@ -149,9 +166,6 @@ func (l line) Len() int { return len(l) }
 
 func (l line) Less(i, j int) bool {
 	a, b := l[i], l[j]
-	if a.Again != b.Again {
-		return a.Again
-	}
 	return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.place.serial, b.place.serial), cmp.Compare(a.serial, b.serial)) < 0
 }
 

@@ -42,9 +42,9 @@ func TestOrderOfStarts(t *testing.T) {
 	q.Add(low)
 	q.Add(high)
 	q.Add(again)
-	began(t, q, "low/failed")
+	began(t, q, "low/failed", "high/a") // one of each kind is always let in
 	q.Done(again.Key)
-	began(t, q, "high/a")
+	began(t, q)
 	q.Done(high.Key)
 	began(t, q, "first/a")
 	q.Done(job("first", "a").Key)
@@ -62,7 +62,7 @@ func TestOrderOfStarts(t *testing.T) {
 	began(t, q, "low/a")
 }
 
-// Stops do not wait for starts, however many of those hang, and no start begins while a stop waits.
+// Stops do not wait for starts, however many of those hang; of starts no more than their share begin while a stop waits.
 func TestStopsComeFirst(t *testing.T) {
 	q := turn.New(2)
 	for i := range 5 {
@@ -77,12 +77,64 @@ func TestStopsComeFirst(t *testing.T) {
 	began(t, q, "h/down0", "h/down1")
 	q.Done(job("g", "up0").Key)
 	q.Done(job("g", "up1").Key)
-	began(t, q) // two stops run, a third waits
+	began(t, q, "g/up2") // two stops run, a third waits
 	q.Done(job("h", "down0").Key)
 	began(t, q, "h/down2")
+	q.Done(job("g", "up2").Key)
+	began(t, q, "g/up3")
 	q.Done(job("h", "down1").Key)
 	q.Done(job("h", "down2").Key)
-	began(t, q, "g/up2", "g/up3")
+	began(t, q, "g/up4")
+}
+
+// Starts that hang, as many as may run, do not keep a resource that has failed from being started again; what hangs after a failure does not keep others from starting.
+func TestHungStartsHoldUpNoRecovery(t *testing.T) {
+	for _, c := range []struct{ limit, share int }{{1, 1}, {3, 1}, {4, 1}, {16, 4}} {
+		for _, hung := range []bool{false, true} { // a start after a failure
+			q := turn.New(c.limit)
+			add := func(group string, again bool, n int) {
+				for i := range n {
+					j := job(group, fmt.Sprint("r", i))
+					j.Again = again
+					q.Add(j)
+				}
+			}
+			add("hung", hung, c.limit+5)
+			if got := all(q); len(got) != c.limit {
+				t.Fatalf("limit %d: %d began", c.limit, len(got))
+			}
+			add("fresh", !hung, c.share+5)
+			if got := all(q); len(got) != c.share {
+				t.Errorf("limit %d, %v hang after a failure: %d of the other starts began, want %d", c.limit, hung, len(got), c.share)
+			}
+			q.Done(turn.Key{Group: "fresh", Resource: "r0"})
+			began(t, q, fmt.Sprintf("fresh/r%d", c.share))
+		}
+	}
+}
+
+// Stops that hang, as many as may run, keep starts from most places, but not from all, whether more stops wait or not.
+func TestHungStopsDoNotHoldUpEveryStart(t *testing.T) {
+	for _, waiting := range []int{0, 3} {
+		q := turn.New(8)
+		for i := range 8 + waiting {
+			j := job("down", fmt.Sprint("r", i))
+			j.Stops = true
+			q.Add(j)
+		}
+		if got := all(q); len(got) != 8 {
+			t.Fatalf("%d stops began", len(got))
+		}
+		failed := job("again", "r")
+		failed.Again = true
+		q.Add(failed)
+		for i := range 5 {
+			q.Add(job("up", fmt.Sprint("r", i)))
+		}
+		began(t, q, "again/r", "up/r0", "up/r1")
+		q.Done(job("up", "r0").Key)
+		began(t, q, "up/r2")
+	}
 }
 
 func TestWithdraw(t *testing.T) {
@@ -105,19 +157,27 @@ func TestWithdraw(t *testing.T) {
 	}
 }
 
-// Whatever happens: no more starts run than may, no more than twice as many methods in all, nothing waits while it could run, and everything has its turn.
+// Whatever happens: starts begin while there is a place or within their share, stops while no more of them run than may, nothing waits while it could run, and everything
+// has its turn.
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.IntRange(1, 5).Draw(t, "limit")
+		limit := rapid.IntRange(1, 9).Draw(t, "limit")
 		q := turn.New(limit)
 		running, waiting := map[turn.Key]turn.Job{}, map[turn.Key]turn.Job{}
-		count := func(stops bool) (n int) {
-			for _, j := range running {
-				if j.Stops == stops {
+		share := max(limit/4, 1)
+		alike := func(j turn.Job, of map[turn.Key]turn.Job) (n int) {
+			for _, o := range of {
+				if j.Stops && o.Stops || !j.Stops && !o.Stops && j.Again == o.Again {
 					n++
 				}
 			}
 			return n
+		}
+		may := func(j turn.Job) bool {
+			if n := alike(j, running); j.Stops || n < share {
+				return n < limit
+			}
+			return len(running) < limit && alike(turn.Job{Stops: true}, waiting) == 0
 		}
 		take := func() {
 			for {
@@ -129,13 +189,13 @@ func TestLaws(t *testing.T) {
 					t.Fatalf("%+v begins and does not wait", j)
 				}
 				delete(waiting, j.Key)
-				running[j.Key] = j
-				if starts, stops := count(false), count(true); stops > limit || !j.Stops && starts+stops > limit {
-					t.Fatalf("%d starts and %d stops run at once; %d may", starts, stops, limit)
+				if !may(j) {
+					t.Fatalf("%+v begins while %v run; %d may", j, running, limit)
 				}
+				running[j.Key] = j
 			}
 			for _, j := range waiting {
-				if j.Stops && count(true) < limit || len(running) == 0 {
+				if may(j) {
 					t.Fatalf("%+v waits although it could run", j)
 				}
 			}
