@@ -213,11 +213,11 @@ func (cr *credentials) server(now func() time.Time) *tls.Config {
 	}
 }
 
-// client is the TLS side of whoever connects to the node called name. accept looks at the certificate of the other side once the handshake has verified it.
-func (cr *credentials) client(name string, now func() time.Time, accept func(*x509.Certificate) error) *tls.Config {
+// client is the TLS side of whoever connects to the node called name. accept looks at what the other side shows, its certificate first, once the handshake has verified it.
+func (cr *credentials) client(name string, now func() time.Time, accept func([]*x509.Certificate) error) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cr.pair}, RootCAs: cr.nodes.Pool(), ServerName: name, Time: now,
-		VerifyConnection: func(s tls.ConnectionState) error { return accept(s.PeerCertificates[0]) },
+		VerifyConnection: func(s tls.ConnectionState) error { return accept(s.PeerCertificates) },
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/engine"
-	"redoubt/internal/etcdstore"
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
 	"redoubt/internal/pki"
@@ -28,7 +27,6 @@ type keeper struct {
 
 	mu      sync.Mutex         // one change of the files at a time
 	renewed membership.Instant // when this process last renewed the certificate
-	serials int                // how many revocations the ports have been told; -1: not yet
 
 	clocks clocks
 	said   string // the last complaint, so that it is not repeated with every round
@@ -46,6 +44,7 @@ const (
 func (k *keeper) run(ctx context.Context) error {
 	news := k.node.mirror.Subscribe(ctx)
 	go k.watchClocks(ctx)
+	go k.expel(ctx)
 	for {
 		err := k.round(ctx)
 		pause := k.pause()
@@ -88,9 +87,6 @@ func (k *keeper) round(ctx context.Context) error {
 	snap := n.mirror.Snapshot()
 	if snap.State.Cluster.ID != "" && snap.State.Cluster.ID == n.identity().Cluster.ID {
 		if err := k.found(ctx, snap); err != nil {
-			return err
-		}
-		if err := k.refuse(snap); err != nil {
 			return err
 		}
 		if err := k.trust(ctx, snap); err != nil {
@@ -158,33 +154,6 @@ func (k *keeper) txn(ctx context.Context, compares []confdb.Compare, ops []confd
 		return err
 	}
 	return nil
-}
-
-// refuse tells the ports of the repository's members who has to stay outside, and ends the connections that there are.
-func (k *keeper) refuse(snap engine.Snapshot) error {
-	serials := revokedSerials(snap)
-	if len(serials) == k.serials {
-		return nil
-	}
-	if err := writeRevoked(k.node.cfg, snap, k.node.clock.Wall()); err != nil {
-		return err
-	}
-	if k.serials >= 0 {
-		if err := etcdstore.Cut(cluster.PortPeer); err != nil {
-			return err
-		}
-	}
-	k.serials = len(serials)
-	return nil
-}
-
-// writeRevoked writes the list that the ports of the repository's members read.
-func writeRevoked(c Config, snap engine.Snapshot, now time.Time) error {
-	der, err := pki.RevocationList(revokedSerials(snap), now)
-	if err != nil {
-		return err
-	}
-	return writeFile(c.path(fileRevoked), der, 0o644)
 }
 
 // trust makes the files name the authorities that the repository names, and sees to their keys.

@@ -3,13 +3,11 @@ package daemon
 import (
 	"crypto/x509"
 	"encoding/hex"
-	"math/big"
 	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/control"
-	"redoubt/internal/engine"
 	"redoubt/internal/fault"
 	"redoubt/internal/pki"
 	"redoubt/internal/rgm/model"
@@ -82,14 +80,14 @@ func (n *node) counts(cert *x509.Certificate, subject pki.Subject) error {
 }
 
 // admit says whether the holder of a certificate may use this node's member of the repository.
-func (n *node) admit(cert *x509.Certificate) error {
-	_, err := n.known(cert, x509.ExtKeyUsageClientAuth)
+func (n *node) admit(chain []*x509.Certificate) error {
+	_, err := n.known(chain[0], x509.ExtKeyUsageClientAuth)
 	return err
 }
 
 // acceptServer says whether this node talks to the one that shows the certificate.
-func (n *node) acceptServer(cert *x509.Certificate) error {
-	_, err := n.known(cert, x509.ExtKeyUsageServerAuth)
+func (n *node) acceptServer(chain []*x509.Certificate) error {
+	_, err := n.known(chain[0], x509.ExtKeyUsageServerAuth)
 	return err
 }
 
@@ -100,24 +98,6 @@ func recordOf(cert, issuer *x509.Certificate) model.Certificate {
 		Fingerprint: pki.Fingerprint(cert), Kind: string(subject.Kind), Name: subject.Name, Serial: hex.EncodeToString(cert.SerialNumber.Bytes()),
 		Issuer: pki.Fingerprint(issuer), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
 	}
-}
-
-// revokedSerials are the serial numbers of the nodes' certificates that count no more: all that the ports of the repository's members can be told.
-func revokedSerials(snap engine.Snapshot) []*big.Int {
-	var out []*big.Int
-	for i, r := range snap.Revocations {
-		serial := r.Serial
-		if serial == "" {
-			j := slices.IndexFunc(snap.Certificates, func(c model.Certificate) bool { return c.Fingerprint == snap.Revoked[i] })
-			if j >= 0 {
-				serial = snap.Certificates[j].Serial
-			}
-		}
-		if b, err := hex.DecodeString(serial); err == nil && len(b) > 0 && (r.Kind == "" || r.Kind == string(pki.Node)) {
-			out = append(out, new(big.Int).SetBytes(b))
-		}
-	}
-	return out
 }
 
 // rootsOf reads the authorities that the repository says are trusted.

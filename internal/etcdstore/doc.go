@@ -20,8 +20,8 @@ type TLSFiles struct {
 	Key     string
 	Revoked string // a list of revoked certificates in DER form, of which only the serial numbers count; empty: none are
 
-	// Accept looks at the certificate of a member that a client speaks to, after the handshake has verified it; nil: any will do.
-	Accept func(*x509.Certificate) error `json:"-"`
+	// Accept looks at what a member shows to a client, its certificate first, after the handshake has verified it; nil: any will do.
+	Accept func(chain []*x509.Certificate) error `json:"-"`
 }
 
 // hostPort is the form of an address that dialers take; IPv6 in brackets.

@@ -3,24 +3,36 @@ package etcdstore
 import (
 	"context"
 	"crypto/x509"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+
+	"redoubt/internal/fault"
 )
 
-// gate stands before every call of a client: it admits by certificate, and when it is shut it ends the calls that are in it, because etcd waits
-// seconds for watches to end.
+// gate stands before every call of a client: it admits by certificate, it ends calls whose certificate counts no more, and when it is shut it ends all that are in it,
+// because etcd waits seconds for watches to end.
 type gate struct {
-	admit  func(*x509.Certificate) error
+	admit  func([]*x509.Certificate) error
 	closed context.Context
 	shut   context.CancelFunc
+
+	mu    sync.Mutex
+	calls map[*admitted]struct{}
 }
 
-func newGate(admit func(*x509.Certificate) error) *gate {
-	g := &gate{admit: admit}
+// admitted is a call under way.
+type admitted struct {
+	chain []*x509.Certificate
+	end   context.CancelFunc
+}
+
+func newGate(admit func([]*x509.Certificate) error) *gate {
+	g := &gate{admit: admit, calls: map[*admitted]struct{}{}}
 	g.closed, g.shut = context.WithCancel(context.Background())
 	return g
 }
@@ -28,44 +40,91 @@ func newGate(admit func(*x509.Certificate) error) *gate {
 func (g *gate) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-			if err := g.check(ctx); err != nil {
+			ctx, done, err := g.enter(ctx)
+			if err != nil {
 				return nil, err
 			}
-			ctx, done := g.bind(ctx)
 			defer done()
 			return next(ctx, req)
 		}),
 		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-			if err := g.check(stream.Context()); err != nil {
+			ctx, done, err := g.enter(stream.Context())
+			if err != nil {
 				return err
 			}
-			ctx, done := g.bind(stream.Context())
 			defer done()
 			return next(srv, boundStream{ServerStream: stream, ctx: ctx})
 		}),
 	}
 }
 
-func (g *gate) check(ctx context.Context) error {
+// enter admits a call and gives it a context that ends with ctx, with the gate, or when its certificate counts no more. The call is noted before it is judged: nothing
+// that changes meanwhile is missed.
+func (g *gate) enter(ctx context.Context) (context.Context, func(), error) {
+	chain, err := g.shown(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(g.closed, cancel)
+	call := &admitted{chain: chain, end: cancel}
+	g.mu.Lock()
+	g.calls[call] = struct{}{}
+	g.mu.Unlock()
+	leave := func() {
+		g.mu.Lock()
+		delete(g.calls, call)
+		g.mu.Unlock()
+		stop()
+		cancel()
+	}
+	if err := g.judge(chain); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return ctx, leave, nil
+}
+
+// shown is the chain of certificates that a caller has shown.
+func (g *gate) shown(ctx context.Context) ([]*x509.Certificate, error) {
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.PeerCertificates) > 0 {
+			return info.State.PeerCertificates, nil
+		}
+	}
+	if g.admit == nil {
+		return nil, nil
+	}
+	return nil, status.Error(codes.Unauthenticated, "no certificate was shown")
+}
+
+func (g *gate) judge(chain []*x509.Certificate) error {
 	if g.admit == nil {
 		return nil
 	}
-	if p, ok := peer.FromContext(ctx); ok {
-		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.PeerCertificates) > 0 {
-			if err := g.admit(info.State.PeerCertificates[0]); err != nil {
-				return status.Error(codes.PermissionDenied, err.Error())
-			}
-			return nil
-		}
+	err := g.admit(chain)
+	switch {
+	case err == nil:
+		return nil
+	case fault.Is(err, fault.Unavailable):
+		return status.Error(codes.Unavailable, err.Error())
 	}
-	return status.Error(codes.Unauthenticated, "no certificate was shown")
+	return status.Error(codes.PermissionDenied, err.Error())
 }
 
-// bind gives a context that ends with ctx or the gate.
-func (g *gate) bind(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(g.closed, cancel)
-	return ctx, func() { stop(); cancel() }
+// readmit ends the calls that would be refused now.
+func (g *gate) readmit() {
+	g.mu.Lock()
+	var calls []*admitted
+	for c := range g.calls {
+		calls = append(calls, c)
+	}
+	g.mu.Unlock()
+	for _, c := range calls {
+		if status.Code(g.judge(c.chain)) == codes.PermissionDenied {
+			c.end()
+		}
+	}
 }
 
 // boundStream is a stream under another context.

@@ -49,8 +49,9 @@ type MemberConfig struct {
 	Election  time.Duration // default 500 ms
 	Quota     int64         // bytes the repository may take; default 256 MiB
 
-	// Admit says whether the holder of a certificate of the cluster's authority may speak to this member as a client; nil: every one may.
-	Admit func(*x509.Certificate) error
+	// Admit says whether who shows a chain that begins with a certificate of the cluster's authority may speak to this member as a client; nil: every one may. Unavailable: it
+	// can not be told at this moment, and the client asks another member.
+	Admit func(chain []*x509.Certificate) error
 	Log   *slog.Logger
 }
 
@@ -298,6 +299,9 @@ func (m *Member) Standing() Standing {
 	}
 	return p
 }
+
+// Readmit asks Admit anew about every call that is under way, and ends those that it refuses now: a watch outlives the reasons for which it was admitted.
+func (m *Member) Readmit() { m.gate.readmit() }
 
 // MoveLeader hands the leadership to another voter, so that nobody waits for an election when this member stops; it does nothing where it does not lead.
 // Close does it too, if it is quick.

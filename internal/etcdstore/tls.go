@@ -54,10 +54,10 @@ func (f TLSFiles) client(host string) (*tls.Config, error) {
 	}
 	accept := f.Accept
 	if accept == nil {
-		accept = func(*x509.Certificate) error { return nil }
+		accept = func([]*x509.Certificate) error { return nil }
 	}
 	return &tls.Config{
-		VerifyConnection: func(s tls.ConnectionState) error { return accept(s.PeerCertificates[0]) },
+		VerifyConnection: func(s tls.ConnectionState) error { return accept(s.PeerCertificates) },
 
 		MinVersion: tls.VersionTLS13,
 		ServerName: host,

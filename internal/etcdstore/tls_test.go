@@ -6,8 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
@@ -123,8 +126,8 @@ func TestExpiredMemberIsNamed(t *testing.T) {
 func TestGateRefusesRevokedNodes(t *testing.T) {
 	m := newMembers(t)
 	cfg := m.config(1, ModeNew, nil)
-	cfg.Admit = func(c *x509.Certificate) error {
-		if c.Subject.CommonName == "client" {
+	cfg.Admit = func(chain []*x509.Certificate) error {
+		if chain[0].Subject.CommonName == "client" {
 			return errors.New("the certificate of node client was revoked")
 		}
 		return nil
@@ -139,4 +142,71 @@ func TestGateRefusesRevokedNodes(t *testing.T) {
 	}
 	defer s.Close()
 	put(t, s, "k", "v")
+}
+
+// A watch that is open ends when its certificate counts no more; those of others go on, and who is refused comes back no more.
+func TestGateEndsWhatWasAdmitted(t *testing.T) {
+	m := newMembers(t)
+	cfg := m.config(1, ModeNew, nil)
+	var revoked, unsure atomic.Bool
+	cfg.Admit = func(chain []*x509.Certificate) error {
+		switch {
+		case unsure.Load():
+			return fault.Errorf(fault.Unavailable, "this node has lost the others")
+		case revoked.Load() && chain[0].Subject.CommonName == "client":
+			return errors.New("the certificate of node client was revoked")
+		}
+		return nil
+	}
+	member := m.startWith(cfg)
+	own, err := Dial(ClientConfig{Endpoints: []string{m.endpoint(1)}, TLS: cfg.TLS, Log: m.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	// The calls of both are watches in the form that etcd has them, so that nothing here connects anew by itself.
+	open := func(s *Store) etcdserverpb.Watch_WatchClient {
+		stream, err := etcdserverpb.NewWatchClient(s.endpoints[0].conn).Watch(bounded(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = stream.Send(&etcdserverpb.WatchRequest{RequestUnion: &etcdserverpb.WatchRequest_CreateRequest{CreateRequest: &etcdserverpb.WatchCreateRequest{
+			Key: []byte(confdb.Root), RangeEnd: prefixEnd(confdb.Root),
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, err := stream.Recv(); err != nil || !first.Created {
+			t.Fatal(first, err)
+		}
+		return stream
+	}
+	theirs, ours := open(m.open(1)), open(own)
+	put(t, own, "k/before", "1")
+	for what, s := range map[string]etcdserverpb.Watch_WatchClient{"theirs": theirs, "ours": ours} {
+		if got, err := s.Recv(); err != nil || len(got.Events) != 1 {
+			t.Fatalf("%s: %v, %v", what, got, err)
+		}
+	}
+	unsure.Store(true)
+	member.Readmit() // who can not be judged now stays
+	unsure.Store(false)
+	revoked.Store(true)
+	member.Readmit()
+	if got, err := theirs.Recv(); err == nil {
+		t.Fatalf("the watch of a node whose certificate was revoked brings %v", got)
+	}
+	put(t, own, "k/after", "2")
+	if got, err := ours.Recv(); err != nil || len(got.Events) != 1 {
+		t.Errorf("the watch of another: %v, %v", got, err)
+	}
+	if _, err := m.open(1).Get(bounded(t), confdb.KeyCluster); !fault.Is(err, fault.Denied) {
+		t.Errorf("a revoked client: %v", err)
+	}
+	unsure.Store(true)
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := own.Get(short, confdb.KeyCluster); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a client that can not be judged: %v", err)
+	}
 }
