@@ -67,27 +67,31 @@ func (c *Control) ClusterApply(ctx context.Context, who Caller, in v1.ClusterApp
 
 // writeDocument writes the difference, as many transactions as it takes.
 func (c *Control) writeDocument(ctx context.Context, r *Running, who Caller, in v1.ClusterApply, types []model.Type) (int64, error) {
+	var p plan
+	planned := cluster.Revision(-1) // of the configuration that p goes on from
+	from, to := 0, 0                // of the writes
 	for {
-		more := false
 		res, err := c.change(ctx, r, who, configuration(func(d *draft) error {
-			p := planDocument(d.view, in, types)
+			if now := d.snap.Revision(confdb.KeySerial); now != planned {
+				p, planned, from = planDocument(d.view, in, types), now, 0
+			}
 			if err := p.problems.Err(); err != nil {
 				return err
 			}
-			more = false
-			for _, w := range p.writes {
+			for to = from; to < len(p.writes); to++ {
 				before := d.extent()
-				w(d)
-				if more = d.room() < 1; more { // the serial of the configuration comes on top
+				p.writes[to](d)
+				if d.room() < 1 { // the serial of the configuration comes on top
 					d.cut(before)
-					return nil
+					break
 				}
 			}
 			return nil
 		}))
-		if err != nil || !more {
+		if err != nil || to == len(p.writes) {
 			return res.Revision, err
 		}
+		from, planned = to, cluster.Revision(res.Revision)
 	}
 }
 
@@ -130,6 +134,7 @@ func (p *plan) put(key string, kind confdb.Kind, record any, message string) {
 // planDocument compares a document with a reading. It decides nothing that the reading does not show, so that it can be made anew at any time.
 func planDocument(v view, in v1.ClusterApply, types []model.Type) plan {
 	p := plan{view: v, state: v.state}
+	p.state.Types, p.state.Groups, p.state.Resources = slices.Clone(v.state.Types), slices.Clone(v.state.Groups), slices.Clone(v.state.Resources)
 	p.twice(in.Document)
 	if in.Prune {
 		p.prune(in.Document)
@@ -184,15 +189,22 @@ func (p *plan) twice(doc v1.Document) {
 
 // prune takes what the document does not have out of the state, and notes that it has to be deleted.
 func (p *plan) prune(doc v1.Document) {
+	stays := map[string]bool{}
+	for _, d := range doc.Resources {
+		stays["resource "+d.Name] = true
+	}
+	for _, d := range doc.Groups {
+		stays["group "+d.Name] = true
+	}
+	p.state.Resources = slices.DeleteFunc(p.state.Resources, func(r model.Resource) bool { return !stays["resource "+string(r.Name)] })
 	for _, r := range p.view.state.Resources {
-		if !slices.ContainsFunc(doc.Resources, func(d v1.ResourceDocument) bool { return d.Name == string(r.Name) }) {
+		if !stays["resource "+string(r.Name)] {
 			p.prunedResources = append(p.prunedResources, r.Name)
-			p.state = check.WithoutResource(p.state, r.Name)
 			p.messages = append(p.messages, "resource "+string(r.Name)+": delete")
 		}
 	}
 	for _, g := range p.view.state.Groups {
-		if slices.ContainsFunc(doc.Groups, func(d v1.GroupDocument) bool { return d.Name == string(g.Name) }) {
+		if stays["group "+string(g.Name)] {
 			continue
 		}
 		p.problems = append(p.problems, check.DeleteGroup(p.state, g, true, namesOf[cluster.GroupName](groupNames(p.view.state))...)...)

@@ -68,7 +68,7 @@ func (p *plan) typ(d v1.TypeDocument, described []model.Type) {
 	if len(t.InstalledNodes) == 0 {
 		t.InstalledNodes = nil
 	}
-	p.state = check.WithType(p.state, t)
+	check.PutType(&p.state, t)
 	switch {
 	case !known:
 		p.put(confdb.KeyType(t.Name), confdb.KindType, t, at+": register")
@@ -93,7 +93,7 @@ func (p *plan) group(d v1.GroupDocument) {
 	}
 	p.problems = append(p.problems, ps...)
 	g.Managed = d.Managed
-	p.state = check.WithGroup(p.state, g)
+	check.PutGroup(&p.state, g)
 	switch {
 	case !known:
 		p.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g, at+": create")
@@ -128,7 +128,7 @@ func (p *plan) resource(d v1.ResourceDocument) {
 	}
 	r.Enabled, r.DisabledOn = d.Enabled, nodesIn(d.DisabledOn)
 	r.Monitored, r.UnmonitoredOn = d.Monitored, nodesIn(d.UnmonitoredOn)
-	p.state = check.WithResource(p.state, r)
+	check.PutResource(&p.state, r)
 	switch {
 	case !known:
 		p.validations = append(p.validations, validation{resource: r, create: true})

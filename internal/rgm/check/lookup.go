@@ -113,6 +113,22 @@ func WithType(s model.State, t model.Type) model.State {
 	return s
 }
 
+// PutGroup, PutResource and PutType are WithGroup, WithResource and WithType for a state whose lists are the caller's own: they are changed in place, so that thousands of objects
+// are not copied thousands of times.
+func PutGroup(s *model.State, g model.Group) {
+	s.Groups = put(s.Groups, g, func(x model.Group) string { return string(x.Name) })
+}
+
+// PutResource is described at PutGroup.
+func PutResource(s *model.State, r model.Resource) {
+	s.Resources = put(s.Resources, r, func(x model.Resource) string { return string(x.Name) })
+}
+
+// PutType is described at PutGroup.
+func PutType(s *model.State, t model.Type) {
+	s.Types = put(s.Types, t, func(x model.Type) string { return string(x.Name) })
+}
+
 // WithoutGroup gives the state without the group.
 func WithoutGroup(s model.State, g cluster.GroupName) model.State {
 	s.Groups = slices.DeleteFunc(slices.Clone(s.Groups), func(x model.Group) bool { return x.Name == g })
@@ -132,13 +148,16 @@ func WithoutType(s model.State, t cluster.TypeName) model.State {
 }
 
 func with[T any](list []T, item T, name func(T) string) []T {
-	out := slices.Clone(list)
-	i, found := slices.BinarySearchFunc(out, name(item), func(x T, n string) int { return strings.Compare(name(x), n) })
+	return put(slices.Clone(list), item, name)
+}
+
+func put[T any](list []T, item T, name func(T) string) []T {
+	i, found := slices.BinarySearchFunc(list, name(item), func(x T, n string) int { return strings.Compare(name(x), n) })
 	if found {
-		out[i] = item
-		return out
+		list[i] = item
+		return list
 	}
-	return slices.Insert(out, i, item)
+	return slices.Insert(list, i, item)
 }
 
 func nodeNames(s model.State) []string {
