@@ -152,6 +152,8 @@ type ResourceState struct {
 	Group string         `json:"group"`
 	Type  string         `json:"type"`
 	Nodes []ResourceNode `json:"nodes,omitempty"`
+	// MemoryFull is how full what the holder of a shared address remembers of a scalable service's connections and clients is, in per cent, rounded down to tens.
+	MemoryFull int `json:"memoryFull,omitempty"`
 }
 
 // ResourceNode is a resource on one node.

@@ -258,7 +258,11 @@ func (l look) resources(indent string, resources []v1.ResourceState, brief bool)
 			if i > 0 {
 				name = ""
 			}
-			rows = append(rows, []string{name, n.Node, l.state(n.State), l.health(n)})
+			health := l.health(n)
+			if i == 0 && r.MemoryFull > 0 {
+				health += fmt.Sprintf(" (memory of connections %d%% full)", r.MemoryFull)
+			}
+			rows = append(rows, []string{name, n.Node, l.state(n.State), health})
 		}
 	}
 	return l.grid(indent, []string{"Resource Name", "Node Name", "State", "Status Message"}, rows)

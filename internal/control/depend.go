@@ -5,6 +5,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
@@ -36,6 +37,9 @@ func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error 
 				}
 			}
 		}
+		if len(there) > 0 && len(left) == 0 {
+			errs = append(errs, d.shareLoad(g, r, func(o cluster.GroupName, n cluster.NodeName) bool { return named(o) && goes(n) })...)
+		}
 		for _, o := range d.state.Resources {
 			og, _ := check.Group(d.state, o.Group)
 			for _, dep := range o.Dependencies {
@@ -59,6 +63,28 @@ func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error 
 		}
 	}
 	return together(errs)
+}
+
+// shareLoad says which scalable services would be left without the shared address r of a group; ends says which groups go offline in the same step, and where.
+func (d *draft) shareLoad(g model.Group, r model.Resource, ends func(cluster.GroupName, cluster.NodeName) bool) []error {
+	var errs []error
+	for _, o := range d.state.Resources {
+		if o.Group == g.Name || !balance.Scalable(o) || !slices.ContainsFunc(balance.Uses(d.state, o), func(a model.Resource) bool { return a.Name == r.Name }) {
+			continue
+		}
+		var on []cluster.NodeName
+		for _, i := range check.Instances(d.state, o.Group) {
+			if isUp(resourceIn(i, o.Name).State) && !ends(o.Group, i.Node) {
+				on = append(on, i.Node)
+			}
+		}
+		if len(on) > 0 {
+			errs = append(errs, fault.Errorf(fault.Precondition,
+				"group %s: resource %s of group %s is online on %s and shares its load by its resource %s; take both offline with `redoubt group offline %s %s`, or disable %s before",
+				g.Name, o.Name, o.Group, commas(on), r.Name, g.Name, o.Group, o.Name))
+		}
+	}
+	return errs
 }
 
 // sayUntended names what is not restarted and stopped with the resources of a group while that is suspended.

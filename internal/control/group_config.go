@@ -12,6 +12,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
@@ -167,7 +168,7 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 		state := d.state
 		for _, n := range names {
 			old, _ := d.group(cluster.GroupName(n))
-			g, more := check.SetGroup(state, old, settings(old))
+			g, more := check.DraftGroupChange(state, old, settings(old))
 			ps = append(ps, more...)
 			state = check.WithGroup(state, g)
 			d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
@@ -188,6 +189,9 @@ func (c *Control) editGroups(ctx context.Context, r *Running, who Caller, names 
 					state = check.WithResource(state, cleaned)
 					d.put(confdb.KeyResource(res.Name), confdb.KindResource, cleaned)
 				}
+			}
+			if len(more) == 0 {
+				ps = append(ps, check.CheckGroup(state, g)...)
 			}
 		}
 		if err := ps.Err(); err != nil {
@@ -255,5 +259,6 @@ func forgetNodes(r model.Resource, nodes []cluster.NodeName) (model.Resource, bo
 	if len(r.Dependencies) == 0 {
 		r.Dependencies = nil
 	}
-	return r, len(r.Properties)+len(r.DisabledOn)+len(r.UnmonitoredOn)+len(r.Dependencies) != before
+	r, weights := balance.ForgetNodes(r, nodes)
+	return r, weights || len(r.Properties)+len(r.DisabledOn)+len(r.UnmonitoredOn)+len(r.Dependencies) != before
 }

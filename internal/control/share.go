@@ -4,8 +4,22 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/balance"
+	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
+
+// memoryFull is how full what is remembered of a scalable resource's connections is at the holder of its addresses, in per cent.
+func memoryFull(s model.State, r model.Resource) int {
+	full := 0
+	for _, n := range s.Networks {
+		for _, m := range n.Memory {
+			if node, _ := check.Node(s, n.Node); m.Resource == r.Name && node.Member {
+				full = max(full, m.Full)
+			}
+		}
+	}
+	return full
+}
 
 // sharesOf gives the parts that the instances of a scalable resource have in its load, by node; nothing for others.
 func sharesOf(s model.State, r model.Resource) map[cluster.NodeName]*v1.Share {

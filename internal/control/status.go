@@ -259,7 +259,7 @@ func groupState(v view, g model.Group) v1.GroupState {
 
 // resourceState is the state of one resource on the nodes of its group.
 func resourceState(v view, r model.Resource) v1.ResourceState {
-	out := v1.ResourceState{Name: string(r.Name), Group: string(r.Group), Type: string(r.Type)}
+	out := v1.ResourceState{Name: string(r.Name), Group: string(r.Group), Type: string(r.Type), MemoryFull: memoryFull(v.state, r)}
 	g, _ := check.Group(v.state, r.Group)
 	shares := sharesOf(v.state, r)
 	for _, n := range g.Nodelist {

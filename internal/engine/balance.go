@@ -25,6 +25,8 @@ type Plane interface {
 	Networks() ([]netip.Prefix, error)
 	// Connections counts the TCP connections that this host has at ports (none: all) of addresses.
 	Connections(addresses []netip.Addr, ports []balance.Port) (int, error)
+	// Tend looks after what is remembered of connections and clients, and says how full that is for each service whose addresses this host has.
+	Tend() ([]balance.Fill, error)
 }
 
 // Drainer lets what an instance serves come to its end before the instance is stopped on purpose.
@@ -46,6 +48,11 @@ type Balancer struct {
 	// left is when addresses were given up; they linger for a while.
 	left map[cluster.ResourceName]membership.Instant
 	said string // the last error
+
+	// Of the loop alone.
+	tended  membership.Instant
+	full    []model.Memory                // how full the memory of the services is, as the others are told
+	crowded map[cluster.ResourceName]bool // those of which the log says that it is nearly full
 }
 
 // NewBalancer returns the loop; Run starts it.
@@ -55,7 +62,7 @@ func NewBalancer(cfg Config, member *Member, source Source, store confdb.Store, 
 		over: balance.Overrides{
 			Taking: map[cluster.ResourceName][]balance.Held{}, Leaving: map[cluster.ResourceName]bool{}, Lingering: map[cluster.ResourceName][]balance.Held{},
 		},
-		left: map[cluster.ResourceName]membership.Instant{},
+		left: map[cluster.ResourceName]membership.Instant{}, crowded: map[cluster.ResourceName]bool{},
 	}
 }
 
@@ -77,11 +84,44 @@ func (b *Balancer) Run(ctx context.Context) error {
 		case <-news:
 		case <-tick.C:
 			b.mu.Lock()
-			if b.last != nil && len(b.last.Shares) > 0 && !b.plane.Intact() {
-				b.cfg.Log.Warn("the rules that balance the load of scalable services were changed by somebody; they are made again")
+			// A node whose lease has ended has lost its addresses on purpose.
+			if b.last != nil && len(b.last.Shares) > 0 && b.member.MayStart() && !b.plane.Intact() {
+				b.cfg.Log.Warn("the rules or the addresses that balance the load of scalable services were changed by somebody; they are made again")
 				b.last = nil
 			}
+			serves := b.last != nil && len(b.last.Shares) > 0
 			b.mu.Unlock()
+			b.tend(ctx, serves)
+		}
+	}
+}
+
+// tendEvery is how often what is remembered is looked after. It is well below the shortest time for which a client is remembered.
+const tendEvery = 10 * time.Second
+
+// tend has the plane look after what it remembers, and keeps how full that is.
+func (b *Balancer) tend(ctx context.Context, serves bool) {
+	if !serves {
+		b.full = nil
+		return
+	}
+	now := b.cfg.Clock.Boot()
+	if now < b.tended.Add(int64(tendEvery)) {
+		return
+	}
+	b.tended = now
+	fills, err := b.plane.Tend()
+	b.say(ctx, err)
+	b.full = nil
+	for _, f := range fills {
+		if tens := f.Full / 10 * 10; tens > 0 {
+			b.full = append(b.full, model.Memory{Resource: f.Resource, Full: tens})
+		}
+		if crowded := f.Full >= balance.NearlyFull; crowded != b.crowded[f.Resource] {
+			b.crowded[f.Resource] = crowded
+			if crowded {
+				b.cfg.Log.Warn("the memory of connections of a scalable service is nearly full; connections that it has no room for break when their slots are dealt anew", "resource", f.Resource, "percent", f.Full)
+			}
 		}
 	}
 }
@@ -215,7 +255,7 @@ func (b *Balancer) Drain(ctx context.Context, r model.Resource) {
 	}
 }
 
-// publish tells the other nodes where this one is reached in the networks of shared addresses.
+// publish tells the other nodes where this one is reached in the networks of shared addresses, and how full the memory of the services is whose addresses it holds.
 func (b *Balancer) publish(ctx context.Context) {
 	snap := b.source.Snapshot()
 	i := slices.IndexFunc(snap.State.Networks, func(n model.Network) bool { return n.Node == b.cfg.Node })
@@ -228,13 +268,15 @@ func (b *Balancer) publish(ctx context.Context) {
 		return
 	}
 	now := balance.Reached(snap.State, b.cfg.Node, all)
-	if i >= 0 && slices.Equal(snap.State.Networks[i].Addresses, now) || i < 0 && len(now) == 0 {
+	told := model.Network{Node: b.cfg.Node, Addresses: now, Memory: b.full}
+	nothing := len(now) == 0 && len(b.full) == 0
+	if i >= 0 && slices.Equal(snap.State.Networks[i].Addresses, now) && slices.Equal(snap.State.Networks[i].Memory, b.full) || i < 0 && nothing {
 		return
 	}
 	key := confdb.PrefixNetwork + string(b.cfg.Node)
 	op := confdb.Op{Key: key}
-	if len(now) > 0 {
-		if op.Value, err = confdb.Encode(confdb.KindNetwork, model.Network{Node: b.cfg.Node, Addresses: now}); err != nil {
+	if !nothing {
+		if op.Value, err = confdb.Encode(confdb.KindNetwork, told); err != nil {
 			b.say(ctx, err)
 			return
 		}

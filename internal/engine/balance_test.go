@@ -33,6 +33,8 @@ type kernel struct {
 	applied     int
 	lost        bool
 	connections int
+	full        int // per cent
+	tended      int
 }
 
 func (k *kernel) Apply(_ context.Context, p balance.Plane) error {
@@ -57,6 +59,16 @@ func (k *kernel) Connections([]netip.Addr, []balance.Port) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.connections, nil
+}
+
+func (k *kernel) Tend() ([]balance.Fill, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.tended++
+	if len(k.now.Tables) == 0 {
+		return nil, nil
+	}
+	return []balance.Fill{{Resource: "web", Full: k.full}}, nil
 }
 
 func (k *kernel) look() (p balance.Plane, applied int) {
@@ -92,7 +104,10 @@ func newShop(ctx context.Context) *shop {
 		state.Instances = append(state.Instances, model.Instance{Node: n, Incarnation: inc, Group: "web-rg", Resources: []model.ResourceInstance{{Name: "web", State: model.ResourceOnline, Status: model.StatusOnline}}})
 		rec.Members = append(rec.Members, membership.Member{Node: n, Incarnation: inc})
 	}
-	s.board.snap = Snapshot{Serial: 1, State: state, Record: &rec, Revision: func(string) cluster.Revision { return 0 }}
+	s.board.snap = Snapshot{Serial: 1, State: state, Record: &rec, Revision: func(key string) cluster.Revision {
+		e, _ := s.store.Get(context.Background(), key) // never fails
+		return e.ModRevision
+	}}
 	cfg := Config{Node: "n1", Clock: bubble{}, Log: slog.New(slog.DiscardHandler)}
 	s.balancer = NewBalancer(cfg, NewMember(cfg, &seated{rec}, nil, nil, nil), s.board, s.store, s.kernel)
 	go func() { _ = s.balancer.Run(ctx) }()
@@ -149,6 +164,64 @@ func TestBalancerKeepsTheKernelInStep(t *testing.T) {
 		time.Sleep(linger + 2*time.Second)
 		if p, _ := s.look(); len(p.Tables) != 0 || len(p.Silent) != 1 {
 			t.Errorf("given up: %+v", p)
+		}
+	})
+}
+
+// How full the memory is stands where all nodes see it, and is gone with the address.
+func TestHowFullTheMemoryIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		told := func() []model.Memory {
+			t.Helper()
+			time.Sleep(tendEvery + 2*time.Second)
+			e, err := s.store.Get(ctx, confdb.PrefixNetwork+"n1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := confdb.Decode[model.Network](confdb.KindNetwork, e.Key, e.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.board.change(func(st *model.State) {
+				st.Networks = append([]model.Network{n}, slices.DeleteFunc(slices.Clone(st.Networks), func(o model.Network) bool { return o.Node == "n1" })...)
+			})
+			return n.Memory
+		}
+		if got := told(); len(got) != 0 {
+			t.Errorf("nothing is held: %v", got)
+		}
+		held := []balance.Held{{Address: netip.MustParseAddr("10.1.1.9"), Device: "eth0"}}
+		if err := s.balancer.Hold(ctx, "ip", held); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct{ full, told int }{{4, 0}, {47, 40}, {100, 100}, {99, 90}} {
+			s.mu.Lock()
+			s.full = c.full
+			s.mu.Unlock()
+			var want []model.Memory
+			if c.told > 0 {
+				want = []model.Memory{{Resource: "web", Full: c.told}}
+			}
+			if got := told(); !slices.Equal(got, want) {
+				t.Errorf("%d per cent: %v is told", c.full, got)
+			}
+		}
+		s.mu.Lock()
+		before := s.tended
+		s.mu.Unlock()
+		time.Sleep(10 * tendEvery)
+		s.mu.Lock()
+		if n := s.tended - before; n != 10 {
+			t.Errorf("looked after %d times in 10 intervals", n)
+		}
+		s.mu.Unlock()
+		s.balancer.Release(ctx, "ip", held)
+		time.Sleep(linger)
+		if got := told(); len(got) != 0 {
+			t.Errorf("given up: %v", got)
 		}
 	})
 }

@@ -59,7 +59,11 @@ func send(messages []netlink.Message, acks int) error {
 		return fmt.Errorf("open netlink: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetWriteBuffer(1 << 20); err != nil {
+	size := 1 << 20
+	for _, m := range messages {
+		size += len(m.Data) + unix.NLMSG_HDRLEN + unix.NLMSG_ALIGNTO
+	}
+	if err := conn.SetWriteBuffer(size); err != nil {
 		return fmt.Errorf("size of the netlink socket: %w", err)
 	}
 	if _, err := conn.SendMessages(messages); err != nil {

@@ -11,8 +11,8 @@ import (
 	"redoubt/internal/rgm/balance"
 )
 
-// rebuild makes a table with all it has, in the place of the one that may be there.
-func rebuild(name string, t balance.Table, devices []device, shape string, replace bool) error {
+// rebuild makes a table with all it has, in the place of the one that may be there, and with what that one remembered.
+func rebuild(name string, t balance.Table, devices []device, shape string, replace bool, room uint32, m balance.Memory) error {
 	return commit(func(c *nftables.Conn) ([]netlink.Message, error) {
 		b := builder{c: c, t: t, table: &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}}
 		if replace {
@@ -20,12 +20,15 @@ func rebuild(name string, t balance.Table, devices []device, shape string, repla
 		}
 		c.AddTable(b.table)
 		b.chain(shape)
-		for _, s := range sets(b.table, t) {
+		for _, s := range sets(b.table, t, room) {
 			var elements []nftables.SetElement
 			if s.elements != nil {
 				elements = s.elements()
 			}
 			if err := c.AddSet(s.set, elements); err != nil {
+				return nil, err
+			}
+			if err := b.inherit(s.set, m); err != nil {
 				return nil, err
 			}
 		}
@@ -70,7 +73,7 @@ func (b *builder) entries(devices []device) {
 	for _, d := range devices {
 		accept := nftables.ChainPolicyAccept
 		in := b.c.AddChain(&nftables.Chain{
-			Name: "in-" + d.name, Table: b.table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookIngress, Priority: nftables.ChainPriorityFilter, Policy: &accept, Device: d.name,
+			Name: entryChain + d.name, Table: b.table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookIngress, Priority: nftables.ChainPriorityFilter, Policy: &accept, Device: d.name,
 		})
 		for _, a := range d.addresses {
 			to := variant{v6: a.Is6()}
@@ -98,12 +101,11 @@ func (b *builder) entries(devices []device) {
 
 // variant writes how a packet of a family and protocol finds its node.
 func (b *builder) variant(v variant) {
-	bySource, life := b.t.BySource, tcpLife
-	begin := beginLife
+	bySource, remember, life, begin, beginClient := b.t.BySource, b.t.Remember, tcpLife, beginLife, beginLife
 	if v.udp {
-		bySource, life, begin = b.t.BySourceUDP, udpLife, udpLife
+		bySource, remember, life, begin, beginClient = b.t.BySourceUDP, b.t.RememberUDP, udpLife, udpLife, b.affinity(udpLife)
 	}
-	remember, flows := b.t.Remember && bySource, !v.udp || !bySource
+	flows := !v.udp || !remember
 	flow, fresh, bind := b.chain("flow"+v.name()), b.chain("new"+v.name()), b.chain("bind"+v.name())
 	client := network(offsetFrom(v.v6), v.width(), rKey)
 	connection := join(client, transport(0, 2, rKey+v.width()/4))
@@ -112,15 +114,22 @@ func (b *builder) variant(v variant) {
 		part, length = client, v.width()
 	}
 	clientsName, flowsName := "clients"+v.family(), "flows"+v.family()
+	known := func(life time.Duration) [][]expr.Any {
+		return [][]expr.Any{connection, recall(flowsName), among("live", rMark), note(opUpdate, flowsName, rMark, life), verdict(expr.VerdictGoto, "send"+v.family())}
+	}
 
 	if !v.udp {
-		b.rule(flow, transport(13, 1, rKey), mask(rKey, 0x17), equal(rKey, []byte{0x02}), verdict(expr.VerdictGoto, fresh.Name)) // SYN alone
+		b.ends(v, flow, connection, client, remember, known(closeLife))
 	}
-	if remember {
-		b.rule(flow, client, recall(clientsName), note(opUpdate, clientsName, rMark, b.affinity()))
+	switch {
+	case remember && v.udp:
+		b.rule(flow, client, recall(clientsName), note(opUpdate, clientsName, rMark, b.affinity(udpLife)))
+	case remember:
+		// The first part of the key of a connection is that of its client, who stays as long as it is open.
+		b.rule(flow, connection, recall(flowsName), among("live", rMark), note(opUpdate, clientsName, rMark, b.affinity(tcpLife)))
 	}
 	if flows {
-		b.rule(flow, connection, recall(flowsName), among("live", rMark), note(opUpdate, flowsName, rMark, life), verdict(expr.VerdictGoto, "send"+v.family()))
+		b.rule(flow, known(life)...)
 	}
 	b.rule(flow, verdict(expr.VerdictGoto, fresh.Name))
 
@@ -129,13 +138,13 @@ func (b *builder) variant(v variant) {
 		b.rule(fresh, connection, immediate(rMark, host32(0)), note(opDelete, flowsName, rMark, 0))
 	}
 	if remember {
-		b.rule(fresh, client, recall(clientsName), among("open", rMark), note(opUpdate, clientsName, rMark, b.affinity()), verdict(expr.VerdictGoto, bind.Name))
+		b.rule(fresh, client, recall(clientsName), among("open", rMark), verdict(expr.VerdictGoto, bind.Name))
 	}
 	b.rule(fresh, part, hash(rKey, rMark, length), find("slots", rMark, rMark), mark(rMark))
 	b.rule(fresh, meta(expr.MetaKeyMARK, rMark), equal(rMark, host32(0)), verdict(expr.VerdictAccept, "")) // nobody serves: this node refuses
 	if remember {
 		b.rule(fresh, client, immediate(rMark, host32(0)), note(opDelete, clientsName, rMark, 0))
-		b.rule(fresh, client, meta(expr.MetaKeyMARK, rMark), note(opAdd, clientsName, rMark, b.affinity()))
+		b.rule(fresh, client, meta(expr.MetaKeyMARK, rMark), note(opAdd, clientsName, rMark, beginClient))
 	}
 	b.rule(fresh, verdict(expr.VerdictGoto, bind.Name))
 
@@ -145,15 +154,33 @@ func (b *builder) variant(v variant) {
 	b.rule(bind, verdict(expr.VerdictGoto, "send"+v.family()))
 }
 
-// affinity is for how long a client is remembered after its last packet.
-func (b *builder) affinity() time.Duration {
-	switch {
-	case b.t.Affinity < 0:
-		return forGood
-	case b.t.Affinity == 0:
-		return clientLife
+// ends writes how TCP begins and ends: what begins is not about to close, and what the client has closed (FIN, RST) is forgotten soon, whatever still comes of it; known
+// is what brings such a packet to its node.
+func (b *builder) ends(v variant, flow *nftables.Chain, connection, client []expr.Any, remember bool, known [][]expr.Any) {
+	end, last := b.chain("end"+v.name()), b.chain("last"+v.name())
+	closingName, freshName := "closing"+v.family(), "new"+v.name()
+	begins := join(transport(13, 1, rKey), mask(rKey, 0x17), equal(rKey, []byte{0x02})) // SYN alone
+	b.rule(flow, begins, connection, note(opDelete, closingName, 0, 0))
+	b.rule(flow, begins, verdict(expr.VerdictGoto, freshName))
+	b.rule(flow, transport(13, 1, rKey), mask(rKey, 0x05), differs(rKey, []byte{0}), verdict(expr.VerdictGoto, end.Name))
+	b.rule(flow, connection, among(closingName, rKey), verdict(expr.VerdictGoto, last.Name))
+
+	b.rule(end, connection, note(opUpdate, closingName, 0, closeLife))
+	if remember {
+		b.rule(end, client, recall("clients"+v.family()), note(opUpdate, "clients"+v.family(), rMark, b.affinity(graceLife)))
 	}
-	return time.Duration(b.t.Affinity) * time.Second
+	b.rule(end, verdict(expr.VerdictGoto, last.Name))
+
+	b.rule(last, known...)
+	b.rule(last, verdict(expr.VerdictGoto, freshName))
+}
+
+// affinity is for how long a client is remembered from now on: as long as the service wants, and no less than given.
+func (b *builder) affinity(least time.Duration) time.Duration {
+	if b.t.Affinity < 0 {
+		return forGood
+	}
+	return max(least, time.Duration(b.t.Affinity)*time.Second)
 }
 
 // send writes what brings a packet to the node of its mark: up, if that is this one, else out again where it came in, to that node.
@@ -200,6 +227,10 @@ func mark(from uint32) []expr.Any {
 
 func equal(register uint32, to []byte) []expr.Any {
 	return []expr.Any{&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: to}}
+}
+
+func differs(register uint32, from []byte) []expr.Any {
+	return []expr.Any{&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: from}}
 }
 
 func mask(register uint32, bits byte) []expr.Any {

@@ -358,6 +358,16 @@ func flush() error {
 	return c.Flush()
 }
 
+// unhook takes the chain of a device away, as some kernels do with the device.
+func unhook(table, chain string) error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	c.DelChain(&nftables.Chain{Name: chain, Table: &nftables.Table{Name: table, Family: nftables.TableFamilyNetdev}})
+	return c.Flush()
+}
+
 func tables(t *testing.T) string {
 	c, err := nftables.New()
 	if err != nil {

@@ -158,6 +158,17 @@ func (k *Kernel) local(ctx context.Context, want []netip.Addr) error {
 	return errors.Join(errs...)
 }
 
+// onLoopback reports whether the loopback interface has all these addresses.
+func onLoopback(want []netip.Addr) (bool, error) {
+	if len(want) == 0 {
+		return true, nil
+	}
+	have, err := addresses()
+	return !slices.ContainsFunc(want, func(a netip.Addr) bool {
+		return !slices.ContainsFunc(have, func(p placed) bool { return p.link == loopback && p.prefix == single(a) })
+	}), err
+}
+
 func obligation(p netip.Prefix) agent.Obligation {
 	return agent.Obligation{Address: p.String(), Interface: loopback}
 }

@@ -1,8 +1,8 @@
 // Package nft makes the kernel of a node share the load of scalable services, with nftables. What comes in at a shared address is looked at before the network layer
 // and handed on, as it is, to the node of its instance; that answers the client directly. See docs/adr/0018-scalable-services.md for why.
 //
-// Each service has a table of its own, whose connections are forgotten only when its shape changes (its ports, addresses, policy). Who takes new connections,
-// who is alive and how a node is reached are elements of maps, and change in one transaction. A chain without rules, whose name is a hash of the
+// Each service has a table of its own, which is made anew, with the connections that the old one knew, when its shape changes (its ports, addresses, policy). Who takes
+// new connections, who is alive and how a node is reached are elements of maps, and change in one transaction. A chain without rules, whose name is a hash of the
 // shape, says which shape a table has.
 package nft
 
@@ -33,6 +33,8 @@ type Config struct {
 	Log         *slog.Logger
 	// AddressLife is how long the kernel keeps an address until the guard renews it; 0 is the guard's default.
 	AddressLife time.Duration
+	// Room is how many connections, and how many clients, a service remembers of each family; 0 is 2^18.
+	Room uint32
 }
 
 // defaultLife is the guard's own span.
@@ -43,6 +45,7 @@ const (
 	prefix     = "redoubt-"
 	arpTable   = "redoubt"
 	shapeChain = "shape-"
+	entryChain = "in-" // with the name of the device
 )
 
 // Kernel is the load balancing of this host.
@@ -57,6 +60,9 @@ type Kernel struct {
 func New(cfg Config) *Kernel {
 	if cfg.AddressLife <= 0 {
 		cfg.AddressLife = defaultLife
+	}
+	if cfg.Room == 0 {
+		cfg.Room = remembered
 	}
 	return &Kernel{cfg: cfg}
 }
@@ -124,22 +130,36 @@ func (k *Kernel) tables(want []balance.Table) error {
 }
 
 // table makes one table new, or changes its elements.
-func (k *Kernel) table(name string, t balance.Table, devices []device, shape string) error {
+func (k *Kernel) table(name string, t balance.Table, devices []device, have *found) error {
 	want := shapeOf(t.Shape, devices)
-	if shape == want {
-		return update(name, t)
+	switch {
+	case have == nil:
+		return rebuild(name, t, devices, want, false, k.cfg.Room, balance.Memory{})
+	case have.is(want, devices):
+		return k.update(name, t)
 	}
-	return rebuild(name, t, devices, want, shape != "")
+	return rebuild(name, t, devices, want, true, k.cfg.Room, recollect(name, k.cfg.Room))
 }
 
 // shapeOf names a shape.
 func shapeOf(s balance.Shape, devices []device) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "1 %+v %v %d %v %v %v %d", devices, s.Ports, s.Self, s.Except, s.BySource, []bool{s.BySourceUDP, s.Remember}, s.Affinity))
+	sum := sha256.Sum256(fmt.Appendf(nil, "2 %+v %v %d %v %v %v %d", devices, s.Ports, s.Self, s.Except, s.BySource, []bool{s.BySourceUDP, s.Remember, s.RememberUDP}, s.Affinity))
 	return shapeChain + hex.EncodeToString(sum[:8])
 }
 
-// ours lists the tables of services that the kernel has, with the names of their shapes; "?" for one without.
-func ours() (map[string]string, error) {
+// found is a table that the kernel has.
+type found struct {
+	shape   string   // the name of the chain that says it; "" when there is none
+	devices []string // where it hangs: some kernels take the chain away with the device
+}
+
+// is reports whether a table is of a shape and hangs into all its devices.
+func (f *found) is(shape string, devices []device) bool {
+	return f != nil && f.shape == shape && !slices.ContainsFunc(devices, func(d device) bool { return !slices.Contains(f.devices, d.name) })
+}
+
+// ours lists the tables of services that the kernel has.
+func ours() (map[string]*found, error) {
 	c, err := nftables.New()
 	if err != nil {
 		return nil, err
@@ -148,10 +168,10 @@ func ours() (map[string]string, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "list the tables of nftables: %w; scalable services need a kernel with nf_tables and its family netdev", err)
 	}
-	out := map[string]string{}
+	out := map[string]*found{}
 	for _, t := range tables {
 		if strings.HasPrefix(t.Name, prefix) {
-			out[t.Name] = "?"
+			out[t.Name] = &found{}
 		}
 	}
 	if len(out) == 0 {
@@ -162,15 +182,22 @@ func ours() (map[string]string, error) {
 		return nil, fault.Errorf(fault.Internal, "list the chains of nftables: %w", err)
 	}
 	for _, ch := range chains {
-		if _, ok := out[ch.Table.Name]; ok && strings.HasPrefix(ch.Name, shapeChain) {
-			out[ch.Table.Name] = ch.Name
+		f, ok := out[ch.Table.Name]
+		if !ok {
+			continue
+		}
+		if strings.HasPrefix(ch.Name, shapeChain) {
+			f.shape = ch.Name
+		}
+		if name, in := strings.CutPrefix(ch.Name, entryChain); in {
+			f.devices = append(f.devices, name)
 		}
 	}
 	return out, nil
 }
 
 // update changes the elements of a table to those wanted, in one transaction.
-func update(name string, t balance.Table) error {
+func (k *Kernel) update(name string, t balance.Table) error {
 	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
 	c, err := nftables.New()
 	if err != nil {
@@ -181,7 +208,7 @@ func update(name string, t balance.Table) error {
 		gone, new []nftables.SetElement
 	}
 	var changes []change
-	for _, s := range sets(table, t) {
+	for _, s := range sets(table, t, k.cfg.Room) {
 		if s.elements == nil {
 			continue
 		}
@@ -232,7 +259,8 @@ func update(name string, t balance.Table) error {
 	})
 }
 
-// Intact reports whether the tables of the last Apply are all there: whoever loads a rule set of its own may have flushed them.
+// Intact reports whether all that the last Apply made is there: whoever loads a rule set of its own may have flushed the tables, whoever configures the network may have
+// taken addresses away, and a device that was made anew has lost its rules.
 func (k *Kernel) Intact() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -243,6 +271,19 @@ func (k *Kernel) Intact() bool {
 	if err != nil {
 		return false
 	}
+	for _, t := range k.applied.Tables {
+		devices, err := devicesOf(t.Addresses)
+		if err != nil {
+			return false
+		}
+		if len(devices) > 0 && !have[prefix+t.Name].is(shapeOf(t.Shape, devices), devices) {
+			return false
+		}
+	}
 	silent, err := arpThere()
-	return err == nil && silent == (len(k.applied.Silent) > 0) && !slices.ContainsFunc(k.applied.Tables, func(t balance.Table) bool { return have[prefix+t.Name] == "" })
+	if err != nil || silent != (len(k.applied.Silent) > 0) {
+		return false
+	}
+	there, err := onLoopback(k.applied.Local)
+	return err == nil && there
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/balance"
@@ -201,7 +202,7 @@ func TestClientsStick(t *testing.T) {
 	})
 	sticky := func(weights map[string]int) balance.Table {
 		s := table("web", nodes, weights, tcp80, udp80)
-		s.BySource, s.BySourceUDP, s.Remember, s.Affinity = true, true, true, 300
+		s.BySource, s.BySourceUDP, s.Remember, s.RememberUDP, s.Affinity = true, true, true, true, 300
 		return s
 	}
 	nodes[0].apply(t, hold(sticky(map[string]int{"n1": 1, "n2": 1, "n3": 1})))
@@ -311,6 +312,28 @@ func TestApplyRepairsAndClears(t *testing.T) {
 	if who, err := client.once("tcp", url4); err != nil || who != "n2" {
 		t.Errorf("repaired: %q, %v", who, err)
 	}
+	// Whoever configures the network takes the addresses of an interface away, and a device that is made anew comes without its chain.
+	n.in(t, func() error { return n.remove("lo", vip4.String()+"/32", vip6.String()+"/128") })
+	intact(false)
+	n.apply(t, p)
+	intact(true)
+	known := client.opened(t, url4)
+	n.in(t, func() error { return unhook("redoubt-web", "in-eth0") })
+	intact(false)
+	n.apply(t, p)
+	intact(true)
+	if who, err := client.once("tcp", url4); err != nil || who != "n2" {
+		t.Errorf("hung into the device again: %q, %v", who, err)
+	}
+	if l := left(n.recollect(t, "web"), known); l < 59*time.Minute {
+		t.Errorf("a connection from before is remembered for %v", l)
+	}
+	// An address that is nowhere, and will not come, has no table that could be missing.
+	elsewhere := table("web", nodes, map[string]int{"n2": 1}, tcp80)
+	elsewhere.Addresses = []balance.Held{{Address: netip.MustParseAddr("10.1.1.98")}}
+	n.apply(t, hold(elsewhere))
+	intact(true)
+	n.apply(t, p)
 	if list := ownedBy(n); !strings.Contains(list, "10.1.1.99/32 lo") || !strings.Contains(list, "fd00:1::99/128 lo") {
 		t.Errorf("owed: %s", list)
 	}

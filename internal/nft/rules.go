@@ -12,17 +12,22 @@ import (
 	"redoubt/internal/rgm/balance"
 )
 
-// For how long a connection without packets is remembered: one that has only begun, one that goes on, one of UDP. A client for which no time is set is remembered as
-// long as packets come from it, with pauses up to clientLife.
+// For how long a connection without packets is remembered: one that has only begun (whoever waits for an answer asks again sooner), one that goes on, one whose client
+// has closed it, one of UDP.
 const (
-	beginLife  = time.Minute
-	tcpLife    = time.Hour
-	udpLife    = 2 * time.Minute
-	clientLife = time.Minute
-	forGood    = 365 * 24 * time.Hour
+	beginLife = 15 * time.Second
+	tcpLife   = time.Hour
+	closeLife = 15 * time.Second
+	udpLife   = 2 * time.Minute
 )
 
-// remembered is how many connections, and how many clients, a table remembers. What comes beyond that goes by its slot alone.
+// For how long a client is remembered after a connection was closed, at least: long enough for Tend to see that it has others. And for how long if it is for good.
+const (
+	graceLife = 30 * time.Second
+	forGood   = 365 * 24 * time.Hour
+)
+
+// remembered is how many connections, and how many clients, a table remembers of each family. What comes beyond that goes by its slot alone.
 const remembered = 1 << 18
 
 // seed makes the slots of all nodes the same.
@@ -71,8 +76,8 @@ type set struct {
 	elements func() []nftables.SetElement
 }
 
-// sets are those of a table.
-func sets(table *nftables.Table, t balance.Table) []set {
+// sets are those of a table; room is for how many connections, and clients, there is memory.
+func sets(table *nftables.Table, t balance.Table, room uint32) []set {
 	marks := func(list []uint32) func() []nftables.SetElement {
 		return func() []nftables.SetElement {
 			out := make([]nftables.SetElement, 0, len(list))
@@ -96,10 +101,7 @@ func sets(table *nftables.Table, t balance.Table) []set {
 		{&nftables.Set{Table: table, Name: "live", KeyType: nftables.TypeMark, KeyByteOrder: binaryutil.NativeEndian}, marks(t.Live)},
 	}
 	for _, v6 := range families(t.Shape) {
-		f, address := variant{v6: v6}.family(), nftables.TypeIPAddr
-		if v6 {
-			address = nftables.TypeIP6Addr
-		}
+		f, address := variant{v6: v6}.family(), addressType(v6)
 		out = append(out, set{
 			&nftables.Set{Table: table, Name: "hops" + f, IsMap: true, KeyType: nftables.MustConcatSetType(nftables.TypeMark, address), DataType: address},
 			func() []nftables.SetElement {
@@ -111,18 +113,42 @@ func sets(table *nftables.Table, t balance.Table) []set {
 				}
 				return elements
 			},
-		}, set{&nftables.Set{
-			Table: table, Name: "flows" + f, IsMap: true, Dynamic: true, HasTimeout: true, Timeout: tcpLife, Size: remembered,
-			KeyType: nftables.MustConcatSetType(address, nftables.TypeInetService), DataType: nftables.TypeMark,
+		}, set{flowsOf(table, v6, room), nil}, set{&nftables.Set{
+			Table: table, Name: "closing" + f, Dynamic: true, HasTimeout: true, Timeout: closeLife, Size: room, KeyType: connectionType(v6),
 		}, nil})
-		if t.Remember {
-			out = append(out, set{&nftables.Set{
-				Table: table, Name: "clients" + f, IsMap: true, Dynamic: true, HasTimeout: true, Timeout: clientLife, Size: remembered,
-				KeyType: address, DataType: nftables.TypeMark,
-			}, nil})
+		if t.Remember || t.RememberUDP {
+			out = append(out, set{clientsOf(table, v6, room), nil})
 		}
 	}
 	return out
+}
+
+// flowsOf is the map of the connections of a family to their nodes.
+func flowsOf(table *nftables.Table, v6 bool, room uint32) *nftables.Set {
+	return &nftables.Set{
+		Table: table, Name: "flows" + variant{v6: v6}.family(), IsMap: true, Dynamic: true, HasTimeout: true, Timeout: tcpLife, Size: room,
+		KeyType: connectionType(v6), DataType: nftables.TypeMark,
+	}
+}
+
+// clientsOf is the map of the clients of a family to their nodes.
+func clientsOf(table *nftables.Table, v6 bool, room uint32) *nftables.Set {
+	return &nftables.Set{
+		Table: table, Name: "clients" + variant{v6: v6}.family(), IsMap: true, Dynamic: true, HasTimeout: true, Timeout: graceLife, Size: room,
+		KeyType: addressType(v6), DataType: nftables.TypeMark,
+	}
+}
+
+func addressType(v6 bool) nftables.SetDatatype {
+	if v6 {
+		return nftables.TypeIP6Addr
+	}
+	return nftables.TypeIPAddr
+}
+
+// connectionType is the key of a connection: the client's address and port.
+func connectionType(v6 bool) nftables.SetDatatype {
+	return nftables.MustConcatSetType(addressType(v6), nftables.TypeInetService)
 }
 
 func host32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }

@@ -31,7 +31,8 @@ type Shape struct {
 	BySource    bool   // the slot of a TCP connection depends on the client's address alone
 	BySourceUDP bool   // the same for UDP
 	Remember    bool   // clients that are dealt by their address stay where they are, as long as that is open
-	Affinity    int    // for how many seconds; 0: while packets come; -1: for good
+	RememberUDP bool   // the same for UDP
+	Affinity    int    // for how many seconds after the last connection was closed; -1: for good
 }
 
 // Hop is where packets to an address go on to for a mark.
@@ -56,7 +57,7 @@ func (s Share) table() Table {
 	sticky := s.Policy != Weighted
 	t := Table{Shape: Shape{
 		Name: string(s.Name), Addresses: s.Held, Ports: s.Ports, Except: s.Except, BySource: sticky, BySourceUDP: sticky || s.UDPAffinity,
-		Remember: (sticky || s.UDPAffinity) && !s.Weak, Affinity: s.Affinity,
+		Remember: sticky && !s.Weak, RememberUDP: s.UDPAffinity && !s.Weak, Affinity: s.Affinity,
 	}}
 	for slot, i := range s.Dealt() {
 		if i >= 0 {

@@ -74,7 +74,7 @@ type Service struct {
 	Policy      Policy
 	Ports       []Port // sorted; none with the policy Wild: all
 	Weights     []Weight
-	Affinity    int // seconds; 0: while packets come; -1: for good
+	Affinity    int // seconds after a client's last connection was closed; -1: for good
 	UDPAffinity bool
 	Weak        bool // clients are not remembered: only the slot counts
 	Drain       int  // seconds
@@ -146,6 +146,26 @@ func Read(r model.Resource) (Service, []Fault) {
 		}
 	}
 	return s, faults
+}
+
+// ForgetNodes takes nodes out of the weights of a resource, and reports whether any was there.
+func ForgetNodes(r model.Resource, gone []cluster.NodeName) (model.Resource, bool) {
+	i := slices.IndexFunc(r.Properties, func(p model.Property) bool { return strings.EqualFold(p.Name, PropertyWeights) && p.Node == "" })
+	if i < 0 {
+		return r, false
+	}
+	left := slices.DeleteFunc(slices.Clone(r.Properties[i].Values), func(t string) bool {
+		w, ok := parseWeight(t)
+		return ok && slices.Contains(gone, w.Node)
+	})
+	if len(left) == len(r.Properties[i].Values) {
+		return r, false
+	}
+	r.Properties = slices.Clone(r.Properties)
+	if r.Properties[i].Values = left; len(left) == 0 {
+		r.Properties = slices.Delete(r.Properties, i, i+1)
+	}
+	return r, true
 }
 
 // weight is that of a node: 1 where none is given.

@@ -6,6 +6,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
@@ -116,14 +117,27 @@ func implicit(s model.State, r model.Resource, declared []cluster.ResourceName) 
 	return out
 }
 
-// Dependents are the resources that depend on one, directly, sorted by name. Weak dependencies count only with weak.
+// Dependents are the resources that depend on one, directly, sorted by name; a scalable service depends on the shared addresses that it uses. Weak dependencies count
+// only with weak.
 func Dependents(s model.State, on cluster.ResourceName, weak bool) []cluster.ResourceName {
 	var out []cluster.ResourceName
 	for _, r := range s.Resources {
 		strong := slices.ContainsFunc(r.Dependencies, func(d model.Dependency) bool { return d.On == on && (weak || d.Kind != model.DependWeak) })
-		if strong || slices.Contains(implicit(s, r, nil), on) {
+		if strong || slices.Contains(implicit(s, r, nil), on) || slices.Contains(shared(s, r), on) {
 			out = append(out, r.Name)
 		}
+	}
+	return out
+}
+
+// shared are the shared addresses that a scalable service uses.
+func shared(s model.State, r model.Resource) []cluster.ResourceName {
+	if !balance.Scalable(r) {
+		return nil
+	}
+	var out []cluster.ResourceName
+	for _, a := range balance.Uses(s, r) {
+		out = append(out, a.Name)
 	}
 	return out
 }
@@ -159,6 +173,11 @@ func Needs(s model.State, name cluster.ResourceName) []cluster.ResourceName {
 	for _, d := range r.Dependencies {
 		if d.Kind != model.DependWeak {
 			declared = append(declared, d.On)
+		}
+	}
+	for _, a := range shared(s, r) {
+		if !slices.Contains(declared, a) {
+			declared = append(declared, a)
 		}
 	}
 	return append(declared, implicit(s, r, declared)...)

@@ -167,6 +167,7 @@ func checkGroup(s model.State, g model.Group) Problems {
 	for _, r := range ResourcesOf(s, g.Name) {
 		if t, ok := Type(s, r.Type); ok {
 			ps = append(ps, fits(s, g, t, r)...)
+			ps = append(ps, scalable(s, g, r)...)
 		}
 	}
 	return ps

@@ -30,8 +30,8 @@ func scalableProperties() []model.PropertySpec {
 			Enum: []string{string(balance.Weighted), string(balance.Sticky), string(balance.Wild)},
 		},
 		list(balance.PropertyWeights, "WEIGHT@NODE, how much nodes get beside the others; 1 for those that are not named, 0 for nothing new"),
-		whole(balance.PropertyAffinity, "seconds for which a client that is quiet stays with its node, with a sticky policy; 0 (when not given): one minute; -1: for good", -1),
-		truth(balance.PropertyUDP, "whether all UDP of one client goes to one node; false when not given"),
+		whole(balance.PropertyAffinity, "seconds for which a client stays with its node after its last connection was closed, with a sticky policy, half a minute at least; 0 when not given; -1: as long as there is room", -1),
+		truth(balance.PropertyUDP, "whether all UDP of one client goes to one node, with a sticky policy that of its TCP; false when not given"),
 		truth(balance.PropertyWeak, "whether clients of a sticky policy may move when nodes come and go; false when not given"),
 		whole(balance.PropertyDrain, "seconds that connections have to end before an instance is stopped on purpose; 5 when not given", 0),
 	}

@@ -129,7 +129,7 @@ func DeleteResource(s model.State, r model.Resource, also []cluster.ResourceName
 	return ps
 }
 
-// Disable says why resources can not be disabled: enabled ones outside the set depend on them.
+// Disable says why resources can not be disabled: enabled ones outside the set depend on them, or share their load by them.
 func Disable(s model.State, names []cluster.ResourceName) Problems {
 	var ps Problems
 	for _, n := range names {
@@ -137,7 +137,12 @@ func Disable(s model.State, names []cluster.ResourceName) Problems {
 		for _, d := range Dependents(s, n, false) {
 			o, _ := Resource(s, d)
 			declared := slices.ContainsFunc(o.Dependencies, func(x model.Dependency) bool { return x.On == n && x.Kind != model.DependWeak })
-			if r.Enabled && o.Enabled && declared && !slices.Contains(names, d) {
+			uses := slices.Contains(shared(s, o), n)
+			switch {
+			case !r.Enabled || !o.Enabled || slices.Contains(names, d):
+			case uses:
+				ps.add(fault.Precondition, "resource "+string(n), "resource %s is enabled and shares its load by it; disable that first, or both with -R", d)
+			case declared:
 				ps.add(fault.Precondition, "resource "+string(n), "resource %s depends on it and is enabled; disable that first, or both with -R", d)
 			}
 		}

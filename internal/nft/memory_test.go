@@ -1,0 +1,241 @@
+package nft_test
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/nft"
+	"redoubt/internal/rgm/balance"
+)
+
+// recollect is what a host remembers of a service.
+func (h *host) recollect(t *testing.T, service cluster.ResourceName) (m balance.Memory) {
+	t.Helper()
+	h.in(t, func() error { m = h.kernel.Recollect(service); return nil })
+	return m
+}
+
+// left is for how long the connection of a client is remembered; 0 when it is not.
+func left(m balance.Memory, c net.Conn) time.Duration {
+	from := netip.MustParseAddrPort(c.LocalAddr().String())
+	for _, k := range m.Connections {
+		if k.Client == from.Addr() && k.Port == from.Port() {
+			return k.Left
+		}
+	}
+	return 0
+}
+
+// opened is a connection that was answered.
+func (h *host) opened(t *testing.T, to string) net.Conn {
+	t.Helper()
+	c, err := h.dial("tcp", to, netip.AddrPort{})
+	if err == nil {
+		t.Cleanup(func() { c.Close() })
+		_, err = ask(c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// ended has the server end a connection after the client, and waits for it.
+func ended(t *testing.T, c net.Conn) {
+	t.Helper()
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	if _, err := io.ReadAll(c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever closes is forgotten soon, by FIN and by RST; who is quiet is not; and who begins again from the same port counts as open.
+func TestClosedConnectionsLeaveSoon(t *testing.T) {
+	client, nodes := service(t)
+	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n2": 1, "n3": 1}, tcp80)))
+	for _, to := range []string{url4, url6} {
+		open, fin, rst := client.opened(t, to), client.opened(t, to), client.opened(t, to)
+		ended(t, fin)
+		_ = rst.(*net.TCPConn).SetLinger(0)
+		rst.Close()
+		m := nodes[0].recollect(t, "web")
+		if l := left(m, open); l < 59*time.Minute || l > time.Hour {
+			t.Errorf("%s: an open connection is remembered for %v", to, l)
+		}
+		for name, c := range map[string]net.Conn{"closed": fin, "reset": rst} {
+			if l := left(m, c); l <= 0 || l > 15*time.Second {
+				t.Errorf("%s: a connection that was %s is remembered for %v", to, name, l)
+			}
+		}
+		again, err := client.dial("tcp", to, netip.MustParseAddrPort(rst.LocalAddr().String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		if _, err := ask(again); err != nil {
+			t.Fatal(err)
+		}
+		if l := left(nodes[0].recollect(t, "web"), again); l < 59*time.Minute {
+			t.Errorf("%s: a connection that began again is remembered for %v", to, l)
+		}
+	}
+}
+
+// A client stays with its node while it has a connection, and from the last close on for as long as the service says.
+func TestClientsStayFromTheLastClose(t *testing.T) {
+	client, nodes := service(t)
+	about := func(d time.Duration) [2]time.Duration { return [2]time.Duration{d - 20*time.Second, d} }
+	const year = 365 * 24 * time.Hour
+	for affinity, want := range map[int]struct{ open, closed [2]time.Duration }{
+		0:    {about(time.Hour), about(30 * time.Second)},
+		60:   {about(time.Hour), about(time.Minute)},
+		7200: {about(2 * time.Hour), about(2 * time.Hour)},
+		-1:   {about(year), about(year)},
+	} {
+		s := table("web", nodes, map[string]int{"n2": 1, "n3": 1}, tcp80, udp80)
+		s.BySource, s.Remember, s.Affinity = true, true, affinity
+		nodes[0].apply(t, hold())
+		nodes[0].apply(t, hold(s))
+		check := func(when string, want [2]time.Duration) {
+			t.Helper()
+			m := nodes[0].recollect(t, "web")
+			if len(m.Clients) != 1 || m.Clients[0].Client != client.v4 || m.Clients[0].Left < want[0] || m.Clients[0].Left > want[1] {
+				t.Errorf("Affinity_timeout=%d, %s: clients %v, want %v", affinity, when, m.Clients, want)
+			}
+		}
+		first, second := client.opened(t, url4), client.opened(t, url4)
+		check("two open", want.open)
+		ended(t, first)
+		check("one closed a moment ago", want.closed)
+		if affinity >= 0 && affinity <= 30 {
+			nodes[0].in(t, func() error { _, err := nodes[0].kernel.Tend(); return err })
+			check("one is open and quiet", want.open)
+		}
+		ended(t, second)
+		check("both closed", want.closed)
+		nodes[0].in(t, func() error { _, err := nodes[0].kernel.Tend(); return err })
+		check("both closed, and looked after", want.closed)
+	}
+}
+
+// A client that begins and does not go on is not remembered for long, whatever the service says.
+func TestBeginnersAreNotRememberedForLong(t *testing.T) {
+	client, nodes := service(t)
+	s := table("web", nodes, map[string]int{"n2": 1}, balance.Port{Number: 83}) // nobody listens there
+	s.BySource, s.Remember, s.Affinity = true, true, 3600
+	nodes[0].apply(t, hold(s))
+	if _, err := client.dial("tcp", "10.1.1.99:83", netip.AddrPort{}); err == nil {
+		t.Fatal("somebody answers")
+	}
+	m := nodes[0].recollect(t, "web")
+	if len(m.Clients) != 1 || m.Clients[0].Left > 15*time.Second || len(m.Connections) != 1 || m.Connections[0].Left > 15*time.Second {
+		t.Errorf("%+v", m)
+	}
+}
+
+// A memory that is full breaks nothing: what comes goes by its slot. It is told, and room is made by those who have been quiet for the longest.
+func TestFullMemory(t *testing.T) {
+	client, nodes := service(t)
+	holder := nodes[0]
+	holder.kernel = nft.New(nft.Config{Obligations: holder.owed, Log: slog.New(slog.DiscardHandler), AddressLife: time.Hour, Room: 16})
+	holder.apply(t, hold(table("web", nodes, map[string]int{"n2": 1, "n3": 1}, tcp80)))
+	tend := func() int {
+		t.Helper()
+		var fills []balance.Fill
+		holder.in(t, func() (err error) { fills, err = holder.kernel.Tend(); return err })
+		if len(fills) != 1 || fills[0].Resource != "web" {
+			t.Fatalf("%+v", fills)
+		}
+		return fills[0].Full
+	}
+	if full := tend(); full != 0 {
+		t.Errorf("empty: %d", full)
+	}
+	var conns []net.Conn
+	for range 24 {
+		conns = append(conns, client.opened(t, url4))
+	}
+	for i := range 4 {
+		ended(t, conns[3*i])
+	}
+	if full := tend(); full != 100 {
+		t.Errorf("24 connections where there is room for 16: %d", full)
+	}
+	m := holder.recollect(t, "web")
+	if len(m.Connections) != 12 {
+		t.Errorf("%d are remembered where there is room for 16, and 12 of them to be used", len(m.Connections))
+	}
+	for i, c := range conns {
+		over := i%3 == 0 && i < 12
+		if known := left(m, c) > 0; known != (!over && i < 16) {
+			t.Errorf("connection %d is remembered: %v", i, known)
+		}
+		if _, err := ask(c); err != nil && !over {
+			t.Errorf("connection %d: %v", i, err)
+		}
+	}
+	// Clients whom a service remembers for good make room as well.
+	s := table("web", nodes, map[string]int{"n2": 1, "n3": 1}, tcp80)
+	s.BySource, s.Remember, s.Affinity = true, true, -1
+	holder.apply(t, hold(s))
+	for i := range 20 {
+		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(100 + i)})
+		client.in(t, func() error { return client.add("eth0", a.String()+"/24") })
+		c, err := client.dial("tcp", url4, netip.AddrPortFrom(a, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(c); err != nil {
+			t.Fatal(err)
+		}
+		ended(t, c)
+		c.Close()
+		tend()
+	}
+	clients := map[netip.Addr]bool{}
+	for _, k := range holder.recollect(t, "web").Clients {
+		clients[k.Client] = true
+	}
+	if len(clients) > 14 || !clients[netip.MustParseAddr("10.1.1.119")] || clients[netip.MustParseAddr("10.1.1.100")] {
+		t.Errorf("clients: %v", clients)
+	}
+}
+
+// A table that is made anew knows the connections and clients of the one before.
+func TestRulesAnewForgetNothing(t *testing.T) {
+	client, nodes := service(t)
+	before := table("web", nodes, map[string]int{"n2": 1}, tcp80)
+	before.BySource, before.Remember, before.Affinity = true, true, 300
+	nodes[0].apply(t, hold(before))
+	old4, old6 := client.opened(t, url4), client.opened(t, url6)
+	// Other ports, another time, and all new ones go elsewhere.
+	after := table("web", nodes, map[string]int{"n2": -1, "n3": 1}, tcp80, balance.Port{Number: 443})
+	after.BySource, after.Remember, after.Affinity = true, true, 400
+	after.Live, after.Open = []uint32{2, 3}, []uint32{2, 3}
+	after.Hops = append(after.Hops, balance.Hop{Mark: 2, Address: vip4, Via: nodes[1].v4}, balance.Hop{Mark: 2, Address: vip6, Via: nodes[1].v6})
+	nodes[0].apply(t, hold(after))
+	for _, c := range []net.Conn{old4, old6} {
+		if who, err := ask(c); err != nil || who != "n2" {
+			t.Errorf("a connection from before: %q, %v", who, err)
+		}
+	}
+	for _, to := range []string{url4, url6} {
+		if who, err := client.once("tcp", to); err != nil || who != "n2" {
+			t.Errorf("a client from before, at %s: %q, %v", to, who, err)
+		}
+	}
+	// One of the two addresses goes: those of the other stay.
+	after.Addresses = after.Addresses[:1]
+	nodes[0].apply(t, hold(after))
+	if who, err := ask(old4); err != nil || who != "n2" {
+		t.Errorf("a connection to the address that stays: %q, %v", who, err)
+	}
+}
