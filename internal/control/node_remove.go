@@ -8,6 +8,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
@@ -39,6 +40,11 @@ func (c *Control) removeNodes(ctx context.Context, r *Running, who Caller, names
 		for _, g := range v.state.Groups {
 			if slices.Equal(g.Nodelist, []cluster.NodeName{n}) {
 				errs = append(errs, fault.Errorf(fault.Precondition, "node %s is the only one in the nodelist of group %s; add another with `redoubt group add-node`, or delete the group", n, g.Name))
+			}
+		}
+		for _, res := range v.state.Resources {
+			if g, _ := check.Group(v.state, res.Group); check.WithoutWeight(g, res, n) {
+				errs = append(errs, fault.Errorf(fault.Precondition, "node %s is the only one with a weight in %s of resource %s; give another one a weight first", n, balance.PropertyWeights, res.Name))
 			}
 		}
 	}
@@ -87,6 +93,11 @@ func (c *Control) leaveNodelists(ctx context.Context, r *Running, who Caller, n 
 				g.Nodelist = without(g.Nodelist, []cluster.NodeName{n})
 				d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
 				groups = append(groups, g.Name)
+				for _, res := range check.ResourcesOf(d.state, g.Name) {
+					if cleaned, changed := forgetNodes(res, []cluster.NodeName{n}); changed {
+						d.put(confdb.KeyResource(res.Name), confdb.KindResource, cleaned)
+					}
+				}
 			}
 		}
 		return nil
@@ -131,6 +142,7 @@ func (d *draft) forgetNode(n cluster.NodeName) error {
 		ps = append(ps, check.CheckGroup(state, g)...)
 	}
 	d.drop(confdb.KeyNode(n))
+	d.drop(confdb.PrefixNetwork + string(n))
 	for _, i := range d.state.Instances {
 		if i.Node == n {
 			d.drop(confdb.KeyInstance(n, i.Group))

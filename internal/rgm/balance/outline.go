@@ -200,7 +200,7 @@ func Holder(s model.State, a model.Resource) cluster.NodeName {
 // instance says how a service is on a node.
 func instance(s model.State, r model.Resource, name, self cluster.NodeName, service Service, addrs []netip.Addr, own map[cluster.NodeName][]netip.Prefix) Instance {
 	n, member := node(s, name)
-	i := Instance{Seat: Seat{Node: name, Weight: service.weight(name)}, Mark: uint32(n.ID), Self: name == self}
+	i := Instance{Seat: Seat{Node: name, Weight: service.Weight(name)}, Mark: uint32(n.ID), Self: name == self}
 	reachable := true
 	for _, a := range addrs {
 		via := reach(own[name], a)

@@ -168,8 +168,8 @@ func ForgetNodes(r model.Resource, gone []cluster.NodeName) (model.Resource, boo
 	return r, true
 }
 
-// weight is that of a node: 1 where none is given.
-func (s Service) weight(n cluster.NodeName) int {
+// Weight is that of a node: 1 where none is given.
+func (s Service) Weight(n cluster.NodeName) int {
 	for _, w := range s.Weights {
 		if w.Node == n {
 			return w.Weight

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
@@ -80,17 +81,7 @@ func scalable(s model.State, g model.Group, r model.Resource) Problems {
 	if len(uses) == 0 && len(service.Addresses) == 0 {
 		ps.add(fault.Invalid, of(balance.PropertyScalable), "it uses no shared address; create one in a failover group with `redoubt resource create-sharedaddress` and name it in %s", balance.PropertyAddresses)
 	}
-	sum := 0
-	for _, n := range g.Nodelist {
-		weight := 1
-		for _, w := range service.Weights {
-			if w.Node == n {
-				weight = w.Weight
-			}
-		}
-		sum += weight
-	}
-	if sum == 0 && len(g.Nodelist) > 0 {
+	if weightless(g, service) {
 		ps.add(fault.Invalid, of(balance.PropertyWeights), "every node has weight 0; leave at least one with more")
 	}
 	for _, w := range service.Weights {
@@ -99,6 +90,19 @@ func scalable(s model.State, g model.Group, r model.Resource) Problems {
 		}
 	}
 	return append(ps, portsOnce(s, r, service, uses)...)
+}
+
+// weightless reports whether no node of a group has a weight.
+func weightless(g model.Group, service balance.Service) bool {
+	return len(g.Nodelist) > 0 && !slices.ContainsFunc(g.Nodelist, func(n cluster.NodeName) bool { return service.Weight(n) > 0 })
+}
+
+// WithoutWeight reports whether a scalable resource of a group would be without any weight if a node left the nodelist.
+func WithoutWeight(g model.Group, r model.Resource, gone cluster.NodeName) bool {
+	service, _ := balance.Read(r)
+	left := g
+	left.Nodelist = slices.DeleteFunc(slices.Clone(g.Nodelist), func(n cluster.NodeName) bool { return n == gone })
+	return balance.Scalable(r) && len(left.Nodelist) < len(g.Nodelist) && weightless(left, service)
 }
 
 // portsOnce says where another service has the same port of the same address.
