@@ -155,5 +155,21 @@ type LogLeaves struct {
 	Leaves [][]byte `json:"leaves"`
 }
 
+// PeerLogHeads asks a node which signed heads it holds of the logs of others.
+type PeerLogHeads struct{}
+
+// LogHeads answers peer log-heads.
+type LogHeads struct {
+	Heads []LogHead `json:"heads"`
+}
+
+// LogHead is the newest signed head of a node's log that another node has verified.
+type LogHead struct {
+	Node   string    `json:"node"`
+	Public string    `json:"public"` // the key of the log
+	Head   []byte    `json:"head"`
+	At     time.Time `json:"at,omitzero"` // when it was verified, by the clock of the node that holds it
+}
+
 // PeerLogVerify asks a node to verify its own log; the answer is a LogVerified.
 type PeerLogVerify struct{}

@@ -48,7 +48,7 @@ const (
 
 // Exchange keeps copies of the logs of the other nodes and watches over them, until ctx ends.
 func (j *Journal) Exchange(ctx context.Context, c Cluster) error {
-	x := &exchange{j: j, c: c, spot: map[string]uint64{}}
+	x := newExchange(j, c)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return x.tell(ctx) })
 	g.Go(func() error { return x.fetch(ctx) })
@@ -56,10 +56,15 @@ func (j *Journal) Exchange(ctx context.Context, c Cluster) error {
 }
 
 type exchange struct {
-	j    *Journal
-	c    Cluster
-	mu   sync.Mutex
-	spot map[string]uint64 // where reading again goes on
+	j     *Journal
+	c     Cluster
+	mu    sync.Mutex
+	spot  map[string]uint64    // where reading again goes on
+	later map[string]time.Time // when a node that does not know the heads of others is asked again
+}
+
+func newExchange(j *Journal, c Cluster) *exchange {
+	return &exchange{j: j, c: c, spot: map[string]uint64{}, later: map[string]time.Time{}}
 }
 
 // News says that a node has something new in its log.
@@ -130,6 +135,9 @@ func (x *exchange) round(ctx context.Context, only string) {
 		})
 	}
 	_ = g.Wait()
+	if only == "" {
+		x.compare(ctx, "")
+	}
 }
 
 // follow brings the copy of a node's log up to date, and looks whether the node has changed what was copied before.
@@ -314,10 +322,11 @@ func (x *exchange) keep(p Peer, e auditlog.Evidence) error {
 
 // VerifyPeer compares everything that a node has on disk with the copy here, and looks at its newest head.
 func (j *Journal) VerifyPeer(ctx context.Context, c Cluster, p Peer) (findings []string, err error) {
-	x := &exchange{j: j, c: c, spot: map[string]uint64{}}
+	x := newExchange(j, c)
 	if err := x.follow(ctx, p, false); err != nil {
 		return nil, err
 	}
+	x.compare(ctx, p.Name)
 	if !j.accused(p.Name) { // or that is what is known of it, with the first entry that differs
 		first, line, err := x.search(ctx, p)
 		switch {

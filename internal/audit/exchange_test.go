@@ -38,6 +38,10 @@ type machine struct {
 	copies  *auditfile.Copies
 	down    atomic.Bool
 	broken  atomic.Bool
+
+	older atomic.Bool                       // it does not know the question for heads
+	asked atomic.Int32                      // how often it was asked for them
+	tells func(h []v1.LogHead) []v1.LogHead // what it answers; nil: the truth
 }
 
 // network is some machines that call each other.
@@ -128,6 +132,17 @@ func (o of) Call(_ context.Context, node, _, verb string, in, out any) error {
 		var f auditlog.Offer
 		f, err = m.journal.Offer(uint64(in.Known))
 		answer = v1.LogOffer{Public: f.Public, Head: f.Head, Proof: f.Proof}
+	case v1.PeerLogHeads:
+		m.asked.Add(1)
+		if m.older.Load() {
+			return fault.Errorf(fault.NotFound, "there is no such operation")
+		}
+		var h v1.LogHeads
+		h.Heads, err = m.journal.Heads()
+		if m.tells != nil {
+			h.Heads = m.tells(h.Heads)
+		}
+		answer = h
 	case v1.PeerLogLeaves:
 		var l v1.LogLeaves
 		l.Leaves, err = m.journal.Leaves(uint64(in.From), in.Limit)
@@ -141,6 +156,17 @@ func (o of) Call(_ context.Context, node, _, verb string, in, out any) error {
 		return err
 	}
 	return json.Unmarshal(b, out)
+}
+
+// exchange lets a machine exchange logs with the others until it is told to stop.
+func (n *network) exchange(name string) (stop func()) {
+	ctx, cancel := context.WithCancel(n.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = n.nodes[name].journal.Exchange(ctx, of{n, name})
+	}()
+	return func() { cancel(); <-done }
 }
 
 // does records a command on a machine.

@@ -27,6 +27,7 @@ type CommandLog interface {
 type LogKeeper interface {
 	Offer(known uint64) (auditlog.Offer, error)
 	Leaves(from uint64, most int) ([][]byte, error)
+	Heads() ([]v1.LogHead, error)
 	News(node string)
 	VerifyOwn() (auditlog.Report, error)
 	VerifyPeer(ctx context.Context, c audit.Cluster, p audit.Peer) (findings []string, err error)
@@ -304,6 +305,15 @@ func (c *Control) PeerLogLeaves(ctx context.Context, who Caller, in v1.PeerLogLe
 		lines = [][]byte{}
 	}
 	return v1.LogLeaves{Leaves: lines}, err
+}
+
+// PeerLogHeads tells another node which heads this one holds of the logs of others.
+func (c *Control) PeerLogHeads(ctx context.Context, who Caller, _ v1.PeerLogHeads) (v1.LogHeads, error) {
+	if _, err := c.logged(ctx, who, "peer log-heads"); err != nil {
+		return v1.LogHeads{}, err
+	}
+	heads, err := c.cfg.LogKeeper.Heads()
+	return v1.LogHeads{Heads: heads}, err
 }
 
 // PeerLogVerify verifies this node's own log for another one.

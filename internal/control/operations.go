@@ -177,6 +177,7 @@ var operations = worded([]v1.Operation{
 	{Noun: "peer", Verb: "log-news", Read: true, Authorization: v1.AuthRead, Summary: "Tell that a node has something new in its command log", Peer: true},
 	{Noun: "peer", Verb: "log-offer", Read: true, Authorization: v1.AuthRead, Summary: "Give the signed head of this node's command log", Peer: true},
 	{Noun: "peer", Verb: "log-leaves", Read: true, Authorization: v1.AuthRead, Summary: "Give records of this node's command log", Peer: true},
+	{Noun: "peer", Verb: "log-heads", Read: true, Authorization: v1.AuthRead, Summary: "Tell which signed heads this node holds of the command logs of others", Peer: true},
 	{Noun: "peer", Verb: "log-verify", Read: true, Authorization: v1.AuthRead, Summary: "Verify this node's command log", Peer: true},
 	{Noun: "peer", Verb: "validate", Authorization: v1.AuthAdmin, Summary: "Run a Validate method on this node", Peer: true},
 	{Noun: "peer", Verb: "monitor-check", Authorization: v1.AuthAdmin, Summary: "Run a Monitor_check method on this node", Peer: true},

@@ -144,6 +144,7 @@ var methods = map[string]route{
 	"peer log-news":   bind((*control.Control).PeerLogNews),
 	"peer log-offer":  bind((*control.Control).PeerLogOffer),
 	"peer log-leaves": bind((*control.Control).PeerLogLeaves),
+	"peer log-heads":  bind((*control.Control).PeerLogHeads),
 	"peer log-verify": bind((*control.Control).PeerLogVerify),
 
 	"user list":               bind((*control.Control).UserList),
