@@ -32,6 +32,8 @@ type Facts struct {
 
 	Access  Access
 	Secrets []Secret
+	// KnowNodes and KnowUsers are the removed nodes that know the key of the authority of nodes, and of users.
+	KnowNodes, KnowUsers []string
 	// Problems are what status says, by where it comes from.
 	Problems Problems
 }
@@ -113,7 +115,7 @@ func (r *report) each(f Facts, see func(node string, p *v1.NodePosture)) {
 
 // Checks are all the checks, by identifier.
 func Checks() []Check {
-	all := slices.Concat(membershipChecks(), nodeChecks(), certificateChecks(), fileChecks(), accessChecks(), hostChecks(), dependencyChecks())
+	all := slices.Concat(membershipChecks(), nodeChecks(), certificateChecks(), fileChecks(), accessChecks(), hostChecks(), serviceChecks(), dependencyChecks())
 	slices.SortFunc(all, func(a, b Check) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }

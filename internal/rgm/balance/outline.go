@@ -283,6 +283,23 @@ func reach(own []netip.Prefix, a netip.Addr) netip.Addr {
 	return best.Addr()
 }
 
+// Unreached are the addresses that a scalable service uses in whose network a node of its group's nodelist has told of no address of its own.
+func Unreached(s model.State, r model.Resource, n cluster.NodeName) []netip.Addr {
+	if g, ok := group(s, r.Group); !ok || !slices.Contains(g.Nodelist, n) {
+		return nil
+	}
+	own := ownAddresses(s)[n]
+	var out []netip.Addr
+	for _, a := range Uses(s, r) {
+		for _, x := range AddressesOf(a) {
+			if !reach(own, x).IsValid() {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
 // except are the ports that other services have on addresses of a service that takes all the others.
 func except(s model.State, all []model.Resource, r model.Resource, addrs []netip.Addr) []Port {
 	var out []Port
