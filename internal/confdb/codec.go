@@ -37,6 +37,7 @@ const (
 	KindForward     Kind = "forward"
 	KindSerial      Kind = "serial"
 	KindNetwork     Kind = "network"
+	KindFencing     Kind = "fencing"
 	KindUser        Kind = "user"
 	KindUnixGroup   Kind = "unix-group"
 	KindRole        Kind = "role"

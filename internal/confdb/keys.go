@@ -35,6 +35,7 @@ const (
 	PrefixTrust       = Root + "trust/"        // model.Trust, by node: what is in effect there
 	KeyForward        = Root + "forward"       // model.Forward: where the command logs are sent
 	PrefixNetwork     = Root + "network/"      // model.Network, by node: where it is reached
+	PrefixFencing     = Root + "fencing/"      // model.Fencing, by node: its agent has failed so far
 	KeySchema         = Root + "schema"        // model.Schema: the version of the schema on which the cluster has agreed; without it 1
 	PrefixReads       = Root + "reads/"        // model.Reads, by node: which versions its daemon reads
 	KeySerial         = Root + "serial"        // written with every change of the configuration: of two that were decided on one reading only one holds

@@ -62,6 +62,9 @@ var changes = slices.Concat(
 		{kind: KindInstance, path: "resources[].starts", since: 2, says: "how often a resource came up", spare: true},
 		{kind: KindInstance, path: "resources[].leaving", since: 2, says: "that a resource is about to go down", spare: true},
 		{kind: KindInstance, path: "resources[].sights", since: 2, says: "what a resource saw of others", spare: true},
+		{kind: KindMembership, path: "leaving[].fence", since: 2, says: "that a node's fence agent has to confirm its end", spare: true},
+		{kind: KindFencing, since: 2, says: "what became of asking a fence agent"},
+		{kind: KindRevoked, path: "knew", since: 2, says: "which authorities' keys a removed node knew", spare: true},
 		{kind: KindNetwork, since: 2, says: "the addresses of nodes for scalable services"},
 	},
 )

@@ -147,7 +147,7 @@ func (n *node) configure() {
 	id := n.identity()
 	var configured []membership.Configured
 	for _, r := range id.Nodes {
-		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer})
+		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer, Fence: r.Fence != nil})
 	}
 	n.machine.SetNodes(configured)
 	n.machine.SetPaths(max(1, len(id.Cluster.Interconnects)))

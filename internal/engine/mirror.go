@@ -218,6 +218,8 @@ func decode(e confdb.Entry) (any, error) {
 		return confdb.Decode[model.Revoked](confdb.KindRevoked, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixNetwork):
 		return confdb.Decode[model.Network](confdb.KindNetwork, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixFencing):
+		return confdb.Decode[model.Fencing](confdb.KindFencing, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixAsk):
 		return confdb.Decode[Ask](confdb.KindAsk, k, e.Value)
 	}
@@ -260,6 +262,8 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		}
 	case model.Farewell:
 		s.State.Farewells = append(s.State.Farewells, v)
+	case model.Fencing:
+		s.Fencings = append(s.Fencings, v)
 	case model.Network:
 		s.State.Networks = append(s.State.Networks, v)
 	case model.Authorities:

@@ -91,6 +91,7 @@ type Snapshot struct {
 	Secrets        []model.Secret                    // private strings, by name
 	Policy         rbac.Policy                       // who may do what
 	Access         map[string][]byte                 // the access list, as stored, by key
+	Fencings       []model.Fencing                   // fence agents that have failed so far, by node
 	Schema         int                               // the version of the schema on which the cluster has agreed
 	Reads          []model.Reads                     // which versions the daemons read, by node
 	Quorum         []byte                            // what KeyQuorum holds; nil: nothing

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -13,13 +14,8 @@ import (
 	"redoubt/internal/rgm/order"
 )
 
-// Fencer confirms that a node is off, by a fence agent. It is asked only for nodes that have one configured.
-type Fencer interface {
-	Fence(ctx context.Context, node model.Node) error
-}
-
 // President is the president loop. Every node runs it; it acts only while this node is the president of the newest record and holds its lease. It keeps
-// nothing that matters: whoever becomes president next plans from the repository alone.
+// nothing that matters: whoever becomes president next plans from the repository alone, and has the fence agents asked again whose word does not stand there.
 type President struct {
 	cfg    Config
 	member *Member
@@ -27,20 +23,16 @@ type President struct {
 	store  confdb.Store
 	fencer Fencer
 
-	fenced  map[membership.NodeIncarnation]fenceState
+	fencers fencers
 	planner order.Planner
 }
 
-type fenceState struct {
-	done    bool
-	running bool
-	next    time.Time // of another attempt
-	result  chan error
-}
-
-// NewPresident returns the loop; Run starts it. A nil fencer refuses: nodes with a fence agent are then never taken over.
+// NewPresident returns the loop; Run starts it. A nil fencer refuses: what ran on lost nodes with a fence agent is then not taken over.
 func NewPresident(cfg Config, member *Member, source Source, store confdb.Store, fencer Fencer) *President {
-	return &President{cfg: cfg, member: member, source: source, store: store, fencer: fencer, fenced: map[membership.NodeIncarnation]fenceState{}}
+	if fencer == nil {
+		fencer = noFencer{}
+	}
+	return &President{cfg: cfg, member: member, source: source, store: store, fencer: fencer, fencers: newFencers()}
 }
 
 // Run plans whenever something changed, until ctx ends.
@@ -63,6 +55,8 @@ func (p *President) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-views:
 		case <-news:
+		case run := <-p.fencers.ended:
+			p.fenceEnded(run)
 		case <-tick.C:
 		}
 	}
@@ -72,15 +66,15 @@ func (p *President) Run(ctx context.Context) error {
 func (p *President) plan(ctx context.Context) bool {
 	view := p.member.View()
 	if !view.President || !p.member.MayStart() {
+		p.standDown()
 		return false
 	}
 	snap := p.source.Snapshot()
 	if snap.Record == nil || snap.Record.Epoch != view.Record.Epoch {
 		return false // the mirror has not shown the newest record yet; its change wakes us
 	}
-	state := BuildState(snap, view, p.cfg.Clock.Wall())
-	state.Held = append(state.Held, p.unfenced(ctx, snap, view)...)
-	steps, err := worthWriting(snap, p.planner.Plan(state))
+	p.fence(ctx, snap, view)
+	steps, err := worthWriting(snap, p.planner.Plan(BuildState(snap, view, p.cfg.Clock.Wall())))
 	if err != nil {
 		p.cfg.Log.Error("the plan can not be written", "err", err)
 		return false
@@ -162,6 +156,12 @@ func BuildState(snap Snapshot, view membership.View, now time.Time) model.State 
 			nodes[i].Member, nodes[i].Incarnation, nodes[i].Since = true, m.Incarnation, m.Since
 		}
 	}
+	for _, m := range rec.Members {
+		// A member whose record can not be read runs what it runs: were it left out, its groups would start elsewhere.
+		if i, ok := slices.BinarySearchFunc(nodes, m.Node, func(n model.NodeState, name cluster.NodeName) int { return cmp.Compare(n.Name, name) }); !ok {
+			nodes = slices.Insert(nodes, i, model.NodeState{Node: model.Node{Name: m.Node}, Member: true, Incarnation: m.Incarnation, Since: m.Since})
+		}
+	}
 	s.Nodes = nodes
 	s.Held = nil
 	for _, l := range rec.Leaving {
@@ -179,47 +179,4 @@ func gone(view membership.View, n cluster.NodeName, i cluster.Incarnation) bool 
 		}
 	}
 	return false
-}
-
-// unfenced holds back what ran on nodes that have a fence agent until the agent has confirmed: with fencing configured the release of the lease alone is
-// not enough, because a machine that froze whole may thaw.
-func (p *President) unfenced(ctx context.Context, snap Snapshot, view membership.View) []model.Target {
-	var held []model.Target
-	for _, l := range view.Record.Leaving {
-		node, ok := nodeOf(snap, l.Node)
-		if !ok || node.Fence == nil {
-			continue
-		}
-		if !p.confirm(ctx, node, membership.NodeIncarnation{Node: l.Node, Incarnation: l.Incarnation}) {
-			held = append(held, model.Target{Node: l.Node, Incarnation: l.Incarnation})
-		}
-	}
-	return held
-}
-
-// confirm starts the fence agent once and looks whether it has succeeded; a failed attempt is repeated after some seconds.
-func (p *President) confirm(ctx context.Context, node model.Node, who membership.NodeIncarnation) bool {
-	st := p.fenced[who]
-	now := p.cfg.Clock.Wall()
-	switch {
-	case st.done:
-		return true
-	case st.running:
-		select {
-		case err := <-st.result:
-			st.running = false
-			st.done = err == nil
-			st.next = now.Add(5 * time.Second)
-			if err != nil {
-				p.cfg.Log.Error("the fence agent did not confirm; what ran on the node is not taken over", "node", node.Name, "err", err)
-			}
-		default:
-		}
-	case now.After(st.next):
-		st.running, st.result = true, make(chan error, 1)
-		result := st.result
-		go func() { result <- p.fencer.Fence(ctx, node) }()
-	}
-	p.fenced[who] = st
-	return st.done
 }

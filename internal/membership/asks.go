@@ -70,17 +70,34 @@ func (m *Machine) grantOne(r *Record, ask Ask) (wait bool, refused string) {
 			return false, fmt.Sprintf("node %s is no member", a.Node)
 		}
 		m.remove(r, NodeIncarnation{mem.Node, mem.Incarnation}, a.Why)
+	case AskFenced:
+		r.Leaving = slices.DeleteFunc(r.Leaving, a.Who.is)
+	case AskUnfence:
+		if i := slices.IndexFunc(r.Leaving, a.Who.is); i >= 0 {
+			r.Leaving[i].Fence = false
+		}
 	}
 	return false, ""
 }
 
-// done reports whether r is already what an ask for other voters wants.
+// is reports whether a leaver is this incarnation.
+func (ni NodeIncarnation) is(l Leaver) bool {
+	return l.Node == ni.Node && l.Incarnation == ni.Incarnation
+}
+
+// done reports whether r is already what an ask for other voters, or about a marked leaver, wants.
 func done(r *Record, ask Ask) bool {
 	switch a := ask.(type) {
 	case AskVoters:
 		return len(a.Next) > 0 && (slices.Equal(a.Next, r.NextVoters) || r.NextVoters == nil && slices.Equal(a.Next, r.Voters))
 	case AskSettleVoters:
 		return r.NextVoters == nil
+	case AskFenced:
+		l, held := r.Leaver(a.Who)
+		return !held || !l.Fence
+	case AskUnfence:
+		l, held := r.Leaver(a.Who)
+		return !held || !l.Fence
 	}
 	return false
 }

@@ -64,11 +64,19 @@ type AskRemove struct {
 	Why  string
 }
 
+// AskFenced says that the fence agent of a marked leaver's node has confirmed that the machine is off: what it ran may start elsewhere.
+type AskFenced struct{ Who NodeIncarnation }
+
+// AskUnfence takes the mark off a leaver whose node has no fence agent any more: it is released as any other.
+type AskUnfence struct{ Who NodeIncarnation }
+
 func (AskTiming) isAsk()       {}
 func (AskExtend) isAsk()       {}
 func (AskVoters) isAsk()       {}
 func (AskSettleVoters) isAsk() {}
 func (AskRemove) isAsk()       {}
+func (AskFenced) isAsk()       {}
+func (AskUnfence) isAsk()      {}
 
 // Effect is what a Machine wants done, in the order returned.
 type Effect interface{ isEffect() }
@@ -118,8 +126,10 @@ type View struct {
 	LeaseEnd  Instant
 	// Copy is what this node says of its own copy of the repository.
 	Copy Copy
-	// Gone reports the incarnations that certainly run nothing any more: leavers that a majority has released or that are fenced.
+	// Gone reports the incarnations that certainly run nothing any more: leavers whose end is proven, and those without a mark that a majority has released.
 	Gone []NodeIncarnation
+	// Unproven are the marked leavers that have had the time to prove their end and have not: the president asks their fence agents.
+	Unproven []NodeIncarnation
 	// Peers is what this node hears, sorted by node.
 	Peers []Peer
 	Paths []PathState

@@ -17,6 +17,11 @@
 //
 // Only proof shortens this: a Fenced message of exactly that incarnation, or hearing a later incarnation of the same node, whose daemon cleans up before it speaks.
 //
+// A node with a fence agent promises more than its clock can keep: that nothing of it runs on, not even when the whole machine froze and thaws. Such a leaver, unless its end was proven
+// when it was removed, is marked (Leaver.Fence), and no time releases it any more: a voter releases it on proof alone, so that a voter's word for it is proof to the others. When it has had the time to
+// prove its end and has not, the president has the agent confirm it and takes it out of the record (AskFenced); so whoever presides next knows of it. An administrator who takes the agent away
+// takes the mark away (AskUnfence); what is left is the rule for everybody. A cluster whose schema does not have the mark releases by time alone.
+//
 // Messages count only when they were made for this session of the receiver and are newer than all of their kind before them, so that recorded ones are worth nothing; a
 // message for an earlier session is greeted with an answer that promises nothing and tells the present one.
 //
@@ -72,6 +77,8 @@ type Leaver struct {
 	Removed     cluster.Epoch       `json:"removed"` // the epoch that removed it
 	Hold        int64               `json:"hold"`    // nanoseconds: the longest hold that may have been promised to it
 	Why         string              `json:"why,omitempty"`
+	// Fence: its node has a fence agent and its end was not proven. Only proof, the agent or the administrator releases it, no time.
+	Fence bool `json:"fence,omitempty"`
 }
 
 // LastNumber is the highest incarnation number of a node that was ever admitted.
@@ -109,6 +116,16 @@ func (r *Record) Member(n cluster.NodeName) (Member, bool) {
 func (r *Record) IsVoter(n cluster.NodeName) bool {
 	is := func(v Voter) bool { return v.Node == n }
 	return slices.ContainsFunc(r.Voters, is) || slices.ContainsFunc(r.NextVoters, is)
+}
+
+// Leaver returns the entry of a removed incarnation that is still held back.
+func (r *Record) Leaver(ni NodeIncarnation) (Leaver, bool) {
+	for _, l := range r.Leaving {
+		if l.Node == ni.Node && l.Incarnation == ni.Incarnation {
+			return l, true
+		}
+	}
+	return Leaver{}, false
 }
 
 // LastNumber returns the highest incarnation number of n that was ever admitted; 0 if none was.

@@ -49,12 +49,51 @@ func (m *Machine) releaseAt(l Leaver) Instant {
 	return at
 }
 
+// timed reports whether a leaver is released by time: its node has no fence agent that would have to confirm its end.
+func (m *Machine) timed(l Leaver) bool { return !l.Fence || m.cfg.Faults.FenceByTime }
+
+// confirmAt is when a marked leaver has had the time to prove its end: every promise that it may have had has run out, its guard has acted, and the word of that
+// has arrived, as far as there is a way for it.
+func (m *Machine) confirmAt(l Leaver) Instant {
+	hold := l.Hold + l.Hold*2*cluster.DriftPerMille/1000
+	return m.marked[NodeIncarnation{l.Node, l.Incarnation}].Add(hold + int64(cluster.GuardReaction+m.rec.Timing.Quantum))
+}
+
+// heardProof takes a voter's word that a marked leaver is released: a voter says that on proof alone. Of a voter that has applied more than this machine it is not
+// known whether the mark still stood.
+func (m *Machine) heardProof() {
+	for _, l := range m.rec.Leaving {
+		if m.timed(l) {
+			continue
+		}
+		ni := NodeIncarnation{l.Node, l.Incarnation}
+		for _, v := range m.voters() {
+			if p, ok := m.peers[v]; ok && p.epoch >= l.Removed && p.epoch <= m.rec.Epoch && slices.Contains(p.report.Released, ni) {
+				m.prove(ni)
+			}
+		}
+	}
+}
+
+// judgeUnproven finds the marked leavers whose fence agents are to be asked.
+func (m *Machine) judgeUnproven() {
+	var u []NodeIncarnation
+	for _, l := range m.rec.Leaving {
+		if ni := (NodeIncarnation{l.Node, l.Incarnation}); l.Fence && !m.proven[ni] && m.now >= m.confirmAt(l) {
+			u = append(u, ni)
+		}
+	}
+	if !slices.Equal(u, m.unproven) {
+		m.unproven, m.changed = u, true
+	}
+}
+
 // release finds the leavers that this voter has released. The record that removed them is applied: they stand in it.
 func (m *Machine) release() {
 	var r []NodeIncarnation
 	for _, l := range m.rec.Leaving {
 		ni := NodeIncarnation{l.Node, l.Incarnation}
-		if m.proven[ni] || m.now >= m.releaseAt(l) || m.cfg.Faults.ReleaseEarly {
+		if m.proven[ni] || m.timed(l) && m.now >= m.releaseAt(l) || m.cfg.Faults.ReleaseEarly {
 			r = append(r, ni)
 		}
 	}
@@ -67,7 +106,7 @@ func (m *Machine) release() {
 	}
 }
 
-// judgeGone finds the leavers that certainly run nothing: proven, or released by a majority of every set of voters.
+// judgeGone finds the leavers that certainly run nothing: proven, or, without a mark, released by a majority of every set of voters.
 func (m *Machine) judgeGone() {
 	var g []NodeIncarnation
 	now, next := m.voterSets()
@@ -80,7 +119,7 @@ func (m *Machine) judgeGone() {
 			p, ok := m.peers[v]
 			return ok && p.epoch >= l.Removed && slices.Contains(p.report.Released, ni) || ok && m.cfg.Faults.ReleaseEarly && slices.Contains(p.report.Released, ni)
 		}
-		if m.proven[ni] || m.cfg.Faults.NoReleaseWait || quorum.Has(released, now, next) {
+		if m.proven[ni] || m.cfg.Faults.NoReleaseWait || m.timed(l) && quorum.Has(released, now, next) {
 			g = append(g, ni)
 		}
 	}
@@ -174,6 +213,7 @@ func (m *Machine) next(condemned []NodeIncarnation) (*Record, bool) {
 	}
 	for _, ni := range m.admissions() {
 		if old, ok := r.Member(ni.Node); ok {
+			m.prove(NodeIncarnation{old.Node, old.Incarnation}) // a voter has heard the later one
 			m.remove(r, NodeIncarnation{old.Node, old.Incarnation}, "it came back as a new incarnation")
 		}
 		r.Members = append(r.Members, Member{Node: ni.Node, Incarnation: ni.Incarnation, Since: r.Epoch})
@@ -196,7 +236,7 @@ func (m *Machine) next(condemned []NodeIncarnation) (*Record, bool) {
 	return r, due
 }
 
-// remove takes a member out; what it ran is held back until its release, unless it is proven to have ended.
+// remove takes a member out; what it ran is held back until its release, unless it is proven to have ended. Without proof a leaver with a fence agent is marked.
 func (m *Machine) remove(r *Record, ni NodeIncarnation, why string) {
 	r.Members = slices.DeleteFunc(r.Members, func(x Member) bool { return x.Node == ni.Node && x.Incarnation == ni.Incarnation })
 	if m.proven[ni] {
@@ -205,7 +245,12 @@ func (m *Machine) remove(r *Record, ni NodeIncarnation, why string) {
 	}
 	hold := int64(m.holdOf(ni))
 	r.Extended = slices.DeleteFunc(r.Extended, func(e Extension) bool { return e.Node == ni.Node })
-	r.Leaving = append(r.Leaving, Leaver{Node: ni.Node, Incarnation: ni.Incarnation, Removed: r.Epoch, Hold: hold, Why: why})
+	r.Leaving = append(r.Leaving, Leaver{Node: ni.Node, Incarnation: ni.Incarnation, Removed: r.Epoch, Hold: hold, Why: why, Fence: !m.proven[ni] && m.fences(ni.Node)})
+}
+
+// fences reports whether a node has a fence agent.
+func (m *Machine) fences(n cluster.NodeName) bool {
+	return slices.ContainsFunc(m.nodes, func(c Configured) bool { return c.Node == n && c.Fence })
 }
 
 // admissions are the candidates heard here or by another voter, the newest incarnation of each node.

@@ -25,6 +25,7 @@ type Faults struct {
 	RunBeyondHold   bool // the lease outlasts the promise
 	LeaseFromAnswer bool // the lease is counted from the arrival of the answer
 	ReleaseEarly    bool // a voter releases when the removal is proposed, not when it is applied and the promise has run out
+	FenceByTime     bool // a leaver with a fence agent is released by time, as one without
 }
 
 // Machine is the membership of one node: heartbeats, promises, lease, suspicion, removal, release and admission as a pure state machine. It
@@ -55,6 +56,8 @@ type Machine struct {
 	released []NodeIncarnation
 	gone     []NodeIncarnation
 	doomed   map[NodeIncarnation]Instant // since when a majority suspects
+	marked   map[NodeIncarnation]Instant // since when this machine knows of a leaver that only proof or its fence agent releases
+	unproven []NodeIncarnation
 
 	proposing   bool
 	proposedAt  Instant
@@ -72,6 +75,7 @@ type Machine struct {
 type Configured struct {
 	Node         cluster.NodeName
 	QuorumServer bool
+	Fence        bool // it has a fence agent
 }
 
 // waitFor measures how long something has been known to everybody that matters.
@@ -106,7 +110,7 @@ func New(cfg Config) *Machine {
 	return &Machine{
 		cfg: cfg, now: cfg.Started, nextBeat: cfg.Started, beats: map[uint64]Instant{}, ends: map[cluster.NodeName]Instant{},
 		peers: map[cluster.NodeName]*peer{}, promises: map[NodeIncarnation]Instant{}, known: map[NodeIncarnation]Instant{},
-		proven: map[NodeIncarnation]bool{}, doomed: map[NodeIncarnation]Instant{},
+		proven: map[NodeIncarnation]bool{}, doomed: map[NodeIncarnation]Instant{}, marked: map[NodeIncarnation]Instant{},
 	}
 }
 
@@ -147,7 +151,7 @@ func (m *Machine) SetFarewell() { m.leavingOnly = true }
 
 // View returns what the rest of the node may know.
 func (m *Machine) View() View {
-	v := View{Self: m.cfg.Self, Record: m.rec, LeaseEnd: m.leaseEnd, Gone: slices.Clone(m.gone), Copy: m.copy}
+	v := View{Self: m.cfg.Self, Record: m.rec, LeaseEnd: m.leaseEnd, Gone: slices.Clone(m.gone), Unproven: slices.Clone(m.unproven), Copy: m.copy}
 	if m.rec != nil {
 		if me, ok := m.rec.Member(m.cfg.Self); ok && me.Incarnation == m.incarnation && !m.incarnation.IsZero() {
 			v.Me, v.IsMember = me, true
@@ -182,7 +186,11 @@ func (m *Machine) Deadline() Instant {
 		sooner(m.heardSince(ni, since).Add(int64(m.timeoutOf(ni))) + 1)
 	}
 	for _, l := range m.rec.Leaving {
-		sooner(m.releaseAt(l))
+		if m.timed(l) {
+			sooner(m.releaseAt(l))
+		} else {
+			sooner(m.confirmAt(l))
+		}
 	}
 	if m.member {
 		sooner(m.leaseEnd)

@@ -38,11 +38,13 @@ func (m *Machine) settle() {
 		return
 	}
 	m.proveOlder(NodeIncarnation{m.cfg.Self, m.incarnation})
+	m.heardProof()
 	if m.voting() {
 		m.suspect()
 		m.release()
 	}
 	m.judgeGone()
+	m.judgeUnproven()
 	beat := m.now >= m.nextBeat
 	if beat {
 		m.paths()
@@ -91,6 +93,10 @@ func (m *Machine) applied(a Applied) {
 		m.proveOlder(ni) // whoever admitted it had heard it
 	}
 	for _, l := range m.rec.Leaving {
+		ni := NodeIncarnation{l.Node, l.Incarnation}
+		if _, known := m.marked[ni]; l.Fence && !known {
+			m.marked[ni] = m.now
+		}
 		if l.Removed == m.rec.Epoch {
 			m.notice("warn", l.Node, "node "+string(l.Node)+" was removed from the membership: "+l.Why)
 		}
@@ -132,6 +138,11 @@ func (m *Machine) forget() {
 	for ni := range m.proven {
 		if ni.Incarnation.Number <= m.rec.LastNumber(ni.Node) && !named(ni) {
 			delete(m.proven, ni)
+		}
+	}
+	for ni := range m.marked {
+		if l, ok := m.rec.Leaver(ni); !ok || !l.Fence {
+			delete(m.marked, ni)
 		}
 	}
 	for ni := range m.doomed {
