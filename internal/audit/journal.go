@@ -59,10 +59,8 @@ type Config struct {
 
 // The bounds of what waits in memory.
 const (
-	maxLate    = 1024
-	denyWindow = time.Minute
-	maxDenied  = 128 // different refusals in a window; the rest count together
-	tick       = 5 * time.Second
+	maxLate = 1024
+	tick    = 5 * time.Second
 )
 
 // Journal is the command log of a node. It is safe for use by several goroutines.
@@ -75,10 +73,9 @@ type Journal struct {
 	log    Log
 
 	mu       sync.Mutex
-	late     []*operation // what is still to be written
-	lost     int          // what was dropped because too much waited
-	denied   map[denial]*refusals
-	window   time.Time
+	late     []*operation        // what is still to be written
+	lost     int                 // what was dropped because too much waited
+	refused  map[string]*refused // by caller
 	findings map[string]Finding
 	missed   map[string]time.Time // by node: since when its removal is claimed and on no record
 	failing  error                // why the log could not be written last
@@ -91,16 +88,9 @@ type Finding struct {
 	Here bool // it is about this node's own files
 }
 
-type denial struct{ user, from, operation string }
-
-type refusals struct {
-	last  auditlog.Record
-	count int
-}
-
 // New makes a journal. The log is opened with the first record, or by Run.
 func New(cfg Config) *Journal {
-	j := &Journal{cfg: cfg, news: make(chan struct{}, 1), pull: make(chan string, 64), denied: map[denial]*refusals{}, findings: map[string]Finding{}, missed: map[string]time.Time{}}
+	j := &Journal{cfg: cfg, news: make(chan struct{}, 1), pull: make(chan string, 64), refused: map[string]*refused{}, findings: map[string]Finding{}, missed: map[string]time.Time{}}
 	for _, n := range cfg.Copies.Nodes() {
 		if p, err := cfg.Copies.Copy(n); err != nil {
 			j.findings["copy "+n] = Finding{Node: cfg.Node, Text: err.Error(), Here: true}
@@ -171,6 +161,9 @@ type operation struct {
 // record is written when that is possible again.
 func (j *Journal) Begin(r auditlog.Record, anyway bool) (done func(end auditlog.Record), err error) {
 	r.Kind, r.Time = auditlog.Start, j.cfg.Now()
+	if cheap(r) && !j.mayName(r) {
+		return j.held(r), nil
+	}
 	o := &operation{start: r}
 	out, err := j.write(r)
 	if err == nil {
@@ -227,33 +220,6 @@ func (j *Journal) Event(event, subject, state, text string) {
 	}
 }
 
-// Deny records a refusal. Refusals of the same caller and operation within a minute count together after the first: whoever is refused does not decide how
-// large the log becomes.
-func (j *Journal) Deny(r auditlog.Record) {
-	r.Kind, r.Time = auditlog.Denied, j.cfg.Now()
-	key := denial{r.User, r.From, r.Operation}
-	j.mu.Lock()
-	if len(j.denied) == 0 {
-		j.window = r.Time
-	}
-	seen := j.denied[key]
-	if seen == nil && len(j.denied) >= maxDenied {
-		key = denial{operation: "others"}
-		r.User, r.From, r.Certificate, r.Text = "several", "", "", "too many different callers to name each"
-		seen = j.denied[key]
-	}
-	if seen != nil {
-		seen.last, seen.count = r, seen.count+1
-		j.mu.Unlock()
-		return
-	}
-	j.denied[key] = &refusals{}
-	j.mu.Unlock()
-	if _, err := j.write(r); err != nil {
-		j.failed(err)
-	}
-}
-
 // Run writes what waits, until ctx ends.
 func (j *Journal) Run(ctx context.Context) error {
 	if _, err := j.opened(); err != nil {
@@ -272,7 +238,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	}
 }
 
-// settle writes what could not be written before, and counts refusals whose minute is over.
+// settle writes what could not be written before, and tells of refusals whose time is over.
 func (j *Journal) settle() {
 	j.flushDenied(false)
 	j.mu.Lock()
@@ -342,27 +308,6 @@ func (j *Journal) writeLate(o *operation) error {
 	o.finished = true
 	j.mu.Unlock()
 	return nil
-}
-
-func (j *Journal) flushDenied(all bool) {
-	j.mu.Lock()
-	if len(j.denied) == 0 || !all && j.cfg.Now().Sub(j.window) < denyWindow {
-		j.mu.Unlock()
-		return
-	}
-	counted := j.denied
-	j.denied = map[denial]*refusals{}
-	j.mu.Unlock()
-	for _, d := range counted {
-		if d.count > 0 {
-			r := d.last
-			r.Count = d.count
-			if _, err := j.write(r); err != nil {
-				j.failed(err)
-				return
-			}
-		}
-	}
 }
 
 // Findings are what is wrong with the logs, as far as this node knows.

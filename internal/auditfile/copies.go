@@ -18,7 +18,8 @@ import (
 	"redoubt/internal/fault"
 )
 
-// MaxCopy bounds the copy of one node's log: when it is larger its older half goes, and the hashes that stand for it stay.
+// MaxCopy bounds the copy of one node's log: when it is larger its refusals go, but for the newest eighth, and if that is not enough its older half; the hashes that
+// stand for what went stay.
 const MaxCopy = 64 << 20
 
 const (
@@ -149,7 +150,7 @@ func rebuild(p auditlog.Pinned, content []byte) (*auditlog.Tree, int64, error) {
 		if tree.Size() == p.Have {
 			break
 		}
-		tree.Append(auditlog.LeafHash(line))
+		tree.Append(leafOf(line))
 		size += int64(len(line)) + 1
 	}
 	if tree.Size() < p.Have {
@@ -196,11 +197,8 @@ func (c *Copies) Extend(node string, p auditlog.Pinned, leaves [][]byte) error {
 		delete(c.kept, node) // the next use reads what is really there
 		return fault.Errorf(fault.Unavailable, "copy of the command log of node %s: %w", node, err)
 	}
-	var block []byte
-	for _, line := range leaves {
-		block = append(append(block, line...), '\n')
-	}
-	if _, err := k.twin.WriteAt(block, k.size); err != nil {
+	more := block(leaves)
+	if _, err := k.twin.WriteAt(more, k.size); err != nil {
 		return fail(err)
 	}
 	if err := unix.Fdatasync(int(k.twin.Fd())); err != nil {
@@ -209,14 +207,14 @@ func (c *Copies) Extend(node string, p auditlog.Pinned, leaves [][]byte) error {
 	for _, line := range leaves {
 		k.tree.Append(auditlog.LeafHash(line))
 	}
-	k.size += int64(len(block))
+	k.size += int64(len(more))
 	p.Base, p.Have, p.Damaged = k.tree.Base(), k.tree.Size(), ""
 	k.Pinned = p
 	if err := c.pin(node, p); err != nil {
 		return fail(err)
 	}
 	if k.size > c.max {
-		if err := c.halve(node, k); err != nil {
+		if err := c.shrink(node, k); err != nil {
 			return fail(err)
 		}
 	}
@@ -231,28 +229,37 @@ func (c *Copies) pin(node string, p auditlog.Pinned) error {
 	return replace(filepath.Join(c.dir, node, nameCopy), b)
 }
 
-// halve drops the older half of a copy. The new file is in place before what describes it: a crash between the two makes the copy be taken anew.
-func (c *Copies) halve(node string, k *copied) error {
+// shrink makes a copy smaller: refusals go first, and only if they were not what made it large its older half. The new file is in place before what describes it: a
+// crash between the two makes the copy be taken anew.
+func (c *Copies) shrink(node string, k *copied) error {
 	path := filepath.Join(c.dir, node, auditlog.NameTwin)
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	lines, _ := auditlog.Lines(content)
-	drop, at := 0, 0
-	for drop < len(lines)-1 && at < len(content)/2 {
-		at += len(lines[drop]) + 1
-		drop++
+	lines, _ := auditlog.Lines(content[:min(int64(len(content)), k.size)])
+	newest, at := len(lines), int64(0)
+	for newest > 0 && at < c.max/8 {
+		newest--
+		at += int64(len(lines[newest])) + 1
 	}
-	base, err := k.tree.BaseAt(k.Base.Size + uint64(drop))
-	if err != nil {
-		return err
-	}
-	if err := replace(path, content[at:]); err != nil {
-		return err
-	}
+	lines = append(thin(lines[:newest]), lines[newest:]...)
+	content = block(lines)
 	p := k.Pinned
-	p.Base = base
+	if int64(len(content)) > c.max/4*3 {
+		drop, at := 0, 0
+		for drop < len(lines)-1 && at < len(content)/2 {
+			at += len(lines[drop]) + 1
+			drop++
+		}
+		if p.Base, err = k.tree.BaseAt(k.Base.Size + uint64(drop)); err != nil {
+			return err
+		}
+		content = content[at:]
+	}
+	if err := replace(path, content); err != nil {
+		return err
+	}
 	if err := c.pin(node, p); err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ const (
 	Mark   Kind = "mark"   // something happened to the log itself
 )
 
+// Stranger is the user of a record whose caller has shown nothing. No user of a machine has a colon in his name.
+const Stranger = ":stranger"
+
 // What a mark says.
 const (
 	MarkBegan    = "began"    // a daemon opened the log: what had not ended before it never will

@@ -3,6 +3,7 @@ package auditlog
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/proof"
@@ -40,7 +41,7 @@ func NewTree(base Base) (*Tree, error) {
 			return nil, fmt.Errorf("a hash has %d bytes, not %d", len(h), HashSize)
 		}
 	}
-	r, err := factory.NewRange(0, base.Size, base.Hashes)
+	r, err := factory.NewRange(0, base.Size, slices.Clone(base.Hashes)) // which it would change as it grows
 	if err != nil {
 		return nil, fmt.Errorf("base of a tree: %w", err)
 	}

@@ -133,7 +133,7 @@ func recordOf(who Caller, name string, command auditlog.Command) auditlog.Record
 	case who.Kind == CallerPartner:
 		r.User = "partner:" + who.User
 	case who.Kind == CallerNone || who.Kind == "":
-		r.User = ":stranger" // no user of a machine has a colon in his name
+		r.User = auditlog.Stranger
 	case r.User == "":
 		r.User = "uid:" + strconv.Itoa(who.UID)
 	case who.Kind == CallerLocal && strings.Contains(r.User, ":"): // no user's name may look like one of ours
