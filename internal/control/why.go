@@ -34,18 +34,21 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 	}
 	reach := c.reach(who, "group why")
 	look := order.Look(whole.state)
-	out := []v1.Explanation{}
+	out, few := []v1.Explanation{}, len(names) <= followedUp
 	for _, n := range names {
 		i, ok := look.Of(cluster.GroupName(n))
 		if !ok {
 			continue // it was deleted in this moment
 		}
-		out = append(out, explanation(whole, look, i, func(group string) bool { return reach.Covers(rbac.Object{Group: group}) }))
+		out = append(out, explanation(whole, look, i, few, func(group string) bool { return reach.Covers(rbac.Object{Group: group}) }))
 	}
 	return out, nil
 }
 
-func explanation(v view, look *order.View, i int, sees func(group string) bool) v1.Explanation {
+// followedUp is for how many groups at once it is found out who would be worse off if they were elsewhere: all groups are placed once more for each such node.
+const followedUp = 8
+
+func explanation(v view, look *order.View, i int, follow bool, sees func(group string) bool) v1.Explanation {
 	g := look.Problem.Groups[i]
 	a := v.assignment(cluster.GroupName(g.Name))
 	out := v1.Explanation{Group: g.Name, On: words(targetNodes(a)), Wanted: words(look.Wanted(i)), Candidates: []v1.Candidate{}, Moving: len(a.Leaving) > 0 || !sameNodes(a)}
@@ -62,11 +65,15 @@ func explanation(v view, look *order.View, i int, sees func(group string) bool) 
 	if out.Proved, out.Gap = quality(look); look.Err != nil {
 		return out
 	}
-	if left, ok := look.Result.Left(i); ok && !g.Off {
+	cause, candidates := look.Result.Left, look.Result.Candidates
+	if follow {
+		cause, candidates = look.Result.Cause, look.Result.Explained
+	}
+	if left, ok := cause(i); ok && !g.Off {
 		r := reasonOf(look, left, sees)
 		out.Left = &r
 	}
-	for _, x := range look.Result.Candidates(i) {
+	for _, x := range candidates(i) {
 		c := v1.Candidate{Node: look.Problem.Nodes[x.Node].Name, Chosen: x.Chosen, For: []v1.Reason{}, Against: []v1.Reason{}}
 		for _, n := range x.For {
 			c.For = append(c.For, reasonOf(look, n, sees))
@@ -82,7 +89,7 @@ func explanation(v view, look *order.View, i int, sees func(group string) bool) 
 // reasonOf writes a note of the planner, without the name of a group that the caller may not see.
 func reasonOf(look *order.View, n places.Note, sees func(group string) bool) v1.Reason {
 	r := v1.Reason{Name: string(n.Reason), Text: n.Text}
-	if n.Group >= 0 && !sees(look.Problem.Groups[n.Group].Name) {
+	if slices.ContainsFunc(n.Groups, func(g int) bool { return !sees(look.Problem.Groups[g].Name) }) {
 		r.Text = "because of another group"
 	}
 	return r

@@ -352,12 +352,7 @@ func (s *state) victim(n, kind int, need int64, open map[int32]bool) int32 {
 		if t.fixed || t.pinned || open[g] {
 			return
 		}
-		var load int64
-		for _, l := range t.loads {
-			if l.kind == kind {
-				load = l.load
-			}
-		}
+		load := t.carried(kind)
 		if load == 0 {
 			return
 		}

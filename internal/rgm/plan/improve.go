@@ -198,14 +198,7 @@ func (s *state) relieve(limit int) bool {
 	return changed
 }
 
-func (t *item) carries(kind int) bool {
-	for _, l := range t.loads {
-		if l.kind == kind {
-			return true
-		}
-	}
-	return false
-}
+func (t *item) carries(kind int) bool { return t.carried(kind) > 0 }
 
 // moveOff moves a group from one node to where the placement as a whole is best, if that is better.
 func (s *state) moveOff(g int32, n int, limit int, hard bool) bool {

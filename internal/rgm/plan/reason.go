@@ -19,6 +19,7 @@ const (
 	Near      Reason = "near-target"   // a target of + runs there
 	Position  Reason = "nodelist"      // its place in the nodelist
 	Room      Reason = "room"          // how full it is of the group's loads
+	InUse     Reason = "in-use"        // it carries load already, and load is concentrated
 	Put       Reason = "held"          // an administrator put the group there
 	Protected Reason = "not-preempted" // the group is Never preempted
 )
@@ -36,10 +37,12 @@ const (
 	Close       Reason = "close-to-target"  // a target of - runs there
 	Move        Reason = "move"             // a running group would have to move
 	Fuller      Reason = "fuller"           // it is fuller of the group's loads than the nodes chosen
+	Idle        Reason = "idle"             // it carries nothing, and load is concentrated
 	LaterInList Reason = "later"            // the chosen come before it in the nodelist
 	Enough      Reason = "enough"           // the group has all the primaries that it shall have
 	Follower    Reason = "source-elsewhere" // a group that has to run with it can not run there
 	Worse       Reason = "worse-on-whole"   // other groups would be worse off
+	Alike       Reason = "as-good"          // a placement with the group there has the same figures; it was not found first
 )
 
 // The reasons for being offline, or for a request not obeyed.
@@ -53,12 +56,13 @@ const (
 	Stays       Reason = "stays"        // was asked to leave, but there is no other place
 )
 
-// Note is one reason, with the node or group that it is about (-1: none).
+// Note is one reason, with the node and the kind of load that it is about (-1: none) and all groups that it names. Without those that hold a place or room,
+// the group would have it, or some other that waits too.
 type Note struct {
 	Reason Reason
 	Node   int
-	Group  int
 	Kind   int // of load
+	Groups []int
 	Text   string
 }
 
@@ -86,10 +90,10 @@ func (r Result) candidate(g int32, n int) Candidate {
 	bit := uint64(1) << n
 	c := Candidate{Node: n, Chosen: s.at[g]&bit != 0}
 	pro := func(w Reason, group int, format string, a ...any) {
-		c.For = append(c.For, Note{w, n, group, -1, fmt.Sprintf(format, a...)})
+		c.For = append(c.For, Note{w, n, -1, about(group), fmt.Sprintf(format, a...)})
 	}
 	con := func(w Reason, group, kind int, format string, a ...any) {
-		c.Against = append(c.Against, Note{w, n, group, kind, fmt.Sprintf(format, a...)})
+		c.Against = append(c.Against, Note{w, n, kind, about(group), fmt.Sprintf(format, a...)})
 	}
 	for _, f := range x.Refused {
 		switch {
@@ -129,7 +133,7 @@ func (r Result) candidate(g int32, n int) Candidate {
 		pro(Drawn, -1, "Failback draws the group here")
 	}
 	r.affinities(g, n, pro, con)
-	r.limits(g, n, c.Chosen, con)
+	r.room(&c, g, n, pro)
 	if !c.Chosen && len(c.Against) == 0 {
 		r.compared(g, n, con)
 	}
@@ -164,20 +168,43 @@ func (r Result) affinities(g int32, n int, pro func(Reason, int, string, ...any)
 	}
 }
 
-func (r Result) limits(g int32, n int, chosen bool, con func(Reason, int, int, string, ...any)) {
+// about is the list of one group, or of none.
+func about(group int) []int {
+	if group < 0 {
+		return nil
+	}
+	return []int{group}
+}
+
+// room says how full the node is, or would be, of the group's loads, and who holds the room that is missing.
+func (r Result) room(c *Candidate, g int32, n int, pro func(Reason, int, string, ...any)) {
 	s := r.state
 	for _, l := range s.in.items[g].loads {
-		c := n*s.in.kinds + l.kind
-		with := s.load[c]
-		if !chosen {
+		cell := n*s.in.kinds + l.kind
+		with := s.load[cell]
+		if !c.Chosen {
 			with += l.load
 		}
-		switch name := r.p.Kinds[l.kind]; {
-		case with > s.in.hard[c]:
-			con(HardLimit, -1, l.kind, "%s would be %d, above the hard limit %d", name, with, s.in.hard[c])
-		case with > s.in.soft[c]:
-			con(SoftLimit, -1, l.kind, "%s is %d with the group, above the soft limit %d", name, with, s.in.soft[c])
+		name, note := r.p.Kinds[l.kind], Note{Node: n, Kind: l.kind}
+		switch {
+		case with > s.in.hard[cell]:
+			holders, _ := s.holders(g, n, l, with-s.in.hard[cell], nil)
+			note.Reason, note.Text = HardLimit, fmt.Sprintf("%s would be %d, above the hard limit %d", name, with, s.in.hard[cell])
+			if len(holders) > 0 {
+				note.Groups, note.Text = numbers(holders), note.Text+"; it is held by "+r.holding(holders, l.kind)
+			}
+			c.Against = append(c.Against, note)
+		case with > s.in.soft[cell]:
+			note.Reason, note.Text = SoftLimit, fmt.Sprintf("%s is %d with the group, above the soft limit %d", name, with, s.in.soft[cell])
+			c.Against = append(c.Against, note)
+		case c.Chosen && !r.p.Concentrate && s.in.hard[cell] != Unlimited:
+			pro(Room, -1, "%s is %d of %d with the group", name, with, s.in.hard[cell])
+		case c.Chosen && !r.p.Concentrate:
+			pro(Room, -1, "%s is %d with the group", name, with)
 		}
+	}
+	if c.Chosen && r.p.Concentrate && len(s.in.items[g].loads) > 0 && s.carrying[n] > 1 {
+		pro(InUse, -1, "carries load of other groups already, and load is kept on few nodes (concentrate_load)")
 	}
 }
 
@@ -187,6 +214,10 @@ func (r Result) compared(g int32, n int, con func(Reason, int, int, string, ...a
 	at, ran := s.at[g], t.current
 	home, _ := s.homeOf(g)
 	switch {
+	case t.off || t.desired == 0 && at == 0 && !t.fixed:
+		con(NotWanted, -1, -1, "the group is not to run")
+	case t.fixed:
+		con(Suspended, -1, -1, "automatic recovery is suspended")
 	case at == 0:
 		con(Worse, -1, -1, "a placement with the group here would leave others offline that go first")
 	case at&^home == 0 && at&ran != 0 && home&(1<<n) == 0:
@@ -195,7 +226,9 @@ func (r Result) compared(g int32, n int, con func(Reason, int, int, string, ...a
 		} else {
 			con(Move, -1, -1, "the group runs on %s and has no need to move", r.names(at&ran))
 		}
-	case count(at) >= t.want && r.fuller(g, n):
+	case count(at) >= t.want && r.idle(g, n):
+		con(Idle, -1, -1, "carries nothing, while %s is in use already, and load is kept on few nodes (concentrate_load)", r.names(at))
+	case count(at) >= t.want && !r.p.Concentrate && r.fuller(g, n):
 		con(Fuller, -1, -1, "is fuller than %s", r.names(at))
 	case count(at) >= t.want && r.follower(n, g) >= 0:
 		f := r.follower(n, g)
@@ -233,6 +266,20 @@ func (r Result) follower(n int, way ...int32) int32 {
 		}
 	}
 	return -1
+}
+
+// idle reports whether a node would be one more that carries load, with Concentrate: it carries none, and those that were chosen carry that of others anyway.
+func (r Result) idle(g int32, n int) bool {
+	s := r.state
+	if !r.p.Concentrate || len(s.in.items[g].loads) == 0 || s.carrying[n] > 0 {
+		return false
+	}
+	for m := s.at[g]; m != 0; m &= m - 1 {
+		if s.carrying[first(m)] < 2 {
+			return false
+		}
+	}
+	return true
 }
 
 // fuller reports whether a node with the group would be fuller than each chosen one is.
@@ -280,7 +327,7 @@ func (r Result) Why(group int) []string {
 	if note, refused := r.Refused(group); refused {
 		lines = append(lines, "  the request was refused: "+note.Text)
 	}
-	for _, c := range r.Candidates(group) {
+	for _, c := range r.Explained(group) {
 		sign := " "
 		if c.Chosen {
 			sign = "*"

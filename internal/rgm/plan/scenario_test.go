@@ -293,8 +293,8 @@ func TestWhy(t *testing.T) {
 	w.group("web", -1, 5, "-db").Refused = refuse(2)
 	r := must(t, w.p, plan.Effort{})
 	want := `web: on n1
-  n0  + nodelist: number 1 in the nodelist; - close-to-target: -db runs here; - hard-limit: cpu would be 13, above the hard limit 10
-* n1  + nodelist: number 2 in the nodelist
+  n0  + nodelist: number 1 in the nodelist; - close-to-target: -db runs here; - hard-limit: cpu would be 13, above the hard limit 10; it is held by db (8)
+* n1  + room: cpu is 5 of 10 with the group; + nodelist: number 2 in the nodelist
   n2  + nodelist: number 3 in the nodelist; - start-failed: failed to start here`
 	if got := strings.Join(r.Why(1), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

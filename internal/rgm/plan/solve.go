@@ -145,7 +145,7 @@ func (r Result) Refused(group int) (Note, bool) {
 // cause looks for the rule that keeps a group from all nodes that in leaves to it.
 func (r Result) cause(g int32, in *instance) Note {
 	s, t, x := r.state, &in.items[g], r.p.Groups[g]
-	note := Note{Node: -1, Group: -1, Kind: -1}
+	note := Note{Node: -1, Kind: -1}
 	say := func(w Reason, text string) Note {
 		note.Reason, note.Text = w, text
 		return note
@@ -163,7 +163,7 @@ func (r Result) cause(g int32, in *instance) Note {
 	m := t.cand
 	for _, q := range t.pull {
 		if m &= s.at[q.target]; m == 0 {
-			note.Group = int(q.target)
+			note.Groups = about(int(q.target))
 			name := r.p.Groups[q.target].Name
 			if s.at[q.target] == 0 {
 				return say(NoTarget, "has to run with "+name+", which is offline")
@@ -171,23 +171,35 @@ func (r Result) cause(g int32, in *instance) Note {
 			return say(NoTarget, "has to run with "+name+", which runs on "+r.names(s.at[q.target])+", and can not follow it there")
 		}
 	}
-	for _, a := range t.apart {
-		if m&s.at[a] == 0 {
+	// The node that the fewest groups keep it from.
+	best := obstacles{node: -1}
+	for _, n := range x.Nodelist {
+		if m&(1<<n) == 0 {
 			continue
 		}
-		if m &^= s.at[a]; m == 0 {
-			note.Group = int(a)
-			return say(Evicted, "may not run together with "+r.p.Groups[a].Name+", which goes first on "+r.names(s.at[a]))
+		if o := s.obstacles(g, n); best.node < 0 || o.before(best) {
+			best = o
 		}
 	}
-	for ; m != 0; m &= m - 1 {
-		for _, l := range t.loads {
-			c := first(m)*in.kinds + l.kind
-			if s.load[c] > in.hard[c]-l.load {
-				note.Kind = l.kind
-				return say(NoRoom, "no node that it may use has room for its "+r.p.Kinds[l.kind]+" beside groups that go first or may not be moved")
-			}
-		}
+	beyond := ""
+	if len(best.room) > 0 {
+		beyond = r.names(1<<best.node) + ": " + r.holding(best.room, best.kind)
+	}
+	note.Node, note.Kind, note.Groups = best.node, best.kind, append(numbers(best.apart), numbers(best.room)...)
+	bound := slices.DeleteFunc(slices.Clone(best.apart), func(a int32) bool { return !s.needs(g, a) })
+	switch {
+	case len(bound) > 0:
+		note.Groups = numbers(bound)
+		return say(NoTarget, "has to run with "+r.called(bound)+", and may not run together with it (--)")
+	case !best.free:
+		note.Groups = nil
+		return say(NoRoom, "no node that it may use carries its "+r.p.Kinds[best.kind]+", even without the groups that could leave it")
+	case len(best.apart) > 0 && beyond != "":
+		return say(Evicted, "may not run together with "+r.called(best.apart)+", which goes first on "+r.names(1<<best.node)+"; and its "+r.p.Kinds[best.kind]+" has no room on "+beyond)
+	case len(best.apart) > 0:
+		return say(Evicted, "may not run together with "+r.called(best.apart)+", which goes first on "+r.names(1<<best.node))
+	case beyond != "":
+		return say(NoRoom, "no node that it may use has room for its "+r.p.Kinds[best.kind]+" beside groups that go first or may not be moved; it is held on "+beyond)
 	}
 	return say(Worse, "running it would leave others offline that go first")
 }
