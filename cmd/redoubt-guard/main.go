@@ -7,10 +7,12 @@ import (
 	"os"
 
 	"redoubt/internal/guard"
+	"redoubt/internal/nocore"
 	"redoubt/internal/version"
 )
 
 func main() {
+	nocore.Set()
 	if len(os.Args) == 2 && os.Args[1] == "version" {
 		fmt.Println(version.Version)
 		return

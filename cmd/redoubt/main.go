@@ -13,9 +13,11 @@ import (
 	"redoubt/internal/cli"
 	"redoubt/internal/harden"
 	"redoubt/internal/lab"
+	"redoubt/internal/nocore"
 )
 
 func main() {
+	nocore.Set()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := cli.Main(ctx, os.Args, environment())
 	stop()

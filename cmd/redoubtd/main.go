@@ -8,9 +8,11 @@ import (
 	"redoubt/internal/daemon"
 	"redoubt/internal/descend"
 	"redoubt/internal/guard"
+	"redoubt/internal/nocore"
 )
 
 func main() {
+	nocore.Set()
 	if len(os.Args) > 1 && os.Args[1] == "guard" {
 		os.Exit(guard.Main(os.Args[2:]))
 	}

@@ -49,6 +49,7 @@ var layers = map[string]int{
 	"internal/fence":      layerAdapter,
 	"internal/privnet":    layerAdapter,
 	"internal/realtime":   layerAdapter,
+	"internal/nocore":     layerAdapter,
 	"internal/native":     layerAdapter,
 	"internal/nft":        layerAdapter,
 	"internal/exectype":   layerAdapter,

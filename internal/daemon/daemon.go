@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
@@ -95,9 +94,6 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 		}
 		d.guard = program
 	}
-	if err := leaveNoCore(); err != nil {
-		d.log.Warn("a core file of this daemon would hold its keys", "err", err)
-	}
 	saveMemory()
 	// After the last program that would inherit it.
 	for _, w := range realtime.Process(protection) {
@@ -158,9 +154,6 @@ func (d *Daemon) conclude(ctx context.Context, how Stop) {
 		d.log.Error("this node does not leave in good order; the guard ends what is left", "err", err)
 	}
 }
-
-// leaveNoCore makes the kernel write no core file of this process: keys and private strings would stand in it. Programs that it starts are dumped as usual.
-func leaveNoCore() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
 // live is in a cluster whenever there is an identity.
 func (d *Daemon) live(ctx context.Context) error {

@@ -6,21 +6,9 @@ import (
 	"strconv"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/model"
 )
-
-func TestNoCore(t *testing.T) {
-	defer func() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }()
-	if err := leaveNoCore(); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || n != 0 {
-		t.Errorf("dumpable is %d, %v", n, err)
-	}
-}
 
 // TestResourceOf: a process is a resource's when it is in the cgroup that the resource's methods are started in.
 func TestResourceOf(t *testing.T) {
