@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +148,73 @@ func TestApplyAndRevert(t *testing.T) {
 	}
 	if said, err := h.Revert(Items(), false, false); err != nil || len(said) > 0 {
 		t.Errorf("a second revert: %v, %v", said, err)
+	}
+}
+
+// TestAuditRules: auditd records who changes anything of Redoubt's, who reads a key, and who runs the commands; nothing that the program keeps secret is forgotten.
+func TestAuditRules(t *testing.T) {
+	h := machine(t)
+	put(t, h, "/var/lib/redoubt/log/commandlog", "", 0o600)
+	put(t, h, "/usr/lib/redoubt/agents/x", "", 0o755)
+	items, err := Select([]string{"HD-AUD-001", "HD-FIL-001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, h, "/var/lib/redoubt/log/commandlog.key", "key", 0o644)
+	if _, err := h.Apply(items, false); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(h.at("/etc/audit/rules.d/60-redoubt.rules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(rule string) bool { return slices.Contains(strings.Split(string(text), "\n"), rule) }
+	// Every file of a key that the daemon and the command log have names for.
+	named := regexp.MustCompile(`"([a-z]+\.(?:key|pem))"`)
+	keys := 0
+	for pattern, folder := range map[string]string{"../daemon/*.go": "", "../auditfile/*.go": "log/"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range named.FindAllStringSubmatch(string(source), -1) {
+				keys++
+				if rule := "-w /var/lib/redoubt/" + folder + m[1] + " -p rwa -k redoubt-keys"; !has(rule) {
+					t.Errorf("%s: nothing says %q in\n%s", f, rule, text)
+				}
+			}
+		}
+	}
+	if keys < 7 {
+		t.Errorf("%d keys were found", keys)
+	}
+	for _, p := range []string{"redoubt", "redoubtd", "redoubt-guard"} {
+		for _, rule := range []string{"-w /usr/bin/" + p + " -p wa -k redoubt-programs", "-a always,exit -F path=/usr/bin/" + p + " -F perm=x -F auid!=-1 -k redoubt-commands"} {
+			if !has(rule) {
+				t.Errorf("nothing says %q in\n%s", rule, text)
+			}
+		}
+	}
+	for _, dir := range []string{"/etc/redoubt/ -p wa -k redoubt-config", "/usr/lib/redoubt/ -p wa -k redoubt-programs", "/var/lib/redoubt/log/ -p wa -k redoubt-log"} {
+		if !has("-w " + dir) {
+			t.Errorf("nothing watches %s in\n%s", dir, text)
+		}
+	}
+	if info, err := os.Stat(h.at("/var/lib/redoubt/log/commandlog.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key of the command log: %v, %v", info, err)
+	}
+	// A rule for what is not there would keep auditd from loading those that follow.
+	bare := &Host{Root: t.TempDir(), Now: h.Now}
+	if rules := string(bare.auditRules()); strings.Contains(rules, "/etc/redoubt/") || strings.Contains(rules, "/log/") {
+		t.Errorf("rules for folders that are not there:\n%s", rules)
 	}
 }
 

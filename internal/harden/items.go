@@ -1,6 +1,7 @@
 package harden
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,7 @@ func Items() []Item {
 			ID: "HD-FIL-001", Title: "Private keys of Redoubt are for root alone", Rationale: "Who reads a node's key is that node to all the others.",
 			Breaks: "nothing: only the daemon reads them", files: func(h *Host) ([]target, error) {
 				out := []target{}
-				for _, pattern := range []string{"*.key", "*.pem"} {
+				for _, pattern := range []string{"*.key", "*.pem", "log/*.key"} {
 					paths, err := filepath.Glob(h.at(stateDir + "/" + pattern))
 					if err != nil {
 						return nil, err
@@ -69,12 +70,12 @@ func Items() []Item {
 		},
 		Item{
 			ID: "HD-AUD-001", Title: "auditd records changes of Redoubt's files and who runs its commands", Rationale: "The command log records what went through the daemon; this records what went past it.",
-			Breaks: "nothing; the audit log grows. The rules are loaded at the next start of auditd, or by `augenrules --load`",
+			Breaks: "nothing; the audit log grows. The commands that methods and other services run are left out: only those of who has logged in are recorded. The rules are loaded at the next start of auditd, or by `augenrules --load`",
 			files: func(h *Host) ([]target, error) {
 				if _, err := os.Stat(h.at("/etc/audit/rules.d")); err != nil {
 					return nil, nil // no auditd
 				}
-				return []target{{path: "/etc/audit/rules.d/60-redoubt.rules", content: []byte(auditRules), mode: 0o640}}, nil
+				return []target{{path: "/etc/audit/rules.d/60-redoubt.rules", content: h.auditRules(), mode: 0o640}}, nil
 			},
 		},
 		Item{
@@ -111,15 +112,37 @@ CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_TIME CAP_SYSLOG CAP_SYS_RAWIO
 SystemCallFilter=~@clock @module @raw-io
 `
 
-const auditRules = `# Written by redoubt harden (HD-AUD-001); redoubt harden revert takes it away.
--w /etc/redoubt/ -p wa -k redoubt-config
--w /var/lib/redoubt/ca.key -p rwa -k redoubt-keys
--w /var/lib/redoubt/node.pem -p wa -k redoubt-keys
--w /usr/bin/redoubt -p wa -k redoubt-programs
--w /usr/bin/redoubtd -p wa -k redoubt-programs
--w /usr/bin/redoubt-guard -p wa -k redoubt-programs
--w /usr/lib/redoubt/ -p wa -k redoubt-programs
-`
+// What auditd watches. All of it is root's.
+var (
+	auditKeys     = []string{"ca.key", "users.key", "node.pem", "secret.key", "join.key", "heartbeat.key", "log/commandlog.key"} // below stateDir
+	auditPrograms = []string{"/usr/bin/redoubt", "/usr/bin/redoubtd", "/usr/bin/redoubt-guard"}                                  // the old names are links to the first
+)
+
+// auditRules writes the rules. A key that is not there yet is watched for when it comes; a folder has to be there, for auditctl stops at a rule that it can not load.
+func (h *Host) auditRules() []byte {
+	var b strings.Builder
+	b.WriteString("# Written by redoubt harden (HD-AUD-001); redoubt harden revert takes it away.\n")
+	there := func(path string) bool {
+		_, err := os.Stat(h.at(path))
+		return err == nil
+	}
+	watch := func(path, perm, key string) { fmt.Fprintf(&b, "-w %s -p %s -k redoubt-%s\n", path, perm, key) }
+	for _, dir := range []struct{ path, key string }{{"/etc/redoubt/", "config"}, {"/usr/lib/redoubt/", "programs"}, {stateDir + "/log/", "log"}} {
+		if there(dir.path) {
+			watch(dir.path, "wa", dir.key)
+		}
+	}
+	for _, k := range auditKeys {
+		if path := stateDir + "/" + k; there(filepath.Dir(path)) {
+			watch(path, "rwa", "keys")
+		}
+	}
+	for _, p := range auditPrograms {
+		watch(p, "wa", "programs")
+		fmt.Fprintf(&b, "-a always,exit -F path=%s -F perm=x -F auid!=-1 -k redoubt-commands\n", p)
+	}
+	return []byte(b.String())
+}
 
 // both are the settings of a network protocol that count for every interface there is and for those to come.
 func both(setting string, protocols ...string) []string {
