@@ -116,12 +116,11 @@ type GroupResume struct {
 	All   bool     `json:"all,omitempty"`
 }
 
-// GroupQuiesce stops groups from moving about.
+// GroupQuiesce stops groups from moving about. It always waits: groups are held still only while it does.
 type GroupQuiesce struct {
 	Names   []string `json:"names,omitempty"`
 	All     bool     `json:"all,omitempty"`
 	Kill    bool     `json:"kill,omitempty" doc:"kill the methods that run"`
-	NoWait  bool     `json:"noWait,omitempty" doc:"do not wait until it has happened"`
 	Timeout int      `json:"timeout,omitempty" doc:"seconds to wait for the effect"`
 }
 

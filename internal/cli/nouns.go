@@ -28,7 +28,11 @@ func optForce() option { return option{"force", "F", boolean, "also when it is i
 
 // optWait are the flags of commands that wait for what they asked for to happen.
 func optWait() []option {
-	return []option{{"no-wait", "", boolean, "do not wait until it has happened"}, {"timeout", "", number, "seconds to wait until it has happened"}}
+	return []option{{"no-wait", "", boolean, "do not wait until it has happened"}, optTimeout()}
+}
+
+func optTimeout() option {
+	return option{"timeout", "", number, "seconds to wait until it has happened"}
 }
 
 func optBring() []option {

@@ -25,7 +25,7 @@ func groupNoun() noun {
 	moves(add("remaster", "Move groups to their most preferred nodes", "", false, optWait()...))
 	add("suspend", "Stop automatic recovery of groups", "", false, kill)
 	add("resume", "Start automatic recovery of groups again", "", false)
-	moves(add("quiesce", "Stop groups from moving about", "-k", false, append(optWait(), kill)...))
+	moves(add("quiesce", "Stop groups from moving about", "-k", false, optTimeout(), kill))
 	add("manage", "Put groups under the control of the cluster", "", false)
 	add("unmanage", "Release groups from the control of the cluster", "-y", true)
 	add("set", "Change properties of groups", "-p Failback=true", false, optNodes(), optProperty())

@@ -105,20 +105,22 @@ func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuies
 		err = c.kill(ctx, r, list)
 	}
 	if err == nil {
-		err = c.awaitEach(ctx, r, wait(in.NoWait, in.Timeout), list, "is at rest", func(g cluster.GroupName) func(view) error {
+		err = c.awaitEach(ctx, r, wait(false, in.Timeout), list, "is at rest", func(g cluster.GroupName) func(view) error {
 			return func(v view) error { return atRest(v, g) }
 		})
 	}
 	out := v1.Result{}
+	for _, g := range list {
+		if err == nil {
+			out.Messages = append(out.Messages, "group "+string(g)+" is at rest")
+		}
+	}
 	if len(changed) > 0 {
 		// Also when the caller has given up: nobody asked for a group that stays suspended.
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 		defer cancel()
 		_, _, undone := c.suspend(undo, r, who, words(changed), false, false)
 		err = together([]error{err, undone})
-	}
-	for _, g := range list {
-		out.Messages = append(out.Messages, "group "+string(g)+" is at rest")
 	}
 	return out, err
 }

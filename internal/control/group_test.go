@@ -239,6 +239,81 @@ func TestSuspendedAndQuiesced(t *testing.T) {
 	})
 }
 
+// A group whose start fails everywhere goes round its nodes for as long as Pingpong_interval is short. Quiesce brings it to rest, and it stays so afterwards.
+func TestQuiesceEndsTheBouncing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.configure()
+		res := ok[v1.Result](t)
+		web := []string{"web-rg"}
+		res(w.c().GroupSet(w.ctx, root, v1.GroupSet{Names: web, Property: []string{"Pingpong_interval=1"}}))
+		res(w.c().ResourceSet(w.ctx, root, v1.ResourceSet{Names: []string{"web"}, Property: []string{"Failover_mode=SOFT"}}))
+		w.acts.script("web Start", func(agent.Call) agent.Result {
+			time.Sleep(2 * time.Second)
+			return agent.Result{Exit: 1, Message: "no such file"}
+		})
+		res(w.c().GroupOnline(w.ctx, root, v1.GroupOnline{Names: web, Manage: true, Enable: true, NoWait: true}))
+		time.Sleep(30 * time.Second)
+		starts := func() (n int) {
+			for _, m := range w.acts.ran() {
+				if strings.HasPrefix(m, "Start web ") {
+					n++
+				}
+			}
+			return n
+		}
+		if n := starts(); n < 6 {
+			t.Fatalf("%d starts: the group does not go round", n)
+		}
+		out := res(w.c().GroupQuiesce(w.ctx, root, v1.GroupQuiesce{Names: web}))
+		if !slices.Contains(out.Messages, "group web-rg is at rest") {
+			t.Errorf("it says %q", out.Messages)
+		}
+		starts()
+		time.Sleep(10 * time.Minute)
+		if n := starts(); n != 0 {
+			t.Errorf("%d starts after it came to rest: %s", n, w.states("web-rg"))
+		}
+		if g := ok[[]v1.Group](t)(w.c().GroupShow(w.ctx, root, v1.GroupShow{Names: web})); g[0].Suspended {
+			t.Error("the group stays suspended after quiesce")
+		}
+	})
+}
+
+// Quiesce -k ends the method that runs and waits until its group has come to rest; where that takes longer than the caller waits, nothing says that it has.
+func TestQuiesceKills(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.configure()
+		res := ok[v1.Result](t)
+		web := []string{"web-rg"}
+		w.acts.mu.Lock()
+		w.acts.hangs = "web Start"
+		w.acts.mu.Unlock()
+		res(w.c().GroupOnline(w.ctx, root, v1.GroupOnline{Names: web, Manage: true, Enable: true, NoWait: true}))
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		out, err := w.c().GroupQuiesce(w.ctx, root, v1.GroupQuiesce{Names: web, Timeout: 5})
+		if took := time.Since(began); !fault.Is(err, fault.Timeout) || took < 5*time.Second || took > 6*time.Second || slices.Contains(out.Messages, "group web-rg is at rest") {
+			t.Errorf("after %v it says %q, %v; a method still runs", took, out.Messages, err)
+		}
+		if g := ok[[]v1.Group](t)(w.c().GroupShow(w.ctx, root, v1.GroupShow{Names: web})); g[0].Suspended {
+			t.Error("the group stays suspended when quiesce gives up")
+		}
+		began = time.Now()
+		out = res(w.c().GroupQuiesce(w.ctx, root, v1.GroupQuiesce{Names: web, Kill: true}))
+		if took := time.Since(began); took > 5*time.Second || !slices.Contains(out.Messages, "group web-rg is at rest") {
+			t.Errorf("after %v it says %q: the method was to be killed", took, out.Messages)
+		}
+		state := w.states("web-rg")
+		w.acts.ran()
+		time.Sleep(10 * time.Minute)
+		if ran := w.acts.ran(); len(ran) > 0 || w.states("web-rg") != state {
+			t.Errorf("after it came to rest as %s, %v ran, and it is %s", state, ran, w.states("web-rg"))
+		}
+	})
+}
+
 func TestGroupsOnSeveralNodes(t *testing.T) {
 	inWorld(t, func(w *world) {
 		t := w.t

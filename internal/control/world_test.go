@@ -154,6 +154,7 @@ func (w *world) poke(n *node, f func(*machine)) {
 type stage struct {
 	mu      sync.Mutex
 	scripts map[string]func(agent.Call) agent.Result // "RESOURCE METHOD" or "RESOURCE METHOD NODE"
+	hangs   string                                   // "RESOURCE METHOD" that ends only when it is killed
 	log     []string
 	calls   []agent.Call
 }
@@ -196,7 +197,12 @@ func (s *stage) Run(ctx context.Context, call agent.Call) agent.Result {
 	if f == nil {
 		f = s.scripts[string(call.Resource.Name)+" "+string(call.Method)]
 	}
+	hangs := s.hangs == string(call.Resource.Name)+" "+string(call.Method)
 	s.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return agent.Result{Exit: 137, Aborted: true}
+	}
 	if f != nil {
 		return f(call)
 	}
