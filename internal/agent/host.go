@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"redoubt/internal/cluster"
 )
@@ -47,6 +50,16 @@ type Admission struct {
 	Args  []string // complete: the program's own name is the first
 	FD    int      // the descriptor that Path leads to
 	Close func()
+}
+
+// Above gives a descriptor of the same file with a number greater than that of the program. One of the files of a child has to have one: between fork and
+// execution those that are in the way are moved to numbers above the highest of them, and must not fall on the program.
+func (a Admission) Above(f *os.File) (*os.File, error) {
+	n, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, a.FD+1)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(n), f.Name()), nil
 }
 
 // Outcome is how a program ended.

@@ -124,6 +124,11 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	if err := n.store.SetEndpoints(n.endpoints(nil)); err != nil {
 		return err
 	}
+	gate, err := n.newGate(fenceGate, false) // an agent that an earlier daemon has started may still run
+	if err != nil {
+		return err
+	}
+	fencer := fence.New(fence.Config{SecretDir: filepath.Join(n.cfg.Etc, "fence"), Cgroup: filepath.Join(n.cfg.Cgroup, "fence"), Gate: gate, Log: n.log})
 	g, ctx := errgroup.WithContext(ctx)
 	econf := n.engineConfig()
 	n.member = engine.NewMember(econf, n.machine, n.transport, n.slot, n.store)
@@ -149,7 +154,6 @@ func (n *node) run(ctx context.Context, ready func()) error {
 		}
 		return n.lives.run(ctx)
 	})
-	fencer := fence.New(fence.Config{SecretDir: filepath.Join(n.cfg.Etc, "fence"), Cgroup: filepath.Join(n.cfg.Cgroup, "fence"), Log: n.log})
 	g.Go(func() error { return engine.NewPresident(econf, n.member, n.mirror, n.gated(), fencer).Run(ctx) })
 	g.Go(func() error { return engine.NewAsks(econf, n.member, n.mirror, n.store).Run(ctx) })
 	g.Go(func() error {

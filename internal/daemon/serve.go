@@ -50,7 +50,7 @@ func (drivers) order() []string { return []string{"native", "exec", "ocf"} }
 // serve is lives.work: the services of one incarnation, until ctx ends.
 func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Incarnation, adopted bool) error {
 	pid, mnt := link.Namespaces()
-	gate, err := n.newGate(!adopted)
+	gate, err := n.newGate(methodGate, !adopted)
 	if err != nil {
 		return err
 	}

@@ -14,12 +14,21 @@ import (
 	"sync"
 	"time"
 
+	"redoubt/internal/agent"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/model"
 )
 
-// AgentDir is where Debian puts fence agents.
-const AgentDir = "/usr/sbin"
+// AgentDir is where Debian puts fence agents, and LibraryDir what they have in common.
+const (
+	AgentDir   = "/usr/sbin"
+	LibraryDir = "/usr/share/fence"
+)
+
+// Gate says how a program is to be started, or that it may not be.
+type Gate interface {
+	Admit(p agent.Program) (agent.Admission, error)
+}
 
 // The actions that an agent may be asked for.
 const (
@@ -47,6 +56,7 @@ type Config struct {
 	// Cgroup is a cgroup2 directory, not within the service cgroup, in which each run of an agent gets its own: at a timeout nothing it
 	// started survives. "": only its process group is killed.
 	Cgroup string
+	Gate   Gate
 	Log    *slog.Logger
 }
 

@@ -15,6 +15,7 @@ import (
 	"redoubt/internal/engine"
 	"redoubt/internal/fault"
 	"redoubt/internal/fence"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -273,21 +274,85 @@ func TestTimeoutWithoutCgroup(t *testing.T) {
 	b.leaks(err)
 }
 
+// TestAgentsThatOthersCouldChange: a fence agent runs as root, so it passes the same gate as a method, at the moment when it is needed.
 func TestAgentsThatOthersCouldChange(t *testing.T) {
 	for name, change := range map[string]func(path string) error{
 		"writable":       func(path string) error { return os.Chmod(path, 0o757) },
 		"another user's": func(path string) error { return os.Chown(path, 1000, 1000) },
-		"not executable": func(path string) error { return os.Chmod(path, 0o644) },
-		"a directory":    func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+		"in a folder that everybody may write": func(path string) error {
+			open := filepath.Join(filepath.Dir(path), "open")
+			return errors.Join(os.Mkdir(open, 0o755), os.Chmod(open, 0o777), os.Rename(path, filepath.Join(open, "x")), os.Symlink("open/x", path))
+		},
+		"through another's link": func(path string) error {
+			return errors.Join(os.Rename(path, path+".real"), os.Symlink(path+".real", path), os.Lchown(path, 1000, 1000))
+		},
+		"with another's interpreter": func(path string) error {
+			shell, err := os.ReadFile("/bin/sh")
+			text, terr := os.ReadFile(path)
+			interpreter := path + ".sh"
+			return errors.Join(err, terr, os.WriteFile(interpreter, shell, 0o755), os.Chmod(interpreter, 0o755), os.Chown(interpreter, 1000, 1000), //nolint:gosec // it is to be executed
+				os.WriteFile(path, []byte(strings.Replace(string(text), "#!/bin/sh", "#!"+interpreter, 1)), 0o755)) //nolint:gosec // the same
+		},
 	} {
 		b := newBench(t, nil)
 		must(t, change(filepath.Join(b.dir, "fence_test")))
-		if err := b.fencer.Fence(context.Background(), node()); !fault.Is(err, fault.Denied) && !fault.Is(err, fault.Precondition) {
+		if err := b.fencer.Fence(context.Background(), node()); !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), "resource_security is SECURE") || !strings.Contains(err.Error(), "fence_test") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if b.read("actions") != "" {
+		if b.read("actions") != "" || b.read("power") != "on\n" {
 			t.Errorf("%s: it was run", name)
 		}
+		b.level = execsec.Warn
+		if err := b.fencer.Fence(context.Background(), node()); err != nil || !strings.Contains(b.log.String(), "others than root may have written") {
+			t.Errorf("%s: WARN: %v, log:\n%s", name, err, b.log.String())
+		}
+	}
+	for name, change := range map[string]func(path string) error{
+		"not executable": func(path string) error { return os.Chmod(path, 0o644) },
+		"a directory":    func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+		"a pipe":         func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o755)) },
+	} {
+		b := newBench(t, nil)
+		b.level = execsec.Compatibility
+		must(t, change(filepath.Join(b.dir, "fence_test")))
+		if err := b.fencer.Fence(context.Background(), node()); !fault.Is(err, fault.Precondition) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestAgentIsExchangedWhileItIsLookedAt: in the place of the agent lies, as often as not, what another user has written. It must not run once.
+func TestAgentIsExchangedWhileItIsLookedAt(t *testing.T) {
+	b := newBench(t, nil)
+	path, evil := filepath.Join(b.dir, "fence_test"), filepath.Join(b.dir, "evil")
+	b.write("evil", "#!/bin/sh\ntouch "+b.dir+"/owned\n", 0o755)
+	must(t, os.Chown(evil, 1000, 1000))
+	ctx, cancel := context.WithCancel(context.Background())
+	swapped := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			if err := unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, evil, unix.RENAME_EXCHANGE); err != nil {
+				swapped <- err
+				return
+			}
+		}
+		swapped <- nil
+	}()
+	ran, refused := 0, 0
+	for n := 0; n < 60 || (ran == 0 || refused == 0) && n < 3000; n++ {
+		if err := b.fencer.Fence(context.Background(), node("action=reboot")); err == nil {
+			ran++
+		} else {
+			refused++
+		}
+	}
+	cancel()
+	must(t, <-swapped)
+	if _, err := os.Stat(b.dir + "/owned"); err == nil {
+		t.Error("what another user has written was run")
+	}
+	if ran == 0 || refused == 0 {
+		t.Errorf("the race was none: %d ran, %d were refused", ran, refused)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"redoubt/internal/execcheck"
 	"redoubt/internal/fence"
+	"redoubt/internal/rgm/execsec"
 	"redoubt/internal/rgm/model"
 )
 
@@ -132,6 +134,7 @@ type bench struct {
 	log     *journal
 	cfg     fence.Config
 	fencer  *fence.Fencer
+	level   execsec.Level
 }
 
 type journal struct {
@@ -153,7 +156,15 @@ func (j *journal) String() string {
 
 func newBench(t *testing.T, change func(*fence.Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), log: &journal{}}
+	dir, err := os.MkdirTemp("/var/lib", "rdt-fence-") // root's alone: what lies below /tmp does not run
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	b := &bench{t: t, dir: dir, log: &journal{}, level: execsec.Secure}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	b.secrets = filepath.Join(b.dir, "secrets")
 	if err := os.Mkdir(b.secrets, 0o700); err != nil {
 		t.Fatal(err)
@@ -163,7 +174,12 @@ func newBench(t *testing.T, change func(*fence.Config)) *bench {
 	b.write("power", "on\n", 0o644)
 	b.write("password", password, 0o600)
 	b.write("secrets/n2", "# of the management controller\n\npassword="+password+"\n", 0o600)
-	b.cfg = fence.Config{AgentDir: b.dir, SecretDir: b.secrets, Log: slog.New(slog.NewTextHandler(b.log, nil))}
+	log := slog.New(slog.NewTextHandler(b.log, nil))
+	gate, err := execcheck.New(execcheck.Config{Dir: filepath.Join(dir, "stage"), Level: func() execsec.Level { return b.level }, Log: log, Fresh: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.cfg = fence.Config{AgentDir: b.dir, SecretDir: b.secrets, Gate: gate, Log: log}
 	if change != nil {
 		change(&b.cfg)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"redoubt/internal/agent"
 	"redoubt/internal/fault"
 )
 
@@ -61,25 +63,25 @@ func (r result) last() string {
 
 var agentName = regexp.MustCompile(`^fence_[A-Za-z0-9_]+$`)
 
-// agent finds an agent by its name and refuses one that others than root could have written.
+// agent finds an agent by its name. Whether it may run is found out when it does.
 func (f *Fencer) agent(name string) (string, error) {
 	if !agentName.MatchString(name) {
 		return "", fault.Errorf(fault.Invalid, "fence agent %q: want a name such as fence_ipmilan", name)
 	}
 	path := filepath.Join(f.cfg.AgentDir, name)
-	var st unix.Stat_t
-	err := unix.Stat(path, &st)
-	switch {
-	case errors.Is(err, unix.ENOENT):
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", fault.Errorf(fault.NotFound, "fence agent %s: there is no %s on this node; install the package fence-agents on every node", name, path)
-	case err != nil:
-		return "", fault.Errorf(fault.Precondition, "fence agent %s: %s: %w", name, path, err)
-	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
-		return "", fault.Errorf(fault.Precondition, "fence agent %s: %s is not executable", name, path)
-	case st.Uid != 0 || st.Mode&0o022 != 0:
-		return "", fault.Errorf(fault.Denied, "fence agent %s: %s can be changed by others than root; run: chown root %s; chmod 755 %s", name, path, path, path)
 	}
 	return path, nil
+}
+
+// Sources are what a fence agent is made of on this node: itself, and the folder of what agents have in common where there is one.
+func Sources(name string) []string {
+	out := []string{filepath.Join(AgentDir, name)}
+	if _, err := os.Stat(LibraryDir); err == nil {
+		out = append(out, LibraryDir)
+	}
+	return out
 }
 
 // exec runs an agent to its end or the end of ctx, when everything that it started is killed.
@@ -91,10 +93,19 @@ func (f *Fencer) exec(ctx context.Context, r run) (result, error) {
 	if ctx.Err() != nil {
 		return result{exit: -1}, fault.Errorf(fault.Timeout, "%s: not begun: %w", what, context.Cause(ctx))
 	}
+	// What is looked at is held open, and is what is executed.
+	admitted, err := f.cfg.Gate.Admit(agent.Program{Label: "Fence", Path: r.path, Args: r.args, Env: environment, Libraries: Sources(filepath.Base(r.path))[1:]})
+	if err != nil {
+		return result{exit: -1}, fault.Errorf(fault.CodeOf(err), "%s: %w", what, err)
+	}
+	defer admitted.Close()
+	in, err := input(admitted)
+	if err != nil {
+		return result{exit: -1}, fault.Errorf(fault.Internal, "%s: %w", what, err)
+	}
+	defer in.close()
 	out := &capture{}
-	cmd := exec.Command(r.path, r.args...)
-	cmd.Env, cmd.Dir = environment, "/"
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(r.stdin), out, out
+	cmd := &exec.Cmd{Path: admitted.Path, Args: admitted.Args, Env: environment, Dir: "/", Stdin: in.read, Stdout: out, Stderr: out}
 	cmd.WaitDelay = outputDelay
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	group, err := f.group(cmd)
@@ -105,6 +116,7 @@ func (f *Fencer) exec(ctx context.Context, r run) (result, error) {
 	if err := cmd.Start(); err != nil {
 		return result{exit: -1}, fault.Errorf(fault.Precondition, "%s: can not be run: %w", what, err)
 	}
+	in.begin(r.stdin)
 	// The daemon's real-time priority and its protection from the OOM killer are inherited; the process may have ended already.
 	_ = unix.SchedSetAttr(cmd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0)
 	_ = os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte("0"), 0)
@@ -134,6 +146,40 @@ func (f *Fencer) exec(ctx context.Context, r run) (result, error) {
 	}
 	res.exit = cmd.ProcessState.ExitCode() // -1 when a signal has ended it
 	return res, nil
+}
+
+// pipe is the standard input of an agent: a file, of which the number can be chosen.
+type pipe struct{ read, write *os.File }
+
+// input makes the pipe; nothing is in it yet.
+func input(a agent.Admission) (pipe, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return pipe{}, err
+	}
+	defer r.Close()
+	above, err := a.Above(r)
+	if err == nil {
+		err = unix.SetNonblock(int(above.Fd()), false) // agents do not expect to be told to ask again
+	}
+	if err != nil {
+		return pipe{}, errors.Join(err, w.Close())
+	}
+	return pipe{above, w}, nil
+}
+
+// begin says the text to the agent, which need not listen: close ends it.
+func (p pipe) begin(text string) {
+	_ = p.read.Close()
+	go func() {
+		_, _ = p.write.WriteString(text)
+		_ = p.write.Close()
+	}()
+}
+
+func (p pipe) close() {
+	_ = p.read.Close()
+	_ = p.write.Close()
 }
 
 // printable splits output into lines for the log.

@@ -33,8 +33,8 @@ func fileChecks() []Check {
 			Rationale: "Who replaces the program is root.", Remedy: "chmod go-w and chown root it, after you have made sure that it is the program that was installed",
 		}, files(v1.FileProgram, writable, "others than root may replace it")},
 		{v1.CheckInfo{
-			ID: "RC-EXE-001", Severity: Error, Area: areaFiles, Title: "Only root writes the programs that root runs for resources",
-			Rationale: "Methods of resource types run as root: who writes one is root on every node on which the resource runs.", Remedy: "do what the remedy says, on that node",
+			ID: "RC-EXE-001", Severity: Error, Area: areaFiles, Title: "Only root writes the programs that root runs for resources and to fence nodes",
+			Rationale: "Methods of resource types and fence agents run as root: who writes one is root on every node that runs it.", Remedy: "do what the remedy says, on that node",
 		}, func(f Facts, r *report) {
 			for _, n := range f.Nodes {
 				for _, p := range n.Plantable {

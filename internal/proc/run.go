@@ -148,8 +148,7 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 			return nil, err
 		}
 	}
-	// Above the descriptor of the program: between fork and execution those of the child's files are moved to numbers above the highest of them.
-	out, err := above(stdout, admitted.FD)
+	out, err := admitted.Above(stdout)
 	if err != nil {
 		c.stop()
 		return nil, err
@@ -200,15 +199,6 @@ func (l *Launcher) command(p agent.Program) (*exec.Cmd, agent.Admission, error) 
 		}
 	}
 	return &exec.Cmd{Path: as.Path, Args: as.Args}, as, nil
-}
-
-// above gives a descriptor of the same file with a number greater than fd.
-func above(f *os.File, fd int) (*os.File, error) {
-	n, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, fd+1)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(n), f.Name()), nil
 }
 
 // inNamespaces calls f on a thread of its own that makes children in the guard's namespaces, with normal priority. The thread ends
