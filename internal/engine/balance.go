@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -27,6 +28,15 @@ type Plane interface {
 	Connections(addresses []netip.Addr, ports []balance.Port) (int, error)
 	// Tend looks after what is remembered of connections and clients, and says how full that is for each service whose addresses this host has.
 	Tend() ([]balance.Fill, error)
+	// Recollect gives what this host remembers of a service, and Remember adds to it what another did.
+	Recollect(service cluster.ResourceName) balance.Memory
+	Remember(service cluster.ResourceName, m balance.Memory) error
+}
+
+// Holders asks other nodes for what they remember.
+type Holders interface {
+	// Memories gives what a node remembers of the services at a shared address that it gave up a moment ago, by service; nothing when it did not.
+	Memories(ctx context.Context, node cluster.NodeName, address cluster.ResourceName) (map[cluster.ResourceName]balance.Memory, error)
 }
 
 // Drainer lets what an instance serves come to its end before the instance is stopped on purpose.
@@ -168,15 +178,75 @@ func (b *Balancer) say(ctx context.Context, err error) {
 	b.said = text
 }
 
-// Hold prepares this node for a shared address that it is about to take: packets to it go where they belong from the first on.
+// Hold prepares this node for a shared address that it is about to take: packets to it go where they belong from the first on, also those of connections that only the
+// holder before knows, if that is there to be asked.
 func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balance.Held) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.over.Taking[r] = at
 	delete(b.over.Leaving, r)
 	delete(b.over.Lingering, r)
 	delete(b.left, r)
-	return b.follow(ctx)
+	err := b.follow(ctx)
+	b.mu.Unlock()
+	if err == nil {
+		b.inherit(ctx, r)
+	}
+	return err
+}
+
+// inheritLimit is how long the node waits for what the others remember before it takes an address without.
+const inheritLimit = 2 * time.Second
+
+// inherit asks the other nodes for what they remember of the services at an address.
+func (b *Balancer) inherit(ctx context.Context, address cluster.ResourceName) {
+	record := b.source.Snapshot().Record
+	if b.cfg.Holders == nil || record == nil || len(b.sharing(address)) == 0 {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, inheritLimit)
+	defer cancel()
+	var asked sync.WaitGroup
+	for _, m := range record.Members {
+		if m.Node == b.cfg.Node {
+			continue
+		}
+		asked.Go(func() {
+			memories, err := b.cfg.Holders.Memories(bounded, m.Node, address)
+			for service, memory := range memories {
+				err = errors.Join(err, b.plane.Remember(service, memory))
+			}
+			if err != nil {
+				b.cfg.Log.Warn("connections that only the holder before knows may break", "address", address, "node", m.Node, "err", err)
+			}
+		})
+	}
+	asked.Wait()
+}
+
+// Memories gives what this node remembers of the services at a shared address that it gave up a moment ago, by service; nothing when it did not.
+func (b *Balancer) Memories(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
+	b.mu.Lock()
+	_, lingers := b.over.Lingering[address]
+	b.mu.Unlock()
+	out := map[cluster.ResourceName]balance.Memory{}
+	if lingers {
+		for _, s := range b.sharing(address) {
+			out[s] = b.plane.Recollect(s)
+		}
+	}
+	return out
+}
+
+// sharing are the scalable services that use a shared address.
+func (b *Balancer) sharing(address cluster.ResourceName) []cluster.ResourceName {
+	var out []cluster.ResourceName
+	s := b.source.Snapshot().State
+	for _, r := range s.Resources {
+		if balance.Scalable(r) && slices.ContainsFunc(balance.Uses(s, r), func(a model.Resource) bool { return a.Name == address }) {
+			out = append(out, r.Name)
+		}
+	}
+	return out
 }
 
 // Release prepares this node for giving a shared address up. Connections of instances that are about to stop are known only here: they may end first. Then the node

@@ -35,6 +35,41 @@ type kernel struct {
 	connections int
 	full        int // per cent
 	tended      int
+	memory      map[cluster.ResourceName]balance.Memory
+}
+
+func (k *kernel) Recollect(s cluster.ResourceName) balance.Memory {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.memory[s]
+}
+
+func (k *kernel) Remember(s cluster.ResourceName, m balance.Memory) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.memory == nil {
+		k.memory = map[cluster.ResourceName]balance.Memory{}
+	}
+	k.memory[s] = m
+	return nil
+}
+
+// neighbour is another node, which answers after a while, or never when that is negative.
+type neighbour struct {
+	memories map[cluster.ResourceName]balance.Memory
+	after    time.Duration
+}
+
+func (n *neighbour) Memories(ctx context.Context, node cluster.NodeName, address cluster.ResourceName) (map[cluster.ResourceName]balance.Memory, error) {
+	if node != "n2" || address != "ip" {
+		return nil, nil
+	}
+	if n.after < 0 {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	time.Sleep(n.after)
+	return n.memories, nil
 }
 
 func (k *kernel) Apply(_ context.Context, p balance.Plane) error {
@@ -84,11 +119,12 @@ type shop struct {
 	store    confdb.Store
 	balancer *Balancer
 	web      model.Resource
+	n2       *neighbour
 }
 
 func newShop(ctx context.Context) *shop {
 	inc := cluster.Incarnation{Number: 1}
-	s := &shop{kernel: &kernel{}, board: &board{}, store: confdb.NewMemory()}
+	s := &shop{kernel: &kernel{}, n2: &neighbour{}, board: &board{}, store: confdb.NewMemory()}
 	s.web = model.Resource{Name: "web", Group: "web-rg", Properties: []model.Property{
 		{Name: "Scalable", Values: []string{"true"}}, {Name: "Network_resources_used", Values: []string{"ip"}}, {Name: "Port_list", Values: []string{"80/tcp"}}, {Name: "Drain_timeout", Values: []string{"20"}},
 	}}
@@ -108,7 +144,7 @@ func newShop(ctx context.Context) *shop {
 		e, _ := s.store.Get(context.Background(), key) // never fails
 		return e.ModRevision
 	}}
-	cfg := Config{Node: "n1", Clock: bubble{}, Log: slog.New(slog.DiscardHandler)}
+	cfg := Config{Node: "n1", Clock: bubble{}, Log: slog.New(slog.DiscardHandler), Holders: s.n2}
 	s.balancer = NewBalancer(cfg, NewMember(cfg, &seated{rec}, nil, nil, nil), s.board, s.store, s.kernel)
 	go func() { _ = s.balancer.Run(ctx) }()
 	return s
@@ -222,6 +258,40 @@ func TestHowFullTheMemoryIs(t *testing.T) {
 		time.Sleep(linger)
 		if got := told(); len(got) != 0 {
 			t.Errorf("given up: %v", got)
+		}
+	})
+}
+
+// What the holder before remembers is taken over before the address is; one that does not answer is not waited for long. Who asks is told only of what was given up.
+func TestMemoryMovesWithTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		held := []balance.Held{{Address: netip.MustParseAddr("10.1.1.9"), Device: "eth0"}}
+		memory := balance.Memory{Connections: []balance.Known{{Client: netip.MustParseAddr("10.1.1.77"), Port: 4711, Mark: 2, Left: time.Hour}}}
+		s.n2.memories, s.n2.after = map[cluster.ResourceName]balance.Memory{"web": memory}, 100*time.Millisecond
+		if err := s.balancer.Hold(ctx, "ip", held); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Recollect("web"); len(got.Connections) != 1 {
+			t.Errorf("taken over: %+v", got)
+		}
+		if got := s.balancer.Memories("ip"); len(got) != 0 {
+			t.Errorf("told while the address is held: %v", got)
+		}
+		s.balancer.Release(ctx, "ip", held)
+		if got := s.balancer.Memories("ip"); len(got["web"].Connections) != 1 {
+			t.Errorf("told of an address given up a moment ago: %v", got)
+		}
+		time.Sleep(linger + 2*time.Second)
+		if got := s.balancer.Memories("ip"); len(got) != 0 {
+			t.Errorf("told of an address given up long ago: %v", got)
+		}
+		s.n2.after = -1
+		began := time.Now()
+		if err := s.balancer.Hold(ctx, "ip", held); err != nil || time.Since(began) != inheritLimit {
+			t.Errorf("a node that does not answer holds the address up for %v, %v", time.Since(began), err)
 		}
 	})
 }

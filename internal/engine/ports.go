@@ -64,6 +64,7 @@ type Config struct {
 	Meter      Meter
 	Drainer    Drainer
 	Successors Successors // nil: nobody is asked
+	Holders    Holders    // nil: nobody is asked
 	// Methods is how many callback methods run at once on this node; 0: DefaultMethods.
 	Methods int
 }

@@ -100,6 +100,32 @@ func (k *Kernel) Recollect(service cluster.ResourceName) balance.Memory {
 	return recollect(prefix+string(service), k.cfg.Room)
 }
 
+// Remember adds what another node remembers of a service to what this one does; where both know a connection, this one is right.
+func (k *Kernel) Remember(service cluster.ResourceName, m balance.Memory) error {
+	table := &nftables.Table{Name: prefix + string(service), Family: nftables.TableFamilyNetdev}
+	for _, v6 := range []bool{false, true} {
+		for _, s := range []*nftables.Set{flowsOf(table, v6, k.cfg.Room), clientsOf(table, v6, k.cfg.Room)} {
+			own, err := read(s, v6)
+			if err != nil {
+				continue // the service has no such set
+			}
+			known := map[netip.AddrPort]bool{}
+			for _, o := range own {
+				known[netip.AddrPortFrom(o.Client, o.Port)] = true
+			}
+			fresh := func(list []balance.Known) []balance.Known {
+				return slices.DeleteFunc(slices.Clone(list), func(x balance.Known) bool { return known[netip.AddrPortFrom(x.Client, x.Port)] })
+			}
+			for part := range slices.Chunk(elementsFor(s, balance.Memory{Connections: fresh(m.Connections), Clients: fresh(m.Clients)}), chunk) {
+				if err := replace(s, nil, part); err != nil && !errors.Is(err, unix.ENFILE) {
+					return fault.Errorf(fault.Internal, "take over the connections of %s: %w", service, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // Tend looks after what the tables remember, and says how full they are: clients that have a connection stay as long as it is open, and where there is not much room
 // left, what has been quiet for the longest goes. It is to be called every few seconds.
 func (k *Kernel) Tend() ([]balance.Fill, error) {

@@ -209,6 +209,32 @@ func TestFullMemory(t *testing.T) {
 	}
 }
 
+// What another node remembers is added to what this one does, which is right where both know a connection.
+func TestMemoryOfTheHolderBefore(t *testing.T) {
+	client, nodes := service(t)
+	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n2": 1}, tcp80)))
+	known, other := client.opened(t, url4), netip.MustParseAddrPort("10.1.1.200:1234")
+	before := balance.Memory{Clients: []balance.Known{{Client: other.Addr(), Mark: 3, Left: time.Minute}}}
+	for _, from := range []netip.AddrPort{netip.MustParseAddrPort(known.LocalAddr().String()), other, netip.MustParseAddrPort("[fd00:1::77]:99")} {
+		before.Connections = append(before.Connections, balance.Known{Client: from.Addr(), Port: from.Port(), Mark: 3, Left: 10 * time.Minute})
+	}
+	for range 2 { // again is the same
+		nodes[0].in(t, func() error { return nodes[0].kernel.Remember("web", before) })
+	}
+	m := nodes[0].recollect(t, "web")
+	marks := map[uint32]int{}
+	for _, k := range m.Connections {
+		marks[k.Mark]++
+	}
+	if len(m.Connections) != 3 || marks[2] != 1 || marks[3] != 2 || len(m.Clients) != 0 {
+		t.Errorf("%+v", m)
+	}
+	if who, err := ask(known); err != nil || who != "n2" {
+		t.Errorf("%q, %v", who, err)
+	}
+	nodes[0].in(t, func() error { return nodes[0].kernel.Remember("nothing", before) })
+}
+
 // A table that is made anew knows the connections and clients of the one before.
 func TestRulesAnewForgetNothing(t *testing.T) {
 	client, nodes := service(t)

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -250,6 +251,34 @@ func TestReached(t *testing.T) {
 	if got := fmt.Sprint(balance.Reached(s, "n1", all)); got != "[10.1.1.1/24 fd00::1/64]" {
 		t.Error(got)
 	}
+}
+
+// What is packed for another node comes out as it was, in whole seconds, and nothing else is read as a memory.
+func TestPackedMemory(t *testing.T) {
+	known := rapid.Custom(func(t *rapid.T) balance.Known {
+		a := netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, "v4")))
+		if rapid.Bool().Draw(t, "six") {
+			a = netip.AddrFrom16([16]byte(append([]byte{0xfd}, rapid.SliceOfN(rapid.Byte(), 15, 15).Draw(t, "v6")...)))
+		}
+		return balance.Known{Client: a, Port: rapid.Uint16().Draw(t, "port"), Mark: rapid.Uint32().Draw(t, "mark"), Left: time.Duration(rapid.Uint32().Draw(t, "left")) * time.Second}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		m := balance.Memory{Connections: rapid.SliceOf(known).Draw(t, "connections"), Clients: rapid.SliceOf(known).Draw(t, "clients")}
+		b := m.Pack()
+		got, err := balance.Unpack(b)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(m) {
+			t.Fatalf("%+v, %v; packed was %+v", got, err, m)
+		}
+		if len(b) > 0 {
+			if _, err := balance.Unpack(b[:len(b)-1]); err == nil {
+				t.Fatal("a part is read")
+			}
+			b[0] = 7
+			if _, err := balance.Unpack(b); err == nil {
+				t.Fatal("an entry of no kind is read")
+			}
+		}
+	})
 }
 
 func TestRead(t *testing.T) {
