@@ -23,8 +23,8 @@ func saveMemory() {
 	}
 }
 
-// processors follow the pace of the whole process: there is one daemon in it.
-var processors realtime.Pace
+// processors follow the pace of the whole process: there is one daemon in it. What can not be set costs a daemon at rest something, or makes one at work later.
+var processors = realtime.Pace{Changed: func(rests bool) { _ = realtime.Rest(protection, rests) }}
 
 // renewPriority is after how many looks at the pace threads are looked for that were made without the priority. That is seldom, and only a machine under full
 // load notices.
@@ -45,7 +45,7 @@ func (d *Daemon) keepPriority(ctx context.Context) {
 		if n%renewPriority != 0 {
 			continue
 		}
-		if err := realtime.Renew(protection); err != nil {
+		if err := realtime.Renew(protection, processors.Rests()); err != nil {
 			d.log.Debug("threads without real-time priority", "err", err)
 		}
 	}

@@ -43,6 +43,12 @@ func Exec(s Spec) error {
 		return fault.Errorf(fault.Invalid, "run %s as user %d and group %d: root is not given up for root", s.Path, s.UID, s.GID)
 	}
 	runtime.LockOSThread() // all of it is of this thread, which becomes the program
+	if attr, err := unix.SchedGetAttr(0, 0); err == nil && (attr.Policy == unix.SCHED_RR || attr.Policy == unix.SCHED_FIFO) {
+		// The daemon takes its priority back from what it starts, but a stranger shall not have it for an instant.
+		if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0); err != nil {
+			return fault.Errorf(fault.Internal, "give up real-time priority: %w", err)
+		}
+	}
 	unix.Umask(s.Umask)
 	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fault.Errorf(fault.Internal, "close descriptors: %w", err)

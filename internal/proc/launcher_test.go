@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"redoubt/internal/agent"
 	"redoubt/internal/fault"
 	"redoubt/internal/proc"
@@ -106,6 +108,32 @@ var ref = agent.Ref{Group: "g", Resource: "cgroup.kill"}
 
 func sh(script string, timeout time.Duration) agent.Program {
 	return agent.Program{Ref: ref, Label: "Start", Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=/usr/bin:/bin", "A=b c"}, Timeout: timeout}
+}
+
+// The daemon's threads have real-time priority. What they start has not, once it runs, and neither has what that had started before.
+func TestProgramsAreOrdinary(t *testing.T) {
+	l, _ := newLauncher(t, newLog())
+	give := func(a unix.SchedAttr) {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Size = unix.SizeofSchedAttr
+		for _, task := range tasks {
+			tid, _ := strconv.Atoi(task.Name())
+			if err := unix.SchedSetAttr(tid, &a, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+				t.Fatal(err)
+			}
+		}
+	}
+	give(unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1})
+	defer give(unix.SchedAttr{Policy: unix.SCHED_NORMAL})
+	const script = `sleep 100 & until [ "$(cut -d' ' -f41 /proc/$$/stat)$(cut -d' ' -f41 /proc/$!/stat)" = 00 ]; do :; done; cut -d' ' -f41 /proc/self/stat; kill $!`
+	for range 20 {
+		if got := l.Run(t.Context(), sh(script, 10*time.Second)); got.Exit != 0 || got.Output != "0\n" {
+			t.Fatalf("got %+v", got)
+		}
+	}
 }
 
 func TestRun(t *testing.T) {

@@ -165,6 +165,10 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 		c.stop()
 		return nil, err
 	}
+	if err := ordinary(leaf); err != nil {
+		l.cfg.Log.Error("a program of a resource may have the priority of the daemon; it is ended", "resource", p.Ref.Resource, "program", p.Path, "err", err)
+		_ = os.WriteFile(filepath.Join(leaf, "cgroup.kill"), []byte("1"), 0)
+	}
 	exposeToOOM(cmd.Process.Pid)
 	if p.Started != nil {
 		p.Started(cmd.Process.Pid)
@@ -201,7 +205,7 @@ func (l *Launcher) command(p agent.Program) (*exec.Cmd, agent.Admission, error) 
 	return &exec.Cmd{Path: as.Path, Args: as.Args}, as, nil
 }
 
-// inNamespaces calls f on a thread of its own that makes children in the guard's namespaces, with normal priority. The thread ends
+// inNamespaces calls f on a thread of its own that makes children in the guard's namespaces. The thread ends
 // with the call, so a program whose start hangs (its file is on a dead server) holds up nobody else.
 func (l *Launcher) inNamespaces(f func() error) error {
 	result := make(chan error, 1)
@@ -214,9 +218,6 @@ func (l *Launcher) inNamespaces(f func() error) error {
 }
 
 func (l *Launcher) enter(f func() error) error {
-	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0); err != nil {
-		return err
-	}
 	if l.cfg.PIDNamespace == nil {
 		return f()
 	}

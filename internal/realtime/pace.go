@@ -12,6 +12,9 @@ import (
 // wakes a thread that looks for more, so that work is spread quickly; with nothing to spread that is a wake-up in vain, and costs a sixth of a daemon at rest. The
 // zero value is a process at work.
 type Pace struct {
+	// Changed, if there is one, is told when the process has come to rest, and when it has work again.
+	Changed func(rests bool)
+
 	mu      sync.Mutex
 	full    int // processors of a process at work; 0: not known yet
 	slow    bool
@@ -60,7 +63,15 @@ func (p *Pace) look(now time.Time, used time.Duration) {
 		p.fast()
 	case !p.slow && now.Sub(p.busy) >= restAfter:
 		p.slow, p.full = true, p.set(1)
+		p.tell()
 	}
+}
+
+// Rests reports whether the process counts as resting.
+func (p *Pace) Rests() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slow
 }
 
 // Full goes back to all processors.
@@ -74,6 +85,13 @@ func (p *Pace) fast() {
 	if p.slow {
 		p.slow = false
 		p.set(p.full)
+		p.tell()
+	}
+}
+
+func (p *Pace) tell() {
+	if p.Changed != nil {
+		p.Changed(p.slow)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 func TestPace(t *testing.T) {
 	now, used := 4, time.Duration(0)
 	var settings []int
-	p := &Pace{setting: func(n int) int {
+	var rests []bool
+	p := &Pace{Changed: func(is bool) { rests = append(rests, is) }, setting: func(n int) int {
 		before := now
 		now = n
 		settings = append(settings, n)
@@ -54,5 +55,8 @@ func TestPace(t *testing.T) {
 	p.Full()
 	if now != 4 {
 		t.Error("the end does not give all processors back")
+	}
+	if want := []bool{true, false, true, false, true, false}; !slices.Equal(rests, want) || p.Rests() {
+		t.Errorf("it said that it rests: %v, want %v", rests, want)
 	}
 }

@@ -52,7 +52,7 @@ func threads(priority, except int) error {
 type Options struct {
 	// Priority is for Threads; 0: not wanted.
 	Priority int
-	// Relax gives the runtime's watchman ordinary scheduling again; see Watchman. Renew has to be called now and then.
+	// Relax lets Rest give the runtime's watchman ordinary scheduling while the process rests; see Watchman. Renew has to be called now and then.
 	Relax bool
 	// LockMemory keeps every page that was touched in memory. Pages are not filled in beforehand, so the process does not grow by it.
 	LockMemory bool
@@ -77,25 +77,39 @@ func Process(o Options) (missing []string) {
 	return missing
 }
 
-// prioritize gives the threads their priority, and takes the watchman's back where that can be. A watchman that keeps it only costs more.
+// prioritize gives the threads their priority, the watchman too: a process is at work when it begins.
 func prioritize(o Options) error {
-	if !o.Relax || runtime.NumCPU() < 2 {
-		return Threads(o.Priority)
+	if o.relaxes() {
+		spare(spareThreads)
 	}
-	spare(spareThreads)
-	if err := Threads(o.Priority); err != nil {
-		return err
-	}
-	if tid, err := Watchman(); err == nil && tid != 0 {
-		_ = relax(tid)
-	}
-	return nil
+	return Threads(o.Priority)
 }
 
-// Renew gives the priority to threads that the watchman has made since Process was called.
-func Renew(o Options) error {
-	if o.Priority == 0 || !o.Relax || runtime.NumCPU() < 2 {
+// relaxes reports whether the watchman is ever relaxed: where there is one processor, somebody would wait for it.
+func (o Options) relaxes() bool { return o.Priority > 0 && o.Relax && runtime.NumCPU() > 1 }
+
+// Rest says whether the process rests: then its watchman has ordinary scheduling, otherwise its priority.
+func Rest(o Options, rests bool) error {
+	if !o.relaxes() {
 		return nil
+	}
+	tid, err := Watchman()
+	if err != nil || tid == 0 {
+		return err // a watchman that can not be told from others keeps the priority, and only costs more
+	}
+	if rests {
+		return relax(tid)
+	}
+	return rouse(tid, o.Priority)
+}
+
+// Renew gives the priority to threads that were made by the watchman while it had none; rests says whether it has none now.
+func Renew(o Options, rests bool) error {
+	if !o.relaxes() {
+		return nil
+	}
+	if !rests {
+		return Threads(o.Priority)
 	}
 	tid, err := Watchman()
 	if err != nil {

@@ -50,7 +50,8 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// TestRelax: the runtime's watchman, and no other thread, has ordinary scheduling; a thread that it has made gets the priority with Renew.
+// TestRelax: while the process rests the runtime's watchman, and no other thread, has ordinary scheduling; a thread that it has made gets the priority with Renew. At work
+// it has the priority as all others.
 func TestRelax(t *testing.T) {
 	out, err := exec.Command("/proc/self/exe", "relaxed").CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "as it should be" {
@@ -78,6 +79,12 @@ func relaxed() string {
 			}
 		}
 		return list
+	}
+	if got := ordinary(); len(got) > 0 {
+		return fmt.Sprintf("threads %d are ordinary in a process that begins", got)
+	}
+	if err := realtime.Rest(o, true); err != nil {
+		return err.Error()
 	}
 	want := []int{watchman}
 	if runtime.NumCPU() < 2 {
@@ -112,13 +119,20 @@ func relaxed() string {
 		if want != nil && len(ordinary()) != 2 {
 			return
 		}
-		if err := realtime.Renew(o); err != nil {
+		if err := realtime.Renew(o, true); err != nil {
 			lost = -1
 		}
 	}()
 	<-done
 	if got := ordinary(); lost < 0 || want != nil && !slices.Equal(got, want) {
 		return fmt.Sprintf("after Renew threads %d are ordinary, want %d", got, want)
+	}
+	if err := realtime.Rest(o, false); err != nil {
+		return err.Error()
+	}
+	slack, _ = os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", watchman))
+	if n, _ := strconv.Atoi(strings.TrimSpace(string(slack))); len(ordinary()) > 0 || n >= 1e6 {
+		return fmt.Sprintf("at work threads %d are ordinary, and the watchman may sleep %d ns longer", ordinary(), n)
 	}
 	return "as it should be"
 }
