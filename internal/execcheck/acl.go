@@ -15,6 +15,7 @@ import (
 const (
 	aclAccess    = "system.posix_acl_access"
 	aclDefault   = "system.posix_acl_default"
+	aclNFS4      = "system.nfs4_acl"
 	capabilities = "security.capability"
 )
 
@@ -32,6 +33,16 @@ func lists(f *os.File, fact *execsec.Fact) error {
 			return err
 		}
 	}
+	// An NFSv4 list does not show in the mode.
+	list, err := attribute(f, aclNFS4)
+	if err != nil {
+		return err
+	}
+	also, heirs, err := execsec.NFS4Writers(list)
+	if err != nil {
+		return err
+	}
+	fact.Writers = append(fact.Writers, also...)
 	if fact.Kind != execsec.Directory {
 		return nil
 	}
@@ -40,6 +51,7 @@ func lists(f *os.File, fact *execsec.Fact) error {
 		return err
 	}
 	fact.Heirs, err = writers(inherited)
+	fact.Heirs = append(fact.Heirs, heirs...)
 	return err
 }
 
@@ -55,10 +67,18 @@ func more(f *os.File, fact *execsec.Fact) error {
 	return err
 }
 
+// maxAttribute is the longest that the kernel gives.
+const maxAttribute = 64 << 10
+
 // attribute reads an extended attribute of what a descriptor stands for; nil when it has none.
 func attribute(f *os.File, name string) ([]byte, error) {
-	var buf [4096]byte
-	n, err := unix.Getxattr(self(f), name, buf[:])
+	var short [4096]byte
+	buf := short[:]
+	n, err := unix.Getxattr(self(f), name, buf)
+	if errors.Is(err, unix.ERANGE) {
+		buf = make([]byte, maxAttribute)
+		n, err = unix.Getxattr(self(f), name, buf)
+	}
 	switch {
 	case err == nil:
 		return buf[:n], nil

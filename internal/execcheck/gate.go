@@ -275,9 +275,10 @@ func (c *crawl) into(t *trail, depth int) error {
 		return fault.Errorf(fault.Internal, "%s: %w", t.path, err)
 	}
 	for _, name := range names {
-		// A plain file needs no descriptor of its own: nothing is opened of it, and its mode shows whether a list could let others write.
+		// A plain file needs no descriptor of its own: nothing is opened of it, and its mode shows whether a list could let others write, but for the lists of
+		// network file systems.
 		var st unix.Stat_t
-		if err := unix.Fstatat(int(t.end.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Mode&groupWrite == 0 && st.Dev == here.Dev {
+		if err := unix.Fstatat(int(t.end.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Mode&groupWrite == 0 && st.Dev == here.Dev && end.Remote == "" {
 			c.facts = append(c.facts, execsec.Fact{Path: filepath.Join(t.path, name), Kind: execsec.File, UID: int(st.Uid), GID: int(st.Gid), Mode: st.Mode & 0o7777, MountedBy: end.MountedBy})
 			continue
 		}

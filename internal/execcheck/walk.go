@@ -179,7 +179,10 @@ func look(f *os.File, path string) (execsec.Fact, error) {
 	case unix.PROC_SUPER_MAGIC:
 		return out, fault.Errorf(fault.Invalid, "%s: a path through /proc leads to where a process says; give the path of the file itself", path)
 	case fuseMagic:
-		out.MountedBy = mountedBy(f)
+		out.MountedBy, out.Remote = mountedBy(f)
+	}
+	if name, ok := networks[uint32(fs.Type)]; ok { //nolint:gosec // the upper half is the sign of a number of 32 bits
+		out.Remote = name
 	}
 	if out.Kind == execsec.Link {
 		return out, nil
@@ -195,31 +198,50 @@ const fuseMagic = 0x65735546
 // nobody is whom a file system in user space is taken to belong to when that can not be found out: nobody is trusted.
 const nobody = 65534
 
-// mountedBy finds the user who mounted the file system in user space that a descriptor lies on.
-func mountedBy(f *os.File) int {
+// networks are the network file systems, by what statfs says of them. Cluster file systems on shared disks are none: their nodes are this cluster's.
+var networks = map[uint32]string{
+	unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", unix.CIFS_SUPER_MAGIC: "CIFS", unix.SMB2_SUPER_MAGIC: "SMB", unix.AFS_SUPER_MAGIC: "AFS", unix.AFS_FS_MAGIC: "AFS",
+	unix.V9FS_MAGIC: "9P", unix.CEPH_SUPER_MAGIC: "Ceph", unix.CODA_SUPER_MAGIC: "Coda", 0x0bd00bd0: "Lustre", 0x19830326: "BeeGFS",
+}
+
+// overFUSE are network file systems that run in user space, by the beginning of the type in the table of mounts.
+var overFUSE = []string{"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.davfs", "fuse.curlftpfs", "fuse.gcsfuse", "fuse.mfs", "fuse.juicefs"}
+
+// mountedBy finds the user who mounted the file system in user space that a descriptor lies on, and what kind of network file system it is, "" for none.
+func mountedBy(f *os.File) (user int, remote string) {
 	var stx unix.Statx_t
 	if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil || stx.Mask&unix.STATX_MNT_ID == 0 {
-		return nobody
+		return nobody, ""
 	}
 	b, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return nobody
+		return nobody, ""
 	}
-	id := strconv.FormatUint(stx.Mnt_id, 10) + " "
-	for line := range strings.Lines(string(b)) {
-		if !strings.HasPrefix(line, id) {
+	return ofMount(string(b), strconv.FormatUint(stx.Mnt_id, 10))
+}
+
+// ofMount looks a mount up in the table of mounts.
+func ofMount(table, id string) (user int, remote string) {
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, id+" ") {
 			continue
 		}
 		_, options, _ := strings.Cut(line, " - ")
+		for _, kind := range overFUSE {
+			if strings.HasPrefix(options, kind) {
+				remote = kind
+			}
+		}
 		for o := range strings.SplitSeq(strings.TrimSpace(options), ",") {
 			if _, after, ok := strings.Cut(o, "user_id="); ok {
 				if uid, err := strconv.Atoi(after); err == nil {
-					return uid
+					return uid, remote
 				}
 			}
 		}
+		return nobody, remote
 	}
-	return nobody
+	return nobody, ""
 }
 
 func codeOf(err error) fault.Code {

@@ -43,6 +43,8 @@ type Fact struct {
 	Open           bool // a process has it open for writing
 	// MountedBy is who mounted the file system in user space that it lies on, and so decides what is read from it; 0 is root or the kernel.
 	MountedBy int
+	// Remote is the kind of network file system that it lies on ("NFS"), "" for a disk of this machine.
+	Remote string
 	// Method says that it is the program of a method (and no program of the system): it needs neither setuid bits nor capabilities.
 	Method bool
 }
@@ -68,7 +70,14 @@ func (v Violation) String() string {
 func Judge(facts []Fact, user int) []Violation {
 	var out []Violation
 	seen := map[string]bool{}
+	elsewhere := map[string]bool{}
 	for _, f := range facts {
+		if f.Remote != "" && user == 0 && !elsewhere[f.Remote] {
+			elsewhere[f.Remote] = true
+			out = append(out, Violation{
+				Path: f.Path, Why: "lies on a network file system (" + f.Remote + "): who may write there is up to its server and to every machine that mounts it", Remedy: "install it on a file system of the machine",
+			})
+		}
 		for _, v := range f.judge(user) {
 			if key := v.Path + "\x00" + v.Why; !seen[key] {
 				seen[key] = true
