@@ -19,7 +19,7 @@ func optLimit() option {
 func planVerb() verb {
 	return verb{name: "plan", short: "Say where groups would run if something changed; nothing is changed", example: "redoubt plan --without n2 -o json", read: true, as: "cluster plan", options: []option{
 		{"without", "", list, "nodes that would be lost, separated by commas"}, {"back", "", list, "nodes that would come back"},
-		{"with", "", repeat, "a change, as it would be written after redoubt, such as 'group set -p Priority=900 web-rg'; it knows group set|create|delete|online|switch|offline|remaster|suspend|resume|manage|unmanage, node set|evacuate, cluster set; repeat it for each"},
+		{"with", "", repeat, "a change, as it would be written after redoubt, such as 'group set -p Priority=900 web-rg'; it knows what places groups: most commands of group, node set, evacuate and those of load limits, cluster set; repeat it for each"},
 	}}
 }
 

@@ -21,6 +21,8 @@ func explained(l look, groups []v1.Explanation, _ bool) string {
 			fmt.Fprintf(&b, "%s %s: %s (%s)\n", l.paint(heading, g.Group), l.paint(bad, "runs nowhere"), g.Left.Text, g.Left.Name)
 		case g.Moving:
 			fmt.Fprintf(&b, "%s %s to %s\n", l.paint(heading, g.Group), l.paint(working, "is on its way"), strings.Join(g.Wanted, ", "))
+		case len(g.Waits) > 0:
+			fmt.Fprintf(&b, "%s %s on %s\n", l.paint(heading, g.Group), l.paint(working, "is placed, and waits,"), strings.Join(g.Wanted, ", "))
 		default:
 			fmt.Fprintf(&b, "%s is on %s\n", l.paint(heading, g.Group), strings.Join(g.Wanted, ", "))
 		}

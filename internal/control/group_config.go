@@ -84,14 +84,19 @@ func (c *Control) GroupAddNode(ctx context.Context, who Caller, in v1.GroupAddNo
 		return v1.Result{}, fault.Errorf(fault.Invalid, "group add-node: name the nodes with -n")
 	}
 	return c.editGroups(ctx, r, who, in.Names, in.All, func(g model.Group) []check.Setting {
-		added := slices.DeleteFunc(nodesOf(in.Node), func(n cluster.NodeName) bool { return slices.Contains(g.Nodelist, n) })
-		settings := []check.Setting{{Name: "Nodelist", Op: check.OpAdd, Values: words(added)}}
-		if in.Scalable {
-			settings = append(settings, check.Setting{Name: "Maximum_primaries", Text: strconv.Itoa(g.MaximumPrimaries + len(added))},
-				check.Setting{Name: "Desired_primaries", Text: strconv.Itoa(g.DesiredPrimaries + len(added))})
-		}
-		return settings
+		return moreNodes(g, nodesOf(in.Node), in.Scalable)
 	})
+}
+
+// moreNodes are the settings that add nodes to the end of a nodelist.
+func moreNodes(g model.Group, nodes []cluster.NodeName, scalable bool) []check.Setting {
+	added := without(nodes, g.Nodelist)
+	settings := []check.Setting{{Name: "Nodelist", Op: check.OpAdd, Values: words(added)}}
+	if scalable {
+		settings = append(settings, check.Setting{Name: "Maximum_primaries", Text: strconv.Itoa(g.MaximumPrimaries + len(added))},
+			check.Setting{Name: "Desired_primaries", Text: strconv.Itoa(g.DesiredPrimaries + len(added))})
+	}
+	return settings
 }
 
 // GroupRemoveNode removes nodes from the nodelist.

@@ -46,12 +46,7 @@ func (c *Control) GroupEvacuate(ctx context.Context, who Caller, in v1.GroupEvac
 				return model.Want{}, err
 			}
 		}
-		w := model.Want{Group: g.Name, Online: true}
-		current := without(targetNodes(d.assignment(g.Name)), nodes)
-		if w.Nodes = d.choose(g, current, nodes); len(w.Nodes) == 0 {
-			w.Online = false // no other node can run it: it goes offline
-		}
-		return w, nil
+		return d.elsewhere(g, nodes), nil
 	}, "has left "+commas(nodes), func(g cluster.GroupName, seq uint64) func(view) error {
 		return func(v view) error {
 			if err := stillWanted(v, g, seq); err != nil {
@@ -66,6 +61,16 @@ func (c *Control) GroupEvacuate(ctx context.Context, who Caller, in v1.GroupEvac
 			return online(g, seq, nil)(v)
 		}
 	})
+}
+
+// elsewhere is what to ask for when a group shall leave nodes.
+func (v view) elsewhere(g model.Group, nodes []cluster.NodeName) model.Want {
+	w := model.Want{Group: g.Name, Online: true}
+	current := without(targetNodes(v.assignment(g.Name)), nodes)
+	if w.Nodes = v.choose(g, current, nodes); len(w.Nodes) == 0 {
+		w.Online = false // no other node can run it: it goes offline
+	}
+	return w
 }
 
 // evacuate marks nodes as evacuated, which the planner heeds, and waits until nothing runs there any more.

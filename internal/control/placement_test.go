@@ -90,7 +90,7 @@ func TestPlacement(t *testing.T) {
 		if p["huge"].Change != "offline" || p["huge"].Why == nil || p["huge"].Why.Name != "no-room" {
 			t.Errorf("with a group too large: %+v", p["huge"])
 		}
-		for text, fault := range map[string]string{"group swich -n n1 db": "did you mean group switch?", "group set db -q 3": "flags -p and -n", "group set -p Priority=5000 db": "maximum", "group switch db": "with -n", "group set -p Priority=1": "names no group", "node remove n1": "can not be supposed"} {
+		for text, fault := range map[string]string{"group swich -n n1 db": "did you mean group switch?", "group set db -q 3": "takes the flags -n -p", "group set -p Priority=5000 db": "maximum", "group switch db": "with -n", "group set -p Priority=1": "names no group", "node remove n1": "can not be supposed"} {
 			if _, err := c.ClusterPlan(w.ctx, root, v1.ClusterPlan{With: []string{text}}); err == nil || !strings.Contains(err.Error(), fault) {
 				t.Errorf("%s: %v, not %q", text, err, fault)
 			}

@@ -62,6 +62,11 @@ func explanation(v view, look *order.View, i int, follow bool, sees func(group s
 			out.Waits = append(out.Waits, v1.Reason{Name: n.Name, Node: string(n.Node), Text: n.Text})
 		}
 	}
+	for _, x := range check.Instances(v.state, cluster.GroupName(g.Name)) {
+		if x.State == model.GroupPendingOnlineBlocked && slices.Contains(out.On, string(x.Node)) {
+			out.Waits = append(out.Waits, v1.Reason{Name: "blocked", Node: string(x.Node), Text: "placed, waits: " + x.BlockedOn})
+		}
+	}
 	if out.Proved, out.Gap = quality(look); look.Err != nil {
 		return out
 	}

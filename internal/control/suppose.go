@@ -1,0 +1,540 @@
+package control
+
+import (
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/fault"
+	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/order"
+)
+
+// whatIf is a reading that is changed without anybody seeing it.
+type whatIf struct{ view }
+
+// member loses a node or brings it back.
+func (w *whatIf) member(name string, member bool) error {
+	n, err := w.node(cluster.NodeName(name))
+	switch {
+	case err != nil:
+		return err
+	case n.QuorumServer:
+		return fault.Errorf(fault.Invalid, "%s is a quorum server and runs no groups", name)
+	case n.Member == member:
+		return fault.Errorf(fault.Invalid, "node %s is %s the cluster already", name, map[bool]string{true: "in", false: "not in"}[member])
+	}
+	// It is another record, by which what an administrator has put somewhere is no longer held there.
+	w.state.Basis.Epoch++
+	n.Member = member
+	n.Since = 0
+	if member {
+		n.Incarnation = cluster.Incarnation{Number: n.Incarnation.Number + 1, Tag: "what-if"}
+		n.Since = w.state.Basis.Epoch
+	}
+	w.put(n)
+	return nil
+}
+
+func (w *whatIf) put(n model.NodeState) {
+	for i := range w.state.Nodes {
+		if w.state.Nodes[i].Name == n.Name {
+			w.state.Nodes[i] = n
+		}
+	}
+}
+
+// supposition is an operation that a plan can suppose: what it does to the reading, and which flags it takes: n for -n, p for -p and so on, w for those of waiting.
+type supposition struct {
+	do    func(w *whatIf, s supposed) error
+	flags string
+}
+
+// supposable are those that can be supposed. What -e and -m do to resources changes no place.
+var supposable = map[string]supposition{
+	"group set":             {(*whatIf).setGroups, "np"},
+	"group create":          {(*whatIf).createGroups, "npS"},
+	"group delete":          {(*whatIf).deleteGroups, "Fy"},
+	"group add-node":        {(*whatIf).addNodes, "nS"},
+	"group remove-node":     {(*whatIf).removeNodes, "ny"},
+	"group online":          {(*whatIf).online, "nemMw"},
+	"group switch":          {(*whatIf).online, "nemMw"},
+	"group offline":         {(*whatIf).offline, "nyw"},
+	"group remaster":        {(*whatIf).remaster, "w"},
+	"group suspend":         {(*whatIf).suspend, "k"},
+	"group resume":          {(*whatIf).suspend, ""},
+	"group manage":          {(*whatIf).manage, ""},
+	"group unmanage":        {(*whatIf).manage, "y"},
+	"group evacuate":        {(*whatIf).evacuateGroups, "nT"},
+	"node set":              {(*whatIf).setNodes, "p"},
+	"node evacuate":         {(*whatIf).evacuate, "T"},
+	"node create-loadlimit": {limitNodes(createLimit), "p"},
+	"node set-loadlimit":    {limitNodes(setLimit), "p"},
+	"node delete-loadlimit": {limitNodes(deleteLimit), "py"},
+	"cluster set":           {(*whatIf).setCluster, "p"},
+}
+
+// supposed is a change as it was written.
+type supposed struct {
+	operation  string
+	names      []string
+	all        bool // the operand +
+	nodes      []cluster.NodeName
+	properties []string
+	settings   []check.Setting
+	manage     bool // -M
+	scalable   bool // -S
+	force      bool // -F
+	seconds    *int // -T
+}
+
+// change carries out one change on the reading.
+func (w *whatIf) change(text string) error {
+	s, err := suppose(text)
+	if err != nil {
+		return err
+	}
+	if err := supposable[s.operation].do(w, s); err != nil {
+		return fault.Errorf(fault.CodeOf(err), "%q: %w", text, err)
+	}
+	return nil
+}
+
+// settle lets everything that was supposed so far happen: whoever writes commands one after the other sees what the first has done before he gives the second.
+func (w *whatIf) settle() {
+	const enough = 20 // rounds of stopping and starting; a move takes three
+	w.state.Held = nil
+	for range enough {
+		steps := order.Plan(w.state)
+		if len(steps) == 0 {
+			return
+		}
+		for _, s := range steps {
+			a := s.Assignment
+			w.state.Assignments = replaced(w.state.Assignments, a, func(o model.Assignment) bool { return o.Group == a.Group }, func(o model.Assignment) string { return string(o.Group) })
+			for _, n := range w.state.Nodes {
+				if n.Member && !n.QuorumServer {
+					w.obey(a, n)
+				}
+			}
+		}
+	}
+}
+
+// obey supposes that a node has done what it was told.
+func (w *whatIf) obey(a model.Assignment, n model.NodeState) {
+	is := func(o model.Instance) bool { return o.Group == a.Group && o.Node == n.Name }
+	i := model.Instance{Node: n.Name, Group: a.Group, Incarnation: n.Incarnation, State: model.GroupOffline}
+	if at := slices.IndexFunc(w.state.Instances, is); at >= 0 && w.state.Instances[at].Incarnation == n.Incarnation {
+		i = w.state.Instances[at]
+	}
+	on := a.On(n.Name, n.Incarnation)
+	switch {
+	case i.State == model.GroupErrorStopFailed:
+	case on && i.State == model.GroupOffline:
+		i.State = model.GroupOnline
+	case !on:
+		i.State, i.Resources = model.GroupOffline, nil
+	}
+	i.Version, i.Restart, i.Plea = a.Version, a.Restart, nil
+	w.state.Instances = replaced(w.state.Instances, i, is, func(o model.Instance) string { return string(o.Group) + "\x00" + string(o.Node) })
+}
+
+// replaced is a sorted list with an element in place of the old one.
+func replaced[T any](list []T, x T, old func(T) bool, key func(T) string) []T {
+	list = append(slices.DeleteFunc(slices.Clone(list), old), x)
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	return list
+}
+
+// suppose reads a change as it would be written on the command line.
+func suppose(text string) (supposed, error) {
+	var s supposed
+	no := func(format string, args ...any) (supposed, error) {
+		return s, fault.Errorf(fault.Invalid, "%q can not be supposed: %w", text, fault.Errorf(fault.Invalid, format, args...))
+	}
+	words, err := shellWords(text)
+	if err != nil {
+		return no("%w", err)
+	}
+	if len(words) > 0 && words[0] == "redoubt" {
+		words = words[1:]
+	}
+	known := make([]string, 0, len(supposable))
+	for name := range supposable {
+		known = append(known, name)
+	}
+	slices.Sort(known)
+	if len(words) >= 2 {
+		s.operation = words[0] + " " + words[1]
+	}
+	what, ok := supposable[s.operation]
+	if !ok {
+		return s, fault.Errorf(fault.Invalid, "%q can not be supposed; %s", text, check.DidYouMean(s.operation, known, "a plan knows "+strings.Join(known, ", ")))
+	}
+	if err := s.parse(what.flags, words[2:]); err != nil {
+		return no("%w", err)
+	}
+	settings, ps := check.ParseSettings(s.operation, s.properties)
+	s.settings = settings
+	if len(s.names) == 0 && (!s.all || s.operation == "group create") && s.operation != "cluster set" {
+		return no("it names no %s", words[0])
+	}
+	return s, ps.Err()
+}
+
+// parse takes the flags and the operands of a change.
+func (s *supposed) parse(letters string, args []string) error {
+	flags := pflag.NewFlagSet(s.operation, pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	var nodes []string
+	var ignored bool
+	seconds := -1
+	var takes []string
+	for _, l := range letters {
+		short := string(l)
+		if l != 'w' {
+			takes = append(takes, "-"+short)
+		}
+		switch l {
+		case 'n':
+			flags.StringSliceVarP(&nodes, "node", short, nil, "")
+		case 'p':
+			flags.StringArrayVarP(&s.properties, "property", short, nil, "")
+		case 'M':
+			flags.BoolVarP(&s.manage, "manage", short, false, "")
+		case 'S':
+			flags.BoolVarP(&s.scalable, "scalable", short, false, "")
+		case 'F':
+			flags.BoolVarP(&s.force, "force", short, false, "")
+		case 'T':
+			flags.IntVarP(&seconds, "timeout", short, -1, "")
+			flags.BoolVar(&ignored, "no-wait", false, "")
+		case 'w':
+			flags.IntVar(&seconds, "timeout", -1, "")
+			flags.BoolVar(&ignored, "no-wait", false, "")
+		default:
+			flags.BoolVarP(&ignored, map[rune]string{'e': "enable", 'm': "monitor", 'k': "kill", 'y': "yes"}[l], short, false, "")
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		if len(takes) == 0 {
+			return fault.Errorf(fault.Invalid, "%w; %s takes no flags", err, s.operation)
+		}
+		return fault.Errorf(fault.Invalid, "%w; %s takes the flags %s", err, s.operation, strings.Join(takes, " "))
+	}
+	s.names, s.nodes = flags.Args(), nodesOf(nodes)
+	if slices.Equal(s.names, []string{"+"}) {
+		s.names, s.all = nil, true
+	}
+	if flags.Changed("timeout") {
+		s.seconds = &seconds
+	}
+	return nil
+}
+
+// shellWords takes a line apart as a shell does that has nothing to expand: blanks divide, quotes and backslashes keep them.
+func shellWords(text string) (words []string, err error) {
+	var word strings.Builder
+	var quote rune
+	in, escaped := false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			if quote == '"' && !strings.ContainsRune("\"\\$`", c) {
+				word.WriteRune('\\')
+			}
+			word.WriteRune(c)
+			escaped = false
+		case c == '\\' && quote != '\'':
+			in, escaped = true, true
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '\'' || c == '"':
+			in, quote = true, c
+		case unicode.IsSpace(c):
+			if in {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			in = false
+		default:
+			in = true
+			word.WriteRune(c)
+		}
+	}
+	switch {
+	case quote != 0:
+		return nil, fault.Errorf(fault.Invalid, "the quotation mark %c has no end", quote)
+	case escaped:
+		return nil, fault.Errorf(fault.Invalid, "nothing follows the last backslash")
+	case in:
+		words = append(words, word.String())
+	}
+	return words, nil
+}
+
+// each does something to every group that is named.
+func (w *whatIf) each(s supposed, do func(model.Group) error) error {
+	names, err := selected("group", s.names, s.all, groupNames(w.state))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, n := range names {
+		g, err := w.group(cluster.GroupName(n))
+		if err == nil {
+			err = do(g)
+		}
+		errs = append(errs, err)
+	}
+	return together(errs)
+}
+
+// edit supposes other properties of groups.
+func (w *whatIf) edit(s supposed, settings func(model.Group) []check.Setting) error {
+	return w.each(s, func(g model.Group) error {
+		next, ps := check.DraftGroupChange(w.state, g, settings(g))
+		state := check.WithGroup(w.state, next)
+		ps = append(ps, check.CheckGroup(state, next)...)
+		w.state = state
+		return ps.Err()
+	})
+}
+
+func (w *whatIf) setGroups(s supposed) error {
+	if len(s.nodes) > 0 {
+		s.settings = append(s.settings, check.Setting{Name: "Nodelist", Values: words(s.nodes)})
+	}
+	return w.edit(s, func(model.Group) []check.Setting { return s.settings })
+}
+
+func (w *whatIf) addNodes(s supposed) error {
+	if len(s.nodes) == 0 {
+		return fault.Errorf(fault.Invalid, "group add-node: name the nodes with -n")
+	}
+	return w.edit(s, func(g model.Group) []check.Setting { return moreNodes(g, s.nodes, s.scalable) })
+}
+
+func (w *whatIf) removeNodes(s supposed) error {
+	if len(s.nodes) == 0 {
+		return fault.Errorf(fault.Invalid, "group remove-node: name the nodes with -n")
+	}
+	return w.edit(s, func(model.Group) []check.Setting {
+		return []check.Setting{{Name: "Nodelist", Op: check.OpRemove, Values: words(s.nodes)}}
+	})
+}
+
+// createGroups supposes groups that are managed and to be online.
+func (w *whatIf) createGroups(s supposed) error {
+	if len(s.nodes) > 0 {
+		s.settings = append([]check.Setting{{Name: "Nodelist", Values: words(s.nodes)}}, s.settings...)
+	}
+	if s.scalable {
+		n := len(s.nodes)
+		if n == 0 {
+			n = len(check.NodesThatRun(w.state))
+		}
+		all := strconv.Itoa(n)
+		s.settings = append([]check.Setting{{Name: "Maximum_primaries", Text: all}, {Name: "Desired_primaries", Text: all}}, s.settings...)
+	}
+	for _, n := range s.names {
+		g, ps := check.NewGroup(w.state, cluster.GroupName(n), s.settings)
+		if err := ps.Err(); err != nil {
+			return err
+		}
+		g.Managed = true
+		w.state = check.WithGroup(w.state, g)
+		w.want(model.Want{Group: g.Name, Online: true})
+	}
+	return nil
+}
+
+// deleteGroups refuses what would be refused.
+func (w *whatIf) deleteGroups(s supposed) error {
+	names, err := selected("group", s.names, s.all, groupNames(w.state))
+	if err != nil {
+		return err
+	}
+	doomed := namesOf[cluster.GroupName](names)
+	var ps check.Problems
+	for _, n := range doomed {
+		g, err := w.group(n)
+		if err != nil {
+			return err
+		}
+		ps = append(ps, check.DeleteGroup(w.state, g, s.force, doomed...)...)
+	}
+	if err := ps.Err(); err != nil {
+		return err
+	}
+	for _, n := range doomed {
+		for _, r := range check.ResourcesOf(w.state, n) {
+			w.state = check.WithoutResource(w.state, r.Name)
+		}
+		for _, o := range w.state.Groups {
+			if less, named := check.CutGroup(o, n); named {
+				w.state = check.WithGroup(w.state, less)
+			}
+		}
+		w.state = check.WithoutGroup(w.state, n)
+	}
+	return nil
+}
+
+// want supposes that somebody asks for a place.
+func (w *whatIf) want(x model.Want) {
+	x.Seq = max(w.seqOf(x.Group), w.assignment(x.Group).WantSeq) + 1
+	x.By, x.At = "what-if", w.now
+	w.state.Wants = replaced(w.state.Wants, x, func(o model.Want) bool { return o.Group == x.Group }, func(o model.Want) string { return string(o.Group) })
+}
+
+func (w *whatIf) online(s supposed) error {
+	if s.operation == "group switch" && len(s.nodes) == 0 {
+		return fault.Errorf(fault.Invalid, "group switch: name the nodes to move to with -n")
+	}
+	return w.each(s, func(g model.Group) error {
+		if err := mayPlace(g, s.manage); err != nil {
+			return err
+		}
+		g.Managed = true
+		w.state = check.WithGroup(w.state, g)
+		x, err := w.onlineWant(g, s.nodes, s.operation == "group online")
+		if err == nil {
+			w.want(x)
+		}
+		return err
+	})
+}
+
+func (w *whatIf) offline(s supposed) error {
+	return w.each(s, func(g model.Group) error {
+		if g.System {
+			return fault.Errorf(fault.Precondition, "group %s is protected (RG_system); set RG_system=FALSE first", g.Name)
+		}
+		x, err := w.offlineWant(g, s.nodes)
+		if err == nil {
+			w.want(x)
+		}
+		return err
+	})
+}
+
+func (w *whatIf) remaster(s supposed) error {
+	return w.each(s, func(g model.Group) error {
+		err := mayPlace(g, false)
+		if err == nil {
+			w.want(model.Want{Group: g.Name, Online: true, Remaster: true})
+		}
+		return err
+	})
+}
+
+func (w *whatIf) suspend(s supposed) error {
+	return w.each(s, func(g model.Group) error {
+		g.Suspended = s.operation == "group suspend"
+		w.state = check.WithGroup(w.state, g)
+		return nil
+	})
+}
+
+func (w *whatIf) manage(s supposed) error {
+	return w.each(s, func(g model.Group) error {
+		g.Managed = s.operation == "group manage"
+		w.state = check.WithGroup(w.state, g)
+		return nil
+	})
+}
+
+// evacuateGroups orders single groups elsewhere, and all of them as node evacuate does.
+func (w *whatIf) evacuateGroups(s supposed) error {
+	switch {
+	case len(s.nodes) == 0:
+		return fault.Errorf(fault.Invalid, "group evacuate: name the nodes with -n")
+	case s.all:
+		s.names, s.all = words(s.nodes), false
+		return w.evacuate(s)
+	case s.seconds != nil:
+		return fault.Errorf(fault.Invalid, "group evacuate: -T keeps all groups away from a node; give it with the operand +")
+	}
+	for _, n := range s.nodes {
+		if _, err := w.node(n); err != nil {
+			return err
+		}
+	}
+	return w.each(s, func(g model.Group) error {
+		w.want(w.elsewhere(g, s.nodes))
+		return nil
+	})
+}
+
+func (w *whatIf) setNodes(s supposed) error {
+	return w.eachNode(s, func(n *model.NodeState) error {
+		next, ps := check.SetNode(n.Node, s.settings)
+		n.Node = next
+		return ps.Err()
+	})
+}
+
+// evacuate supposes nodes from which everything has to go. Where a node is taken again as soon as it is empty (-T 0), nothing comes back to it by itself either.
+func (w *whatIf) evacuate(s supposed) error {
+	span := stayAway
+	if s.seconds != nil {
+		span = max(*s.seconds, 1)
+	}
+	return w.eachNode(s, func(n *model.NodeState) error {
+		if n.QuorumServer {
+			return fault.Errorf(fault.Invalid, "%s is a quorum server and runs no groups", n.Name)
+		}
+		n.EvacuatedUntil = w.state.Now.Add(time.Duration(span) * time.Second)
+		return nil
+	})
+}
+
+// limitNodes edits a load limit of nodes.
+func limitNodes(edit limitEdit) func(*whatIf, supposed) error {
+	return func(w *whatIf, s supposed) error {
+		l, err := limitWordsOf(s.operation, s.settings)
+		if err != nil {
+			return err
+		}
+		return w.eachNode(s, func(n *model.NodeState) error {
+			next, _, err := l.edit(n.Node, edit)
+			n.Node = next
+			return err
+		})
+	}
+}
+
+func (w *whatIf) eachNode(s supposed, do func(*model.NodeState) error) error {
+	names, err := selected("node", s.names, s.all, nodeNames(w.state))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		n, err := w.node(cluster.NodeName(name))
+		if err == nil {
+			err = do(&n)
+		}
+		w.put(n)
+		errs = append(errs, err)
+	}
+	return together(errs)
+}
+
+func (w *whatIf) setCluster(s supposed) error {
+	next, ps := check.SetCluster(w.settings(), s.settings)
+	w.state.Cluster.Properties = next.Properties
+	return ps.Err()
+}
