@@ -1,5 +1,5 @@
 // Package syslogtls connects to collectors of logs over TLS, as RFC 5425 has it: the collector's certificate is verified against an authority that the
-// administrator gave, and no other.
+// administrator gave, and no other; as everywhere in the cluster the version is TLS 1.3.
 package syslogtls
 
 import (
@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"redoubt/internal/fault"
@@ -32,8 +33,11 @@ func (Dialer) Dial(ctx context.Context, server, name, authority string) (io.Read
 	if name == "" {
 		name = host
 	}
-	d := tls.Dialer{NetDialer: &net.Dialer{KeepAlive: 5 * time.Second}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: name}}
+	d := tls.Dialer{NetDialer: &net.Dialer{KeepAlive: 5 * time.Second}, Config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: name}}
 	conn, err := d.DialContext(ctx, "tcp", server)
+	if err != nil && strings.Contains(err.Error(), "protocol version") { // the library has no type for it, whichever side says so
+		return nil, fault.Errorf(fault.Unavailable, "collector %s: it does not speak TLS 1.3, and nothing older is spoken here; upgrade it, or send to a relay that speaks both: %w", server, err)
+	}
 	if err != nil {
 		return nil, fault.Errorf(fault.Unavailable, "collector %s: %w", server, err)
 	}

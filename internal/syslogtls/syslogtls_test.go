@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,11 +37,42 @@ func selfSigned(t *testing.T, name string) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
+// TestOldCollector: a collector that speaks TLS 1.2 at best gets nothing, and the error says what to do.
+func TestOldCollector(t *testing.T) {
+	mine, authority := selfSigned(t, "siem.test")
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{mine}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan []byte, 1)
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			b, _ := io.ReadAll(c)
+			c.Close()
+			got <- b
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := Dialer{}.Dial(ctx, l.Addr().String(), "siem.test", authority)
+	if err == nil {
+		c.Close()
+		t.Fatal("a collector of TLS 1.2 was taken")
+	}
+	if !strings.Contains(err.Error(), "does not speak TLS 1.3") || !strings.Contains(err.Error(), "relay") {
+		t.Errorf("%v", err)
+	}
+	if b := <-got; len(b) > 0 {
+		t.Errorf("it was sent %q", b)
+	}
+}
+
 // TestCollector sends to a real collector, and to nobody who is not it.
 func TestCollector(t *testing.T) {
 	mine, authority := selfSigned(t, "siem.test")
 	_, other := selfSigned(t, "siem.test")
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{mine}, MinVersion: tls.VersionTLS12})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{mine}, MinVersion: tls.VersionTLS13})
 	if err != nil {
 		t.Fatal(err)
 	}
