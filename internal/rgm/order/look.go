@@ -32,11 +32,15 @@ func Look(s model.State) *View { return look(s, nil) }
 // prepared has a planner for each group of a state.
 func prepared(s *model.State) *View {
 	v := &View{in: index(s), number: make(map[cluster.GroupName]int, len(s.Groups))}
+	all := make([]planner, len(s.Groups))
+	v.planners = make([]*planner, len(s.Groups))
 	for i := range s.Groups {
-		g := &s.Groups[i]
-		old, exists := v.in.assignments[g.Name]
-		v.number[g.Name] = i
-		v.planners = append(v.planners, &planner{in: v.in, s: s, g: g, old: old, exists: exists})
+		p := &all[i]
+		p.in, p.s, p.g = v.in, s, &s.Groups[i]
+		if old, exists := v.in.assignments[p.g.Name]; exists {
+			p.old, p.exists = *old, true
+		}
+		v.number[p.g.Name], v.planners[i] = i, p
 	}
 	return v
 }
@@ -215,6 +219,9 @@ func (p *planner) describe(g *plan.Group, number map[cluster.NodeName]int, kind 
 		Desired: p.desiring(), Maximum: p.g.MaximumPrimaries,
 	}
 	numbers := func(names []cluster.NodeName) (out []int) {
+		if len(names) > 0 {
+			out = make([]int, 0, len(names))
+		}
 		for _, n := range names {
 			if i, ok := number[n]; ok {
 				out = append(out, i)
@@ -284,6 +291,9 @@ func (p *planner) request(underWay []cluster.NodeName) place.Request {
 // joined are the nodes of the nodelist that came into the cluster after the group's place was decided last: Failback looks at each of them once. One that
 // is evacuated as it comes is looked at when that is over, and none as long as the group is suspended.
 func (p *planner) joined() (nodes []cluster.NodeName) {
+	if p.old.Epoch >= p.in.newest {
+		return nil
+	}
 	for _, n := range p.g.Nodelist {
 		if x := p.in.nodes[n]; x != nil && x.Member && p.old.Epoch != 0 && x.Since > p.old.Epoch {
 			nodes = append(nodes, n)

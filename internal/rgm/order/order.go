@@ -35,7 +35,8 @@ type Planner struct{ last *solved }
 // Plan is Plan of the package.
 func (p *Planner) Plan(s model.State) []Step {
 	v := look(s, p.last)
-	p.last = &v.solved
+	last := v.solved // without the rest of the view
+	p.last = &last
 	return v.steps()
 }
 
@@ -50,8 +51,9 @@ func (v *View) steps() []Step {
 		if !p.exists && !p.g.Managed {
 			continue
 		}
-		if next, why := p.done(); !p.exists || !reflect.DeepEqual(next, p.old) {
-			steps = append(steps, Step{Assignment: next, Why: why})
+		// By pointers, or each would be copied for the comparison.
+		if why := p.done(); !p.exists || !reflect.DeepEqual(&p.next, &p.old) {
+			steps = append(steps, Step{Assignment: p.next, Why: why})
 		}
 	}
 	return steps
@@ -59,27 +61,28 @@ func (v *View) steps() []Step {
 
 // facts are the state's slices as maps; only looked up, never ranged over.
 type facts struct {
-	assignments map[cluster.GroupName]model.Assignment
-	wants       map[cluster.GroupName]model.Want
+	assignments map[cluster.GroupName]*model.Assignment
+	wants       map[cluster.GroupName]*model.Want
 	instances   map[cluster.GroupName][]model.Instance
 	live        map[model.Target]bool
 	held        map[model.Target]bool
 	incarnation map[cluster.NodeName]cluster.Incarnation
 	nodes       map[cluster.NodeName]*model.NodeState
+	newest      cluster.Epoch // at which the last member joined
 }
 
 func index(s *model.State) *facts {
 	groups := len(s.Groups)
 	in := &facts{
-		assignments: make(map[cluster.GroupName]model.Assignment, groups), wants: make(map[cluster.GroupName]model.Want, groups), instances: make(map[cluster.GroupName][]model.Instance, groups),
+		assignments: make(map[cluster.GroupName]*model.Assignment, groups), wants: make(map[cluster.GroupName]*model.Want, groups), instances: make(map[cluster.GroupName][]model.Instance, groups),
 		live: map[model.Target]bool{}, held: map[model.Target]bool{}, incarnation: map[cluster.NodeName]cluster.Incarnation{},
 		nodes: make(map[cluster.NodeName]*model.NodeState, len(s.Nodes)),
 	}
-	for _, a := range s.Assignments {
-		in.assignments[a.Group] = a
+	for i := range s.Assignments {
+		in.assignments[s.Assignments[i].Group] = &s.Assignments[i]
 	}
-	for _, w := range s.Wants {
-		in.wants[w.Group] = w
+	for i := range s.Wants {
+		in.wants[s.Wants[i].Group] = &s.Wants[i]
 	}
 	// They are sorted by group: each group has a part of the slice. There may be as many as groups times nodes, too many to be copied at every plan.
 	for from := 0; from < len(s.Instances); {
@@ -101,6 +104,7 @@ func index(s *model.State) *facts {
 		if n.Member {
 			in.live[model.Target{Node: n.Name, Incarnation: n.Incarnation}] = true
 			in.incarnation[n.Name] = n.Incarnation
+			in.newest = max(in.newest, n.Since)
 		}
 	}
 	for _, t := range s.Held {
@@ -149,7 +153,7 @@ func (p *planner) prepare() {
 }
 
 // done gives the assignment its version and the log its line.
-func (p *planner) done() (model.Assignment, string) {
+func (p *planner) done() string {
 	if p.old.Version == 0 || p.again || p.next.Restart != p.old.Restart || !slices.Equal(p.next.Targets, p.old.Targets) {
 		p.next.Version = p.old.Version + 1
 		p.next.Epoch = p.s.Basis.Epoch
@@ -164,7 +168,7 @@ func (p *planner) done() (model.Assignment, string) {
 	if len(p.next.Notes) == 0 {
 		p.next.Notes = nil
 	}
-	return p.next, p.why()
+	return p.why()
 }
 
 // newFormation applies Auto_start_on_new_cluster when the cluster formed anew.
