@@ -115,7 +115,7 @@ func (r *report) each(f Facts, see func(node string, p *v1.NodePosture)) {
 
 // Checks are all the checks, by identifier.
 func Checks() []Check {
-	all := slices.Concat(membershipChecks(), nodeChecks(), certificateChecks(), fileChecks(), accessChecks(), hostChecks(), serviceChecks(), dependencyChecks())
+	all := slices.Concat(membershipChecks(), nodeChecks(), storageChecks(), certificateChecks(), fileChecks(), accessChecks(), hostChecks(), serviceChecks(), dependencyChecks())
 	slices.SortFunc(all, func(a, b Check) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }

@@ -113,6 +113,9 @@ func (w *World) configuration(nodes int) map[string]any {
 		if w.chance(300) {
 			record.LoadLimits = []model.LoadLimit{{Name: "mem", Soft: 4, Hard: int64(w.between(5, 9))}}
 		}
+		if w.opt.Fence && !n.server {
+			record.Fence = &model.Fence{Agent: "fence_sim"}
+		}
 		conf[confdb.KeyNode(n.name)] = stored(confdb.KindNode, record)
 		if !n.server {
 			all = append(all, n.name)

@@ -126,6 +126,8 @@ func (w *World) biased() {
 			w.remove(w.busy())
 		}
 		w.isolate(w.busy(), w.between(450*time.Millisecond, 1500*time.Millisecond))
+	case BiasFreeze:
+		w.busy().freeze(w.between(400*time.Millisecond, 5*time.Second))
 	case BiasRotate:
 		w.rotate(w.busy())
 		w.pause = w.now + int64(1800*time.Millisecond)

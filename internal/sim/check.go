@@ -37,9 +37,9 @@ func (w *World) checkExclusive() {
 	}
 }
 
-// asleep reports whether what is on a frozen or just thawed machine does not count as running: its lease has ended and its guard could not act.
+// asleep reports whether what is on a frozen or just thawed machine does not count as running: its lease has ended and its guard could not act. With a fence agent it counts.
 func (n *node) asleep() bool {
-	return (n.frozen || n.w.now < n.excused) && n.guard != nil && n.w.now >= n.guard.overAt
+	return !n.w.opt.Fence && (n.frozen || n.w.now < n.excused) && n.guard != nil && n.w.now >= n.guard.overAt
 }
 
 // checkLeases is invariant I2: nothing runs on a machine beyond the end of its lease and the reaction of its guard.

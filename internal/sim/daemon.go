@@ -29,6 +29,9 @@ type daemon struct {
 	looking [2]bool
 	life    *lifetime // of this incarnation's services; nil between two
 
+	fencing engine.Fencing
+	agents  map[membership.NodeIncarnation]*agentRun
+
 	planning bool
 	again    bool
 	electing bool
@@ -47,12 +50,12 @@ func newDaemon(n *node) {
 	w := n.w
 	n.spawned++
 	session := membership.Session(w.rng.Uint64() | 1)
-	d := &daemon{n: n, revs: map[cluster.Epoch]cluster.Revision{}, away: map[cluster.NodeName]int64{}}
+	d := &daemon{n: n, revs: map[cluster.Epoch]cluster.Revision{}, away: map[cluster.NodeName]int64{}, agents: map[membership.NodeIncarnation]*agentRun{}}
 	d.mirror.Revision = func(string) cluster.Revision { return 0 }
 	d.m = membership.New(membership.Config{Self: n.name, Session: session, QuorumServer: n.server, Paths: paths, Started: n.clock(), Faults: w.opt.Faults})
 	var nodes []membership.Configured
 	for _, x := range w.nodes {
-		nodes = append(nodes, membership.Configured{Node: x.name, QuorumServer: x.server})
+		nodes = append(nodes, membership.Configured{Node: x.name, QuorumServer: x.server, Fence: w.opt.Fence && !x.server})
 	}
 	d.m.SetNodes(nodes)
 	n.daemon = d

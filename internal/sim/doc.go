@@ -24,7 +24,9 @@
 //     end of the lease. If the guard dies the kernel ends what runs, at once. Kernel addresses that outlive a double fault are not modelled: what runs are processes.
 //   - Freezing a daemon leaves guard and services running. Freezing a node stops all three: nothing is served meanwhile, and what is on the node does not count as
 //     running from the end of its lease on. When it thaws with an ended lease the guard fires first, within GuardReaction of the thaw; that window is the
-//     one that fence agents and watchdogs are for, and does not count.
+//     one that fence agents and watchdogs are for, and does not count, unless the nodes have fence agents (Options.Fence): then what is on a frozen machine counts as
+//     running until the machine is switched off or its guard has acted, so that I1 says: no takeover before proof or confirmation.
+//   - A fence agent switches a machine off and says so later; or fails, having done so or not. It works on when its daemon dies.
 //   - A resource runs from the moment its first start method is launched until End (or Postnet_stop where there is one) has succeeded, or until the
 //     guard has killed it. A failed start may leave something running; so may a failed stop.
 package sim

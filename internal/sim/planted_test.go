@@ -23,6 +23,7 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 		{"lease counted from the answer", 300, sim.Options{Faults: membership.Faults{LeaseFromAnswer: true}, Bias: sim.BiasDelay}},
 		{"a late commit of the removal, released early", 300, sim.Options{Faults: membership.Faults{ReleaseEarly: true}, Bias: sim.BiasLate}},
 		{"a node that ignores its guard", 100, sim.Options{IgnoreGuard: true, Bias: sim.BiasCuts}},
+		{"a fence agent that nobody waits for", 100, sim.Options{Fence: true, Faults: membership.Faults{FenceByTime: true}, Bias: sim.BiasFreeze}},
 		{"a president who sees neither affinities nor loads", 100, sim.Options{Blind: true}},
 	} {
 		invariants := []string{"I1", "I2"}
@@ -49,7 +50,7 @@ func TestBiasesAloneFindNothing(t *testing.T) {
 	if testing.Short() {
 		n = 5
 	}
-	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay, sim.BiasRotate} {
+	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay, sim.BiasFreeze, sim.BiasRotate} {
 		t.Run(string(b), func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(n) {

@@ -15,6 +15,7 @@ import (
 
 // plan is engine.President: it plans on what the mirror shows and writes under the guard of the record.
 func (d *daemon) plan() {
+	d.fence()
 	if d.planning {
 		d.again = true
 		return

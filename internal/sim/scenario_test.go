@@ -12,8 +12,13 @@ import (
 // calm is a cluster of at least three nodes with the default timing in which everything has come online and nothing fails.
 func calm(t *testing.T, seed uint64) *World {
 	t.Helper()
-	for ; ; seed += 1000 {
-		w := newWorld(Options{Seed: seed})
+	return calmWith(t, Options{Seed: seed})
+}
+
+func calmWith(t *testing.T, opt Options) *World {
+	t.Helper()
+	for ; ; opt.Seed += 1000 {
+		w := newWorld(opt)
 		profile, _ := cluster.ProfileTiming("default")
 		if w.store.log[0].snap.Record.Timing != profile || w.nodes[len(w.nodes)-1].server {
 			continue
@@ -21,7 +26,7 @@ func calm(t *testing.T, seed uint64) *World {
 		w.op.online()
 		w.until(5 * time.Second)
 		if why := w.unsettled(); w.broken != "" || why != "" {
-			t.Fatalf("seed %d: %s %s", seed, w.broken, why)
+			t.Fatalf("seed %d: %s %s", opt.Seed, w.broken, why)
 		}
 		return w
 	}

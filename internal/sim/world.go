@@ -22,6 +22,10 @@ type Options struct {
 	MapOrder bool
 	// Blind makes the president see neither affinities nor loads.
 	Blind bool
+	// Fence gives every node a fence agent; then what is on a frozen machine counts as running until it is switched off or its guard has acted.
+	Fence bool
+	// DeadAgents makes every agent fail, without having done anything.
+	DeadAgents bool
 	// Bias prefers some faults, for mistakes that need a rare constellation. The invariants are the same.
 	Bias Bias
 	// Log gets every line of the trace as it happens; nil: nobody.
@@ -38,6 +42,7 @@ const (
 	BiasLate     Bias = "late"     // commits and watches lag behind
 	BiasCuts     Bias = "cuts"     // short cuts of single nodes
 	BiasDelay    Bias = "delay"    // messages are long on their way
+	BiasFreeze   Bias = "freeze"   // whole machines freeze, for about as long as a lease or much longer
 	BiasRotate   Bias = "rotate"   // a removed node that does not know it is heard by one half of the others, then by the other half
 )
 
@@ -55,7 +60,7 @@ type Result struct {
 
 // Stats count what happened, to show that runs are worth something.
 type Stats struct {
-	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted int
+	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted, Asked int
 }
 
 type event struct {
@@ -191,4 +196,5 @@ func (s *Stats) Add(o Stats) {
 	s.Elections += o.Elections
 	s.VoterChanges += o.VoterChanges
 	s.Adopted += o.Adopted
+	s.Asked += o.Asked
 }
