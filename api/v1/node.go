@@ -216,13 +216,16 @@ type NodeFacts struct {
 	Plantable          []string  `json:"plantable,omitempty"`     // what others than root may write and root executes, with what to do about it
 
 	Posture *NodePosture `json:"posture,omitempty"` // only when it was asked for
+	// Memory is what it remembers of the services at the shared address that it was asked for, if it gave that up a moment ago: by service, 27 bytes for each connection.
+	Memory map[string][]byte `json:"memory,omitempty"`
 }
 
 // The operations below are called by nodes of the same cluster only.
 
 // PeerFacts asks a node for its NodeFacts.
 type PeerFacts struct {
-	Posture bool `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
+	Posture bool   `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
+	Memory  string `json:"memory,omitempty" query:"memory"`   // what it remembers of the services at this shared address, and nothing else
 }
 
 // PeerDescribe asks a node what a resource type is there; the answer is a PeerType.

@@ -19,8 +19,18 @@ import (
 
 // PeerFacts tells another node what only this one knows of itself.
 func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v1.NodeFacts, error) {
-	if _, err := c.enter(ctx, who, "peer facts"); err != nil {
+	r, err := c.enter(ctx, who, "peer facts")
+	if err != nil {
 		return v1.NodeFacts{}, err
+	}
+	if in.Memory != "" {
+		out := v1.NodeFacts{Node: string(r.Node), Memory: map[string][]byte{}}
+		if r.Memories != nil {
+			for service, m := range r.Memories(cluster.ResourceName(in.Memory)) {
+				out.Memory[string(service)] = m.Pack()
+			}
+		}
+		return out, nil
 	}
 	return c.factsHere(ctx, in.Posture)
 }

@@ -13,6 +13,7 @@ import (
 	"redoubt/internal/confdb"
 	"redoubt/internal/engine"
 	"redoubt/internal/membership"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 )
@@ -84,6 +85,8 @@ type Running struct {
 	Snapshotter Snapshotter
 	Sealer      Sealer
 	Authority   Authority
+	// Memories is what this node remembers of the services at a shared address that it gave up a moment ago; nil: nothing.
+	Memories func(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory
 }
 
 // Config is what control needs in any case.

@@ -3,8 +3,11 @@ package daemon
 import (
 	"context"
 
+	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
 	"redoubt/internal/engine"
 	"redoubt/internal/nft"
+	"redoubt/internal/rgm/balance"
 )
 
 // newBalancer prepares the load balancing of an incarnation; what an earlier one left in the kernel goes if this one begins anew.
@@ -15,7 +18,38 @@ func (n *node) newBalancer(anew bool) (*balancer, error) {
 			n.log.Warn("this node can not balance the load of scalable services", "err", err)
 		}
 	}
-	return &balancer{engine.NewBalancer(n.engineConfig(), n.member, n.mirror, n.gated(), kernel), kernel}, nil
+	cfg := n.engineConfig()
+	cfg.Holders = holdersOf{n}
+	return &balancer{engine.NewBalancer(cfg, n.member, n.mirror, n.gated(), kernel), kernel}, nil
+}
+
+// memories is what the present incarnation remembers of the services at a shared address that it gave up a moment ago.
+func (n *node) memories(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
+	w := n.work.Load()
+	if w == nil {
+		return nil
+	}
+	return w.balancer.Memories(address)
+}
+
+// holdersOf asks other nodes for what they remember.
+type holdersOf struct{ *node }
+
+// Memories implements engine.Holders.
+func (h holdersOf) Memories(ctx context.Context, node cluster.NodeName, address cluster.ResourceName) (map[cluster.ResourceName]balance.Memory, error) {
+	var facts v1.NodeFacts
+	if err := h.keeper.peers.Call(ctx, node, "peer", "facts", v1.PeerFacts{Memory: string(address)}, &facts); err != nil {
+		return nil, err
+	}
+	out := map[cluster.ResourceName]balance.Memory{}
+	for service, b := range facts.Memory {
+		m, err := balance.Unpack(b)
+		if err != nil {
+			return nil, err
+		}
+		out[cluster.ResourceName(service)] = m
+	}
+	return out, nil
 }
 
 // balancer is the loop with the kernel that it keeps in step.

@@ -32,6 +32,7 @@ type work struct {
 	launcher *proc.Launcher
 	gate     *execcheck.Gate
 	watchdog string // the device that the guard feeds; "": none
+	balancer *balancer
 	rearm    func() // gives the guard new datagrams: the peers have changed
 }
 
@@ -100,7 +101,7 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 	w.rearm()
 	defer n.balance(ctx, balancer)()
 	econf := n.engineConfig()
-	econf.Drainer = balancer
+	econf.Drainer, w.balancer = balancer, balancer
 	w.executor = engine.NewExecutor(econf, inc, n.member, n.mirror, n.gated(), w.drivers, n.slot)
 	n.work.Store(w)
 	defer n.work.CompareAndSwap(w, nil)
