@@ -46,15 +46,22 @@ func (v *View) steps() []Step {
 		p.depart()
 	}
 	v.admit()
-	var steps []Step
+	var changed []*planner
 	for _, p := range v.planners {
 		if !p.exists && !p.g.Managed {
 			continue
 		}
 		// By pointers, or each would be copied for the comparison.
-		if why := p.done(); !p.exists || !reflect.DeepEqual(&p.next, &p.old) {
-			steps = append(steps, Step{Assignment: p.next, Why: why})
+		if p.said = p.done(); !p.exists || !reflect.DeepEqual(&p.next, &p.old) {
+			changed = append(changed, p)
 		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	steps := make([]Step, len(changed))
+	for i, p := range changed {
+		steps[i] = Step{Assignment: p.next, Why: p.said}
 	}
 	return steps
 }
@@ -141,6 +148,7 @@ type planner struct {
 	wanted   []cluster.NodeName // where the group shall run in the end, in the order of its nodelist
 	keep     []model.Target
 	waiting  []model.Note // what an admission waits for
+	said     string       // of the change, for the log
 }
 
 // prepare applies what was asked and what was reported to the assignment, but for the nodes.
