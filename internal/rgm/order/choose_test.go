@@ -165,3 +165,16 @@ func TestChooseLaws(t *testing.T) {
 		}
 	})
 }
+
+// A death that many groups have something to say of does not keep those waiting that have to move.
+func TestWhatMovesComesFirst(t *testing.T) {
+	a, b, z := group("a"), group("b"), group("z")
+	a.Nodelist, b.Nodelist, z.Nodelist = []cluster.NodeName{"n2", "n1"}, []cluster.NodeName{"n3", "n1"}, []cluster.NodeName{"n1", "n2"}
+	r := online(t, a, b, z)
+	r.lose("n1")
+	r.release()
+	steps := order.Plan(r.s)
+	if len(steps) != 3 || steps[0].Assignment.Group != "z" || steps[0].Why == "" || steps[1].Assignment.Group != "a" || steps[2].Assignment.Group != "b" || steps[1].Why+steps[2].Why != "" {
+		t.Fatalf("%+v", steps)
+	}
+}

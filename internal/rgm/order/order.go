@@ -25,7 +25,7 @@ type Step struct {
 	Why        string
 }
 
-// Plan returns the assignments that have to change now, sorted by group.
+// Plan returns the assignments that have to change now: first those that change where groups run, then those of which only the notes change, each sorted by group.
 func Plan(s model.State) []Step { return new(Planner).Plan(s) }
 
 // Planner is Plan with a memory: what was solved last is not solved again while nothing that the places depend on has changed. It is not safe for use by
@@ -59,6 +59,10 @@ func (v *View) steps() []Step {
 	if len(changed) == 0 {
 		return nil
 	}
+	// They may be too many to be written at once: what moves does not wait for what is only said.
+	slices.SortStableFunc(changed, func(a, b *planner) int {
+		return cmp.Compare(min(len(b.said), 1), min(len(a.said), 1))
+	})
 	steps := make([]Step, len(changed))
 	for i, p := range changed {
 		steps[i] = Step{Assignment: p.next, Why: p.said}
