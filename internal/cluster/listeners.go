@@ -1,5 +1,10 @@
 package cluster
 
+import (
+	"net/netip"
+	"slices"
+)
+
 // The ports of a node.
 const (
 	PortHeartbeat = 7400
@@ -15,37 +20,65 @@ type Listener struct {
 	Name    string // what it is
 	Network string // udp, tcp or unix
 	Port    int    // 0 for a unix socket
-	Address string // on which addresses
+	Where   Where  // on which addresses, as a program reads it; "" for a unix socket
+	Address string // the same for people
 	When    string // in which state of the node
 	From    string // who connects
 	Proof   string // what the other side has to prove, and how what is sent is protected
 	Bounds  string // what keeps a stranger from using it up
 }
 
+// Where is a kind of address.
+type Where string
+
+// The kinds of addresses on which nodes listen.
+const (
+	WhereAny          Where = "any"
+	WhereInterconnect Where = "interconnect" // the node's own address on one
+	WherePrivate      Where = "private"      // the node's address on the private network
+	WhereLoopback     Where = "loopback"
+)
+
+// Covers reports whether the listener of a node with these addresses may be on an address.
+func (l Listener) Covers(at, private netip.Addr, interconnects []netip.Addr) bool {
+	at = at.Unmap()
+	switch l.Where {
+	case WhereAny:
+		return true
+	case WhereInterconnect:
+		return slices.Contains(interconnects, at)
+	case WherePrivate:
+		return at == private
+	case WhereLoopback:
+		return at.IsLoopback()
+	}
+	return false
+}
+
 // Listeners is everything on which a node listens. Nothing of the program listens that is not in it.
 func Listeners() []Listener {
 	return []Listener{
 		{
-			Name: "heartbeats", Network: "udp", Port: PortHeartbeat, Address: "the node's address on each interconnect", When: "in a cluster", From: "nodes and quorum servers of the cluster",
+			Name: "heartbeats", Network: "udp", Port: PortHeartbeat, Where: WhereInterconnect, Address: "the node's address on each interconnect", When: "in a cluster", From: "nodes and quorum servers of the cluster",
 			Proof:  "every datagram is sealed (ChaCha20-Poly1305) with a key that only the two nodes can compute; counters and sessions refuse what is replayed",
 			Bounds: "datagrams of fixed length; what does not open is dropped unread",
 		},
 		{
-			Name: "API", Network: "tcp", Port: PortAPI, Address: "all, or `listen.api` of redoubtd.yaml", When: "in a cluster; before, only while a sponsor is authorised (`redoubt auth enable`)",
+			Name: "API", Network: "tcp", Port: PortAPI, Where: WhereAny, Address: "all, or `listen.api` of redoubtd.yaml", When: "in a cluster; before, only while a sponsor is authorised (`redoubt auth enable`)",
 			From: "nodes, users with a certificate, machines that ask to join", Proof: "TLS 1.3; a certificate of the cluster's authorities that is not revoked; without one, only the operations that joining needs, which decide by the access list",
-			Bounds: "header 32 KiB, body 8 MiB read within 30 s, connections and rates per address, lockout after failed attempts",
+			Bounds: "header 32 KiB, body 8 MiB read within 30 s, connections and rates per address; a wait after failed attempts to join or to assume a role, while certificates that are refused are recorded",
 		},
 		{
-			Name: "repository, for nodes", Network: "tcp", Port: PortClient, Address: "the node's private address", When: "on voters", From: "nodes of the cluster",
+			Name: "repository, for nodes", Network: "tcp", Port: PortClient, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "nodes of the cluster",
 			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "requests of at most 1.5 MiB, snapshots excepted",
 		},
 		{
-			Name: "repository, between voters", Network: "tcp", Port: PortPeer, Address: "the node's private address", When: "on voters", From: "voters and learners of the repository",
+			Name: "repository, between voters", Network: "tcp", Port: PortPeer, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "voters and learners of the repository",
 			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "members of the repository only",
 		},
 		{
-			Name: "metrics", Network: "tcp", Port: PortMetrics, Address: "as `metrics` of redoubtd.yaml says", When: "only when it is set there", From: "a monitoring system",
-			Proof: "none: give it a loopback or management address", Bounds: "reads only",
+			Name: "metrics", Network: "tcp", Port: PortMetrics, Where: WhereLoopback, Address: "the loopback address that `metrics` of redoubtd.yaml names", When: "only when it is set there", From: "a monitoring system",
+			Proof: "none: an address that other machines reach is refused; let a program of your monitoring on the machine read it", Bounds: "reads only",
 		},
 		{
 			Name: "local API", Network: "unix", Address: "`/run/redoubt/api.sock`", When: "always", From: "processes of this machine",

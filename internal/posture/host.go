@@ -7,6 +7,7 @@ import (
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
 )
 
 // hostChecks are about the machines.
@@ -23,8 +24,11 @@ func hostChecks() []Check {
 						continue
 					}
 					found = true
-					if !documented(s) {
+					switch {
+					case !documented(s):
 						r.fail("node "+node, "the daemon listens on %s %s port %d, which is in no table", s.Network, s.Address, s.Port)
+					case !where(s, f.State, node):
+						r.fail("node "+node, "the daemon listens on %s port %d at %s, which is not an address that the table has for it", s.Network, s.Port, s.Address)
 					}
 				}
 				if !found {
@@ -80,6 +84,25 @@ func hostChecks() []Check {
 // documented reports whether a socket is in the table of the network, or in the configuration of the node.
 func documented(s v1.SocketFact) bool {
 	return s.Own && s.Wanted || slices.ContainsFunc(cluster.Listeners(), func(l cluster.Listener) bool { return l.Network == s.Network && l.Port == s.Port })
+}
+
+// where reports whether a socket of a node's daemon, which is in the table, is on an address that the table has for it.
+func where(s v1.SocketFact, state model.State, node string) bool {
+	i := slices.IndexFunc(state.Nodes, func(n model.NodeState) bool { return string(n.Name) == node })
+	at, err := netip.ParseAddr(s.Address)
+	if s.Wanted || i < 0 || err != nil {
+		return err == nil
+	}
+	private, _ := netip.ParseAddr(state.Nodes[i].PrivateAddress)
+	var interconnects []netip.Addr
+	for _, text := range state.Nodes[i].Addresses {
+		if a, err := netip.ParseAddr(text); err == nil {
+			interconnects = append(interconnects, a)
+		}
+	}
+	return slices.ContainsFunc(cluster.Listeners(), func(l cluster.Listener) bool {
+		return l.Network == s.Network && l.Port == s.Port && l.Covers(at, private, interconnects)
+	})
 }
 
 func loopback(address string) bool {
