@@ -85,6 +85,32 @@ func TestResources(t *testing.T) {
 	})
 }
 
+// TestServicesThatTheGuardCanNotEnd: a command that has another program start the service is warned of, when it is given and when it is changed.
+func TestServicesThatTheGuardCanNotEnd(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.configure()
+		create := func(name, command string) string {
+			out := ok[v1.Result](t)(w.c().ResourceCreate(w.ctx, root, v1.ResourceCreate{Names: []string{name}, Group: "web-rg", Type: "redoubt.web", Property: []string{"Start_command=" + command}}))
+			return strings.Join(out.Messages, "\n")
+		}
+		set := func(name, property string) string {
+			out := ok[v1.Result](t)(w.c().ResourceSet(w.ctx, root, v1.ResourceSet{Names: []string{name}, Property: []string{property}}))
+			return strings.Join(out.Messages, "\n")
+		}
+		const said = "the guard of a node that has lost its lease can not end it"
+		if got := create("a", "/opt/server"); strings.Contains(got, said) {
+			t.Errorf("a program of its own: %s", got)
+		}
+		if got := create("b", "systemctl start nginx"); strings.Count(got, said) != 1 || !strings.Contains(got, "warning: what resource b starts") {
+			t.Errorf("systemctl: %s", got)
+		}
+		if got := set("b", "Level=4"); strings.Contains(got, said) {
+			t.Errorf("another property: %s", got)
+		}
+	})
+}
+
 // What an agent finds wrong on a node need not be wrong: see judge.
 func TestValidateDoubts(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -18,6 +18,7 @@ import (
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/outside"
 )
 
 // atOnce is how many nodes are asked at the same time.
@@ -44,6 +45,11 @@ type verdict struct {
 func (c *Control) validate(ctx context.Context, r *Running, s model.State, list []validation) (warnings []string, err error) {
 	var verdicts []verdict
 	for _, v := range list {
+		if v.create || slices.ContainsFunc(v.changes, func(p model.Property) bool { return strings.EqualFold(p.Name, "Start_command") }) {
+			if where := outside.Resource(v.resource); where != "" && outside.Agent(v.resource.Type) == "" { // of an agent it was said when its type was registered
+				warnings = append(warnings, "warning: what resource "+string(v.resource.Name)+" starts: "+outside.Caveat(where))
+			}
+		}
 		t, ok := check.Type(s, v.resource.Type)
 		if !ok {
 			continue
@@ -72,7 +78,8 @@ func (c *Control) validate(ctx context.Context, r *Running, s model.State, list 
 		})
 	}
 	_ = group.Wait()
-	return judge(verdicts)
+	more, err := judge(verdicts)
+	return append(warnings, more...), err
 }
 
 // judge tells refusals from doubts. What can only be judged where the resource runs is a warning; that a node lacks something is one too as long as

@@ -112,6 +112,10 @@ func TestEveryInstalledAgentIsAType(t *testing.T) {
 		if promotable := slices.Contains([]string{"redis", "pgsql", "Stateful"}, filepath.Base(p)); promotable && (typ.Caveat == "" || !typ.Failover) || filepath.Base(p) == "nginx" && typ.Caveat != "" {
 			t.Errorf("%s: failover %v, caveat %q", name, typ.Failover, typ.Caveat)
 		}
+		elsewhere, known := map[string]bool{"VirtualDomain": true, "docker": true, "nfsserver": true, "LVM-activate": true, "iSCSITarget": true, "nginx": false, "redis": false, "Filesystem": false, "IPaddr2": false}[filepath.Base(p)]
+		if warned := strings.Contains(typ.Caveat, "fence agent"); known && warned != elsewhere {
+			t.Errorf("%s: caveat %q", name, typ.Caveat)
+		}
 		if typ.Description == "" || typ.Version == "" || typ.BaseDir != filepath.Dir(p) {
 			t.Errorf("%s: %+v", name, typ)
 		}

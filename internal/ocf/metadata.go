@@ -15,6 +15,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/outside"
 )
 
 // What is accepted of an agent's meta-data. The largest that Debian ships has 33 KiB and 52 parameters.
@@ -103,6 +104,9 @@ func parse(name cluster.TypeName, text []byte) (model.Type, error) {
 	promotable := slices.ContainsFunc(m.Actions, func(a metaAction) bool { return a.Name == "promote" })
 	if promotable {
 		t.Caveat = "the agent can be promoted, but here its resources run as single instances on one node at a time: promote, demote and notify are never called, and there are no replicas beside the one that runs"
+	}
+	if where := outside.Agent(name); where != "" {
+		t.Caveat = strings.TrimPrefix(t.Caveat+"; "+outside.Caveat(where), "; ")
 	}
 	t.Failover = promotable || t.NetworkAddress || slices.Contains(storageAgents, agentName(name))
 	if t.Methods, err = methods(m.Actions); err != nil {

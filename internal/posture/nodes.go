@@ -2,9 +2,13 @@ package posture
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/outside"
 )
 
 // leastFree is how much room there has to be on the file system of the repository.
@@ -52,6 +56,11 @@ func nodeChecks() []Check {
 				}
 			}
 		}},
+		{v1.CheckInfo{
+			ID: "RC-GRD-004", Severity: Warning, Area: areaNodes, Title: "Services that the guard can not end run only on nodes with a fence agent",
+			Rationale: "A virtual machine, a container or a device of the kernel is none of the processes that the guard ends when its node loses its lease: it runs on while another node starts it. A watchdog does not help, for the machine is well.",
+			Remedy:    "configure a fence agent for the node with `redoubt node set-fence`, or have the resource start the service itself",
+		}, outlasting},
 		{v1.CheckInfo{
 			ID: "RC-NOD-001", Severity: Warning, Area: areaNodes, Title: "No node has anything to say against itself",
 			Rationale: "A node knows best what does not work on it.", Remedy: "see the log of that node",
@@ -106,5 +115,29 @@ func nodeChecks() []Check {
 			ID: "RC-LOG-001", Severity: Error, Area: areaNodes, Title: "The command log of every node is whole",
 			Rationale: "Who changes what was recorded hides what was done.", Remedy: "see `redoubt log verify`",
 		}, func(f Facts, r *report) { r.problems(f.Problems.Log) }},
+	}
+}
+
+// outlasting finds the nodes without a fence agent on which a service may run that the guard can not end.
+func outlasting(f Facts, r *report) {
+	fenced := map[cluster.NodeName]bool{}
+	for _, n := range f.State.Nodes {
+		fenced[n.Name] = n.Fence != nil
+	}
+	for _, res := range f.State.Resources {
+		where := outside.Resource(res)
+		i := slices.IndexFunc(f.State.Groups, func(g model.Group) bool { return g.Name == res.Group })
+		if where == "" || i < 0 {
+			continue
+		}
+		var bare []string
+		for _, n := range f.State.Groups[i].Nodelist {
+			if !fenced[n] {
+				bare = append(bare, string(n))
+			}
+		}
+		if len(bare) > 0 && len(f.State.Groups[i].Nodelist) > 1 {
+			r.fail("resource "+string(res.Name), "it %s: the guard can not end it when its node loses its lease, and these nodes have no fence agent: %s", where, strings.Join(bare, ", "))
+		}
 	}
 }
