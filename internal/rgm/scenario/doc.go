@@ -10,6 +10,8 @@
 //	groups:                                   # properties in the notation of `redoubt group create -p`; Nodelist is all nodes unless set
 //	  db: {Load_factors: mem@4}
 //	  web: {RG_affinities: ++db, Priority: 300}
+//	resources:                                # if it matters what they wait for; they start with their group
+//	  web-rs: {group: web, needs: "db-rs{LOCAL_NODE}"}
 //	running: {db: n1, web: n1}                # groups that are not named were never brought online
 //	events:
 //	  - event: node n1 dies
@@ -19,7 +21,7 @@
 //	    why: {web: {n1: with-target}}         # reasons for and against nodes, when it was decided or afterwards; "": for being offline
 //
 // A group is expected on a node, on [several, nodes], or offline; reasons that its notes have to name follow in brackets: offline (no-room). blocked stands for a group
-// that waits for one of its RG_dependencies.
+// that waits for one of its RG_dependencies, or because a resource in it waits for one of another group.
 //
 // # Events
 //

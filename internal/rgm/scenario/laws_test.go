@@ -178,7 +178,7 @@ func explained(t *rapid.T, w *world) {
 		t.Fatal(v.Err)
 	}
 	for i, g := range w.s.Groups {
-		if before := w.before(g.Name); before != "" {
+		if before := w.before(spot{group: g.Name}); before != "" {
 			continue // what is blocked says by whom
 		}
 		on := w.on(g.Name)

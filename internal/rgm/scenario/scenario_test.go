@@ -26,8 +26,13 @@ type file struct {
 	Nodes   map[string]words      `yaml:"nodes"`
 	Cluster map[string]words      `yaml:"cluster"`
 	Groups  map[string]properties `yaml:"groups"`
-	Running map[string]words      `yaml:"running"`
-	Events  []happening           `yaml:"events"`
+	// Resources are there for what they need of those of other groups.
+	Resources map[string]struct {
+		Group string `yaml:"group"`
+		Needs words  `yaml:"needs"`
+	} `yaml:"resources"`
+	Running map[string]words `yaml:"running"`
+	Events  []happening      `yaml:"events"`
 }
 
 type properties map[string]words
@@ -126,6 +131,18 @@ func (f file) setUp() (*world, error) {
 		if s := f.Groups[string(g)].settings(); len(s) > 0 {
 			if err := w.command("set", g, nil, s); err != nil {
 				return nil, err
+			}
+		}
+	}
+	for name, r := range f.Resources {
+		if err := w.resource(cluster.ResourceName(name), cluster.GroupName(r.Group), r.Needs); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range w.s.Resources {
+		for _, d := range r.Dependencies {
+			if _, ok := check.Resource(w.s, d.On); !ok {
+				return nil, fmt.Errorf("there is no resource %s", d.On)
 			}
 		}
 	}
@@ -386,9 +403,12 @@ events:
 func TestStoriesThatAreNone(t *testing.T) {
 	const head = "title: t\nnodes: {n1: , n2: }\ngroups: {a: {}}\nrunning: {a: n1}\nevents:\n"
 	for text, want := range map[string]string{
-		"title: t\n":                                                            "has a title, nodes, groups and events",
-		head + "  - evnt: node n1 dies\n":                                       "not found",
-		head + "  - event: {a: b}\n":                                            "want a word",
+		"title: t\n":                      "has a title, nodes, groups and events",
+		head + "  - evnt: node n1 dies\n": "not found",
+		head + "  - event: {a: b}\n":      "want a word",
+		strings.Replace(head, "running", "resources: {r: {group: b}}\nrunning", 1) + "  - event: x\n":                "no group b",
+		strings.Replace(head, "running", "resources: {r: {group: a, needs: q}}\nrunning", 1) + "  - event: x\n":      "no resource q",
+		strings.Replace(head, "running", "resources: {r: {group: a, needs: 'r{X}'}}\nrunning", 1) + "  - event: x\n": "r{X}",
 		head + "  - event: the sun goes down\n":                                 "unknown event",
 		head + "  - event: node n9 dies\n":                                      "no node n9",
 		head + "  - event: node n1 explodes\n":                                  "unknown command",

@@ -10,6 +10,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
 )
@@ -98,7 +99,18 @@ func (w *world) put(a model.Assignment) {
 	slices.SortFunc(w.s.Assignments, func(a, b model.Assignment) int { return cmp.Compare(a.Group, b.Group) })
 }
 
+// report takes over what a node reports of a group; its resources are online when it is.
 func (w *world) report(i model.Instance) {
+	i.Resources = nil
+	for _, r := range w.s.Resources {
+		state := model.ResourceOffline
+		if i.State == model.GroupOnline {
+			state = model.ResourceOnline
+		}
+		if r.Group == i.Group {
+			i.Resources = append(i.Resources, model.ResourceInstance{Name: r.Name, State: state})
+		}
+	}
 	w.s.Instances = slices.DeleteFunc(slices.Clone(w.s.Instances), func(o model.Instance) bool { return o.Group == i.Group && o.Node == i.Node })
 	w.s.Instances = append(w.s.Instances, i)
 	slices.SortFunc(w.s.Instances, func(a, b model.Instance) int {
@@ -199,7 +211,7 @@ func (w *world) step(at spot, a model.Assignment, life cluster.Incarnation, i mo
 			i.State, i.Restart, i.Plea = model.GroupPendingOnline, a.Restart, nil
 		}
 	case model.GroupPendingOnline, model.GroupPendingOnlineBlocked:
-		before := w.before(at.group)
+		before := w.before(at)
 		switch {
 		case !on:
 			i.State = model.GroupPendingOffline
@@ -226,9 +238,48 @@ func (w *world) step(at spot, a model.Assignment, life cluster.Incarnation, i mo
 	return i
 }
 
-// before is a group that has to be online anywhere before this one comes up; "" if there is none.
-func (w *world) before(name cluster.GroupName) cluster.GroupName {
-	g, err := w.group(name)
+// resource adds a resource to a group, with what it depends on: NAME or NAME{QUALIFIER}. What it names may be added later.
+func (w *world) resource(name cluster.ResourceName, group cluster.GroupName, needs []string) error {
+	if _, err := w.group(group); err != nil {
+		return err
+	}
+	r := model.Resource{Name: name, Group: group, Enabled: true}
+	for _, n := range needs {
+		on, qualifier, qualified := strings.Cut(n, "{")
+		d := model.Dependency{On: cluster.ResourceName(on), Kind: model.DependStrong, Qualifier: strings.TrimSuffix(qualifier, "}")}
+		node, single := strings.CutPrefix(d.Qualifier, "@")
+		_, err := w.node(cluster.NodeName(node))
+		if known := d.Qualifier == model.LocalNode || d.Qualifier == model.AnyNode || single && err == nil; qualified && !known {
+			return fmt.Errorf("%s: there is no such qualifier", n)
+		}
+		r.Dependencies = append(r.Dependencies, d)
+	}
+	w.s.Resources = append(w.s.Resources, r)
+	slices.SortFunc(w.s.Resources, func(a, b model.Resource) int { return cmp.Compare(a.Name, b.Name) })
+	return nil
+}
+
+// waits reports whether a resource of a group waits on a node for one of another group that does not come by itself: life's own word.
+func (w *world) waits(at spot) bool {
+	var living []model.Instance
+	for _, i := range w.s.Instances {
+		if w.alive(target(i)) {
+			living = append(living, i)
+		}
+	}
+	return !life.Survey(w.s, living).Comes(at.group, at.node)
+}
+
+func target(i model.Instance) model.Target {
+	return model.Target{Node: i.Node, Incarnation: i.Incarnation}
+}
+
+// before is a group that has to be online anywhere before this one comes up, or the group itself if one of its resources waits; "" if there is none.
+func (w *world) before(at spot) cluster.GroupName {
+	if slices.ContainsFunc(w.s.Resources, func(r model.Resource) bool { return r.Group == at.group }) && w.waits(at) {
+		return at.group
+	}
+	g, err := w.group(at.group)
 	if err != nil {
 		return ""
 	}
@@ -257,7 +308,7 @@ func (w *world) mayRun(g cluster.GroupName) (nodes []cluster.NodeName) {
 		if i.Group != g || !i.MayRun() {
 			continue
 		}
-		if t := (model.Target{Node: i.Node, Incarnation: i.Incarnation}); w.alive(t) || slices.Contains(w.s.Held, t) {
+		if t := target(i); w.alive(t) || slices.Contains(w.s.Held, t) {
 			nodes = append(nodes, i.Node)
 		}
 	}
