@@ -31,6 +31,7 @@ type watcher struct {
 
 	leaders map[int]leader
 	ended   chan leader
+	pending *leader // an end that is still to be asked about; it is not put into ended, which only its reader empties
 	last    agent.Observation
 }
 
@@ -68,10 +69,14 @@ func (w *watcher) run(ctx context.Context) {
 	fresh := false // gone has not been asked about yet
 	w.follow(ctx)  // first: what ends after this look is heard of, what ended before it was missed
 	if l, ok := w.missed(); ok {
-		w.ended <- l
+		w.pending = &l
 	}
 	for ctx.Err() == nil {
 		w.follow(ctx)
+		if w.pending != nil {
+			gone, w.pending = *w.pending, nil
+			fresh, ask = true, time.After(spacing-time.Since(asked))
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -134,7 +139,7 @@ func (w *watcher) poll(ctx context.Context, level int, every time.Duration) {
 	if l, ok := w.newest(); ok && o.Kind == agent.Failed {
 		o = died(o, l)
 	} else if ok {
-		w.ended <- l // there is room: it was just taken out
+		w.pending = &l
 	}
 	w.tell(o)
 }
