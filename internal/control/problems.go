@@ -97,7 +97,11 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 	case "away":
 		add(severe, object, "start the machine and its redoubtd, or remove it with `redoubt node remove`", "it is not in the cluster: %s", n.Why)
 	case "leaving":
-		add(severe, object, "if it does not end by itself, see whether its fence agent works, or that the machine is really off", "it was lost: %s", n.Why)
+		remedy := "wait: it ends by itself when the promises to the node have run out"
+		if slices.ContainsFunc(v.member.Record.Leaving, func(l membership.Leaver) bool { return string(l.Node) == n.Name && l.Fence }) {
+			remedy = "if the agent fails, see why in the log of the node that asks it; if you have made sure yourself that the machine is off, run `redoubt node clear-fence " + n.Name + "`"
+		}
+		add(severe, object, remedy, "it was lost: %s", n.Why)
 	case "quorum-server":
 		if n.Why != "" {
 			add(severe, object, "start it and see that the interconnect reaches it", "the quorum server is not there: %s", n.Why)

@@ -154,7 +154,7 @@ func (c *Control) nodeState(r *Running, v view, n model.NodeState) v1.NodeState 
 		out.Voter, out.President = rec.IsVoter(n.Name), rec.President == n.Name && n.Member
 		for _, l := range rec.Leaving {
 			if l.Node == n.Name && slices.Contains(v.state.Held, model.Target{Node: l.Node, Incarnation: l.Incarnation}) {
-				out.State, out.Why = "leaving", cmp.Or(l.Why, "it is not heard any more")+"; waiting until it is certain that it runs nothing"
+				out.State, out.Why = "leaving", cmp.Or(l.Why, "it is not heard any more")+"; "+v.awaited(n.Node, l)
 			} else if l.Node == n.Name {
 				out.Why = l.Why
 			}
@@ -187,6 +187,28 @@ func (c *Control) nodeState(r *Running, v view, n model.NodeState) v1.NodeState 
 	}
 	out.Loads = v.loads(n)
 	return out
+}
+
+// awaited says what has to happen before what ran on a lost node starts elsewhere.
+func (v view) awaited(n model.Node, l membership.Leaver) string {
+	if !l.Fence {
+		return "waiting until it is certain that it runs nothing"
+	}
+	agent := "its fence agent"
+	if n.Fence != nil {
+		agent += " " + n.Fence.Agent
+	}
+	text := "waiting until " + agent + " has confirmed that it is off, or it comes back by itself"
+	for _, f := range v.snap.Fencings {
+		if f.Node == l.Node && f.Incarnation == l.Incarnation {
+			times := "once"
+			if f.Attempts > 1 {
+				times = fmt.Sprintf("%d times", f.Attempts)
+			}
+			text += fmt.Sprintf("; the agent has failed %s, on node %s at %s, and is asked again at %s: %s", times, f.By, f.At.Local().Format(time.TimeOnly), f.Next.Local().Format(time.TimeOnly), f.Why)
+		}
+	}
+	return text
 }
 
 // loads is what a node carries of each kind of load, sorted by name.

@@ -52,6 +52,7 @@ type Listen struct {
 type TestConfig struct {
 	CertificateLife time.Duration `yaml:"certificateLife"` // of new certificates of nodes; 0: as long as usual
 	Clock           string        `yaml:"clock"`           // a file with a duration by which the wall clock is off; looked at whenever the time is
+	FenceAgents     string        `yaml:"fenceAgents"`     // where fence agents are; "": where Debian puts them
 }
 
 // certificateLife is how long a new certificate of a node holds; 0: as long as usual.

@@ -128,7 +128,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	fencer := fence.New(fence.Config{SecretDir: filepath.Join(n.cfg.Etc, "fence"), Cgroup: filepath.Join(n.cfg.Cgroup, "fence"), Gate: gate, Log: n.log})
+	fencer := fence.New(fence.Config{AgentDir: n.cfg.Test.FenceAgents, SecretDir: filepath.Join(n.cfg.Etc, "fence"), Cgroup: filepath.Join(n.cfg.Cgroup, "fence"), Gate: gate, Log: n.log})
 	g, ctx := errgroup.WithContext(ctx)
 	econf := n.engineConfig()
 	n.member = engine.NewMember(econf, n.machine, n.transport, n.slot, n.store)
