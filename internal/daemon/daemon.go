@@ -44,6 +44,7 @@ type Daemon struct {
 
 	commands *commandLog
 	guard    *os.File // the program of the guard; nil: this one
+	weak     []string // what this daemon could not have, in words for people; written before anybody can ask
 
 	node    atomic.Pointer[node] // nil: in no cluster, or not yet up
 	changed chan struct{}        // an identity was written
@@ -85,19 +86,15 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	defer d.commands.close()
 	d.log.Info("redoubtd begins", "version", version.Version, "node", d.cfg.Node)
 	if err := d.installTools(); err != nil {
-		d.log.Warn("agents will not find the commands that they call", "err", err)
+		d.lacks("agents will not find the commands that they call: " + err.Error())
 	}
 	if !d.cfg.QuorumServer {
-		program, err := d.findGuard(ctx)
-		if err != nil {
-			d.log.Warn("the guard's own program can not be used: this program is its own guard until the daemon is started again, safe as ever, but it locks more memory", "err", err)
-		}
-		d.guard = program
+		d.takeGuard(ctx)
 	}
 	saveMemory()
 	// After the last program that would inherit it.
 	for _, w := range realtime.Process(protection) {
-		d.log.Warn("this daemon is weaker than it should be", "cause", w)
+		d.lacks(w)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -129,6 +126,21 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 		d.log.Error("redoubtd ends: it can not go on", "err", err)
 	}
 	return err
+}
+
+// lacks notes what this daemon could not have, for its log and for whoever asks the node.
+func (d *Daemon) lacks(what string) {
+	d.log.Warn("this daemon is weaker than it should be", "cause", what)
+	d.weak = append(d.weak, what)
+}
+
+// takeGuard opens the program of the guard, or notes why it is this one.
+func (d *Daemon) takeGuard(ctx context.Context) {
+	program, err := d.findGuard(ctx)
+	if err != nil {
+		d.lacks("the guard's own program can not be used: the daemon's is its own guard until the daemon is started again, safe as ever, but it locks more memory: " + err.Error())
+	}
+	d.guard = program
 }
 
 var errStopped = errors.New("told to stop")

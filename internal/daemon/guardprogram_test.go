@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,4 +78,18 @@ func TestOpenGuard(t *testing.T) {
 	refused("no program", fault.Unavailable, "version")
 	change(os.Remove(path))
 	refused("missing", fault.NotFound, "install it")
+}
+
+// A daemon that has to be its own guard says so to whoever asks the node, as `redoubt cluster check` does, and not only to its log.
+func TestAMissingGuardIsSaid(t *testing.T) {
+	d := &Daemon{cfg: Config{Node: "n1", Data: t.TempDir()}, log: slog.New(slog.DiscardHandler)}
+	before, err := d.Facts(t.Context())
+	if err != nil || len(before.Warnings) > 0 {
+		t.Fatalf("%q, %v", before.Warnings, err)
+	}
+	d.takeGuard(t.Context()) // none lies beside the program of this test
+	f, err := d.Facts(t.Context())
+	if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "redoubt-guard is missing") {
+		t.Errorf("the node says %q, %v", f.Warnings, err)
+	}
 }

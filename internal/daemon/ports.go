@@ -221,7 +221,7 @@ func (d *Daemon) Leave(ctx context.Context, why string, shutdown bool) error {
 
 // Facts implements control.Local.
 func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
-	f := v1.NodeFacts{Node: string(d.cfg.Node), Version: version.Version, SchemaOldest: confdb.OldestLevel, SchemaNewest: confdb.Newest()}
+	f := v1.NodeFacts{Node: string(d.cfg.Node), Version: version.Version, SchemaOldest: confdb.OldestLevel, SchemaNewest: confdb.Newest(), Warnings: slices.Clone(d.weak)}
 	local, err := privnet.LocalPrefixes()
 	if err != nil {
 		return f, err
