@@ -34,8 +34,8 @@ type attempts struct {
 	last     time.Time
 }
 
-// network is what an address is counted as.
-func network(a netip.Addr) netip.Prefix {
+// Network is what an address is counted as.
+func Network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
 	if a.Is6() {
@@ -47,7 +47,7 @@ func network(a netip.Addr) netip.Prefix {
 
 // Try asks whether an address may try now; zero says yes, otherwise how long it has to wait.
 func (l *Limits) Try(from netip.Addr, now time.Time) (wait time.Duration) {
-	if a, ok := l.from[network(from)]; ok && now.Before(a.until) {
+	if a, ok := l.from[Network(from)]; ok && now.Before(a.until) {
 		return max(tellAtLeast, a.until.Sub(now))
 	}
 	if l.since.IsZero() || now.Before(l.since) {
@@ -69,7 +69,7 @@ func (l *Limits) Failed(from netip.Addr, now time.Time) (lockedFor time.Duration
 	if l.from == nil {
 		l.from = map[netip.Prefix]attempts{}
 	}
-	n := network(from)
+	n := Network(from)
 	a, known := l.from[n]
 	if !known && len(l.from) >= maxTracked {
 		l.evict(now)
@@ -95,7 +95,7 @@ func (l *Limits) Failed(from netip.Addr, now time.Time) (lockedFor time.Duration
 }
 
 // Succeeded forgets what an address did wrong before.
-func (l *Limits) Succeeded(from netip.Addr) { delete(l.from, network(from)) }
+func (l *Limits) Succeeded(from netip.Addr) { delete(l.from, Network(from)) }
 
 // evict makes room: what is old goes, and when nothing is, the one that failed longest ago.
 func (l *Limits) evict(now time.Time) {

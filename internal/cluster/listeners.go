@@ -66,23 +66,23 @@ func Listeners() []Listener {
 		{
 			Name: "API", Network: "tcp", Port: PortAPI, Where: WhereAny, Address: "all, or `listen.api` of redoubtd.yaml", When: "in a cluster; before, only while a sponsor is authorised (`redoubt auth enable`)",
 			From: "nodes, users with a certificate, machines that ask to join", Proof: "TLS 1.3; a certificate of the cluster's authorities that is not revoked; without one, only the operations that joining needs, which decide by the access list",
-			Bounds: "header 32 KiB, body 8 MiB read within 30 s, connections and rates per address; a wait after failed attempts to join or to assume a role, while certificates that are refused are recorded",
+			Bounds: "header 32 KiB, body 8 MiB read within 30 s (64 KiB of a stranger); 1024 connections of callers who have not shown who they are, 256 of one network, of which the oldest make room; 32 of a user; rates of requests; a wait after failed attempts to join or to assume a role, while certificates that are refused are recorded",
 		},
 		{
 			Name: "repository, for nodes", Network: "tcp", Port: PortClient, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "nodes of the cluster",
-			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "requests of at most 1.5 MiB, snapshots excepted",
+			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "requests of at most 4 MiB, snapshots excepted; who has not shown a certificate within ten seconds is sent away, and only the descriptors of the daemon bound how many do that at once",
 		},
 		{
 			Name: "repository, between voters", Network: "tcp", Port: PortPeer, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "voters and learners of the repository",
-			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "members of the repository only",
+			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "members of the repository only; strangers as on the port for nodes",
 		},
 		{
 			Name: "metrics", Network: "tcp", Port: PortMetrics, Where: WhereLoopback, Address: "the loopback address that `metrics` of redoubtd.yaml names", When: "only when it is set there", From: "a monitoring system",
-			Proof: "none: an address that other machines reach is refused; let a program of your monitoring on the machine read it", Bounds: "reads only",
+			Proof: "none: an address that other machines reach is refused; let a program of your monitoring on the machine read it", Bounds: "reads only; 256 connections, of which the oldest make room",
 		},
 		{
 			Name: "local API", Network: "unix", Address: "`/run/redoubt/api.sock`", When: "always", From: "processes of this machine",
-			Proof: "the kernel says who calls (SO_PEERCRED); the user's rights decide", Bounds: "as the API; connections per user",
+			Proof: "the kernel says who calls (SO_PEERCRED); the user's rights decide", Bounds: "as the API; 32 connections of a user, 512 of all but root",
 		},
 		{
 			Name: "guard", Network: "unix", Address: "`/run/redoubt/guard/`, mode 0700", When: "while services may run", From: "redoubtd of this machine",

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"redoubt/internal/admission"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 )
@@ -56,7 +57,7 @@ func (h *handshakes) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	addr := at.Addr().Unmap()
-	if more, tell := h.count(addr); tell {
+	if more, tell := h.count(admission.Network(addr).Addr()); tell {
 		err := fault.Errorf(fault.Denied, "the connection was refused: %s", why)
 		if more > 0 {
 			err = fault.Errorf(fault.Denied, "the connection was refused: %s; %d more since the last record", why, more)

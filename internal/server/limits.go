@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"net"
 	"net/netip"
 	"strconv"
@@ -9,19 +10,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"redoubt/internal/admission"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 )
 
 // The bounds on what one caller may take of the daemon, so that none keeps the others away. Root of the node and the nodes among themselves are not counted.
 const (
-	localConns  = 32 // open at once, of one user of this machine
-	remoteConns = 128
-	perSecond   = 50 // requests
-	burst       = 150
-	maxCounted  = 4096
-	ownWatches  = 8  // of one caller
-	allWatches  = 64 // of all that are counted; the rest of maxWatches is for root
+	localConns = 32  // open at once, of one user of this machine
+	allLocal   = 512 // of all of them: one user may have thousands of numbers
+	userConns  = 32  // of one user or partner who has shown his certificate
+	perSecond  = 50  // requests
+	burst      = 150
+	maxCounted = 4096
+	ownWatches = 8  // of one caller
+	allWatches = 64 // of all that are counted; the rest of maxWatches is for root
 )
 
 // counters counts what callers have open.
@@ -52,7 +55,7 @@ func (c *counters) give(who string) {
 	}
 }
 
-// limited is a listener that takes no more connections of one caller than it may have.
+// limited is the listener of the unix socket: it takes no more connections of one caller than he may have.
 type limited struct {
 	net.Listener
 	open *counters
@@ -61,13 +64,41 @@ type limited struct {
 // counted is a connection that is counted until it is closed.
 type counted struct {
 	net.Conn
-	done func()
+	done func() // it is closed; callable several times
+
+	network netip.Prefix
+	place   *list.Element // in the crowd, whose lock guards it
+	known   func() bool   // takes it out of the crowd; nil: it never was in one, or is not any more. Used by the connection's own goroutine alone
+
+	mu     sync.Mutex
+	closed bool
+	later  func() // what is given back when it is closed
 }
 
 // Close implements net.Conn.
-func (c counted) Close() error {
+func (c *counted) Close() error {
 	c.done()
+	c.mu.Lock()
+	later := c.later
+	c.later, c.closed = nil, true
+	c.mu.Unlock()
+	if later != nil {
+		later()
+	}
 	return c.Conn.Close()
+}
+
+// given has something given back when the connection is closed, or now if it is.
+func (c *counted) given(back func()) {
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.later = back
+	}
+	c.mu.Unlock()
+	if closed {
+		back()
+	}
 }
 
 // Accept implements net.Listener. A connection too many is closed at once: whoever opens it knows why.
@@ -81,15 +112,23 @@ func (l limited) Accept() (net.Conn, error) {
 		if who == "" {
 			return c, nil
 		}
-		if !l.open.take(who, limit) {
+		if !l.open.take(anyUser, allLocal) {
 			_ = c.Close()
 			continue
 		}
-		return counted{c, sync.OnceFunc(func() { l.open.give(who) })}, nil
+		if !l.open.take(who, limit) {
+			l.open.give(anyUser)
+			_ = c.Close()
+			continue
+		}
+		return &counted{Conn: c, done: sync.OnceFunc(func() { l.open.give(who); l.open.give(anyUser) })}, nil
 	}
 }
 
-// peerOf says under which name a connection counts, and how many there may be of it; "" if it is not counted.
+// anyUser counts the connections of all users of the machine but root.
+const anyUser = "any user"
+
+// peerOf says under which name a connection on the unix socket counts, and how many there may be of it; "" if it is not counted.
 func peerOf(c net.Conn) (who string, limit int) {
 	if u, ok := c.(*net.UnixConn); ok {
 		cred, _, err := credentials(u)
@@ -101,15 +140,12 @@ func peerOf(c net.Conn) (who string, limit int) {
 		}
 		return "uid " + strconv.FormatUint(uint64(cred.Uid), 10), localConns
 	}
-	if at, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		return at.Addr().Unmap().String(), remoteConns
-	}
 	return "", 0
 }
 
 // unixConn finds the socket below what was made of it.
 func unixConn(c net.Conn) (*net.UnixConn, bool) {
-	if n, ok := c.(counted); ok {
+	if n, ok := c.(*counted); ok {
 		c = n.Conn
 	}
 	u, ok := c.(*net.UnixConn)
@@ -187,12 +223,16 @@ func countedAs(who control.Caller) string {
 	case control.CallerUser, control.CallerPartner:
 		return string(who.Kind) + " " + who.User
 	}
-	return "at " + who.From.String()
+	return "at " + admission.Network(who.From).String()
 }
 
 // paced refuses a caller who asks too often.
 func (s *Server) paced(who control.Caller) error {
-	if name := countedAs(who); name != "" && !s.rates.allow(name, time.Now()) {
+	rates := &s.rates
+	if who.Kind == control.CallerNone {
+		rates = &s.strangers // however many there are, none of them takes the place of somebody who is known
+	}
+	if name := countedAs(who); name != "" && !rates.allow(name, time.Now()) {
 		return fault.Errorf(fault.Unavailable, "too many requests: more than %d in a second; ask less often", perSecond)
 	}
 	return nil

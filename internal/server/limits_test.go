@@ -206,7 +206,7 @@ func TestCountersAndRates(t *testing.T) {
 	}
 }
 
-// A user who opens connections without end keeps nobody else away.
+// A user of the machine who opens connections without end keeps nobody else away, and root is not counted.
 func TestManyConnections(t *testing.T) {
 	c, _ := servertest.Cluster(t)
 	socket := reachable(t, c)

@@ -67,9 +67,12 @@ type Server struct {
 	watches  atomic.Int32
 	patience time.Duration // how long one write may take
 	ids      requestIDs
-	rates    rates
-	conns    counters // of the unix socket and of TLS
+	rates    rates    // of callers who are known
+	conns    counters // of users: on the unix socket, and by certificate
 	watchers counters
+
+	strangers rates
+	crowd     crowd // on TLS: who has not shown yet who he is
 }
 
 // New makes a server. It serves nothing before one of the Serve methods is called.
@@ -107,7 +110,7 @@ func (s *Server) ServeTLS(ctx context.Context, addr string) error {
 
 // ServeListener is ServeTLS on a listener that somebody else made. It closes it.
 func (s *Server) ServeListener(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, tls.NewListener(limited{l, &s.conns}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler, s.handshakeLog())
+	return s.serve(ctx, tls.NewListener(crowded{l, &s.crowd}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler, s.handshakeLog())
 }
 
 // ServeMetrics serves only /metrics and /healthz, to anybody, on a plain socket of the loopback network until ctx ends.
@@ -126,7 +129,7 @@ func (s *Server) ServeMetrics(ctx context.Context, addr string) error {
 		mux.Handle("GET /metrics", s.cfg.Metrics.Handler())
 	}
 	mux.HandleFunc("GET /healthz", s.health)
-	return s.serve(ctx, l, mux, s.plainLog())
+	return s.serve(ctx, crowded{l, new(crowd)}, mux, s.plainLog())
 }
 
 // serve runs an HTTP server on l. When ctx ends the watches end at once and the other requests get the grace.
@@ -136,6 +139,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler, comp
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:    complaints,
+		ConnState:   s.proven,
 		BaseContext: func(net.Listener) context.Context { return context.WithValue(requests, endingKey{}, ctx.Done()) },
 		ConnContext: s.connContext,
 	}
