@@ -60,7 +60,7 @@ type Balancer struct {
 	said string // the last error
 
 	// Of the loop alone.
-	tended  membership.Instant
+	tendAt  membership.Instant            // when what is remembered is looked after next
 	full    []model.Memory                // how full the memory of the services is, as the others are told
 	crowded map[cluster.ResourceName]bool // those of which the log says that it is nearly full
 }
@@ -116,11 +116,12 @@ func (b *Balancer) tend(ctx context.Context, serves bool) {
 		return
 	}
 	now := b.cfg.Clock.Boot()
-	if now < b.tended.Add(int64(tendEvery)) {
+	if now < b.tendAt {
 		return
 	}
-	b.tended = now
 	fills, err := b.plane.Tend()
+	// Much that is remembered takes long to read: no more than a twentieth of the time goes there.
+	b.tendAt = now.Add(max(int64(tendEvery), 20*int64(b.cfg.Clock.Boot()-now)))
 	b.say(ctx, err)
 	b.full = nil
 	for _, f := range fills {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -88,11 +89,26 @@ func recollect(name string, room uint32) balance.Memory {
 	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
 	var m balance.Memory
 	for _, v6 := range []bool{false, true} {
-		flows, _ := read(flowsOf(table, v6, room), v6)
-		clients, _ := read(clientsOf(table, v6, room), v6)
-		m.Connections, m.Clients = append(m.Connections, flows...), append(m.Clients, clients...)
+		m.Connections = append(m.Connections, readAll(flowsOf(table, v6, room), v6)...)
+		m.Clients = append(m.Clients, readAll(clientsOf(table, v6, room), v6)...)
 	}
 	return m
+}
+
+// readAll reads a set until a reading finds nothing new: while the kernel makes room in a set that has grown, a reading leaves some out.
+func readAll(s *nftables.Set, v6 bool) []balance.Known {
+	known := map[netip.AddrPort]balance.Known{}
+	for range 5 {
+		list, _ := read(s, v6)
+		before := len(known)
+		for _, k := range list {
+			known[netip.AddrPortFrom(k.Client, k.Port)] = k
+		}
+		if len(known) == before {
+			break
+		}
+	}
+	return slices.Collect(maps.Values(known))
 }
 
 // Recollect gives what this host remembers of a service; nothing, when it has no table of it.

@@ -235,6 +235,71 @@ func TestMemoryOfTheHolderBefore(t *testing.T) {
 	nodes[0].in(t, func() error { return nodes[0].kernel.Remember("nothing", before) })
 }
 
+// Much that is remembered is taken over, and survives new rules, in messages as large as it takes.
+func TestMuchIsRemembered(t *testing.T) {
+	_, nodes := service(t)
+	holder := nodes[0]
+	holder.apply(t, hold(table("web", nodes, map[string]int{"n2": 1}, tcp80)))
+	const many = 20_000
+	var before balance.Memory
+	for i := range many {
+		before.Connections = append(before.Connections, balance.Known{Client: netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}), Port: 1000, Mark: 2, Left: 30 * time.Minute})
+	}
+	holder.in(t, func() error { return holder.kernel.Remember("web", before) })
+	for range 2 {
+		if got := len(holder.recollect(t, "web").Connections); got != many {
+			t.Errorf("%d connections are remembered of %d", got, many)
+		}
+		holder.apply(t, hold(table("web", nodes, map[string]int{"n2": 1}, tcp80, udp80)))
+	}
+	holder.in(t, func() error {
+		fills, err := holder.kernel.Tend()
+		if len(fills) != 1 || fills[0].Full != many*100/(1<<18) {
+			t.Errorf("%+v", fills)
+		}
+		return err
+	})
+}
+
+// With UDP_affinity the UDP of a client goes where its TCP is. Without, it goes by the slot of the client, and stays there port by port.
+func TestUDPOfAClient(t *testing.T) {
+	client, nodes := service(t)
+	for _, affinity := range []bool{true, false} {
+		both := func(weights map[string]int) balance.Table {
+			s := table("web", nodes, weights, tcp80, udp80)
+			s.BySource, s.BySourceUDP, s.Remember, s.RememberUDP, s.Affinity = true, true, true, affinity, 300
+			s.Live, s.Open = []uint32{2, 3}, []uint32{2, 3}
+			s.Hops = nil
+			for i := 1; i < 3; i++ {
+				s.Hops = append(s.Hops, balance.Hop{Mark: uint32(i + 1), Address: vip4, Via: nodes[i].v4}, balance.Hop{Mark: uint32(i + 1), Address: vip6, Via: nodes[i].v6})
+			}
+			return s
+		}
+		nodes[0].apply(t, hold())
+		nodes[0].apply(t, hold(both(map[string]int{"n2": 1})))
+		client.opened(t, url4)
+		known, err := client.dial("udp", url4, netip.AddrPort{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer known.Close()
+		if who, err := ask(known); err != nil || who != "n2" {
+			t.Fatalf("%q, %v", who, err)
+		}
+		nodes[0].apply(t, hold(both(map[string]int{"n3": 1})))
+		if who, err := ask(known); err != nil || who != "n2" {
+			t.Errorf("UDP_affinity %v, a port that is known: %q, %v", affinity, who, err)
+		}
+		want := map[bool]string{true: "n2", false: "n3"}[affinity]
+		if who, err := client.once("udp", url4); err != nil || who != want {
+			t.Errorf("UDP_affinity %v, a port that is new: %q, %v; want %s", affinity, who, err, want)
+		}
+		if who, err := client.once("tcp", url4); err != nil || who != "n2" {
+			t.Errorf("TCP of the client: %q, %v", who, err)
+		}
+	}
+}
+
 // A table that is made anew knows the connections and clients of the one before.
 func TestRulesAnewForgetNothing(t *testing.T) {
 	client, nodes := service(t)

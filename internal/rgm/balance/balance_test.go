@@ -222,6 +222,32 @@ func TestWhoTakesPart(t *testing.T) {
 	}
 }
 
+// What the policies and affinities mean for the rules.
+func TestPoliciesInRules(t *testing.T) {
+	type rules struct{ bySource, bySourceUDP, remember, rememberUDP bool }
+	for _, c := range []struct {
+		policy, udp, weak string
+		want              rules
+	}{
+		{"Lb_weighted", "false", "false", rules{}},
+		{"Lb_weighted", "true", "false", rules{bySourceUDP: true, rememberUDP: true}},
+		{"Lb_weighted", "true", "true", rules{bySourceUDP: true}},
+		{"Lb_sticky", "false", "false", rules{bySource: true, bySourceUDP: true, remember: true}},
+		{"Lb_sticky", "true", "false", rules{bySource: true, bySourceUDP: true, remember: true, rememberUDP: true}},
+		{"Lb_sticky_wild", "true", "true", rules{bySource: true, bySourceUDP: true}},
+	} {
+		s := rig()
+		r := &s.Resources[1]
+		for name, value := range map[string]string{"Load_balancing_policy": c.policy, "UDP_affinity": c.udp, "Weak_affinity": c.weak} {
+			r.Properties = append(r.Properties, model.Property{Name: name, Values: []string{value}})
+		}
+		web := balance.Look(s, "n1", balance.Overrides{}).Plane().Tables[0]
+		if got := (rules{web.BySource, web.BySourceUDP, web.Remember, web.RememberUDP}); got != c.want {
+			t.Errorf("%s, UDP_affinity %s, Weak_affinity %s: %+v, want %+v", c.policy, c.udp, c.weak, got, c.want)
+		}
+	}
+}
+
 func TestGivingUp(t *testing.T) {
 	s := rig()
 	held := map[cluster.ResourceName][]balance.Held{"ip": {{Address: addr("10.1.1.9"), Device: "eth0"}}}
