@@ -144,6 +144,9 @@ func (c *Control) NodeClearFence(ctx context.Context, who Caller, in v1.NodeClea
 	}
 	return c.editNodes(ctx, r, who, in.Names, in.All, func(n model.Node) (model.Node, string, error) {
 		n.Fence = nil
+		if c.look(r).fenced(n.Name) {
+			return n, "has no fence agent any more; it was lost, and what ran there starts elsewhere now", nil
+		}
 		return n, "has no fence agent any more", nil
 	})
 }

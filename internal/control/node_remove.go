@@ -36,6 +36,9 @@ func (c *Control) removeNodes(ctx context.Context, r *Running, who Caller, names
 		}
 		if !force {
 			errs = append(errs, check.DeleteNode(v.state, n).Err())
+			if v.fenced(n) {
+				errs = append(errs, fault.Errorf(fault.Precondition, "node %s was lost, and its fence agent has not confirmed that it is off: what ran there would start elsewhere without that; make sure that the machine is off, then say so with `redoubt node clear-fence %s`, or remove it with -F", n, n))
+			}
 		}
 		for _, g := range v.state.Groups {
 			if slices.Equal(g.Nodelist, []cluster.NodeName{n}) {

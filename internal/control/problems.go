@@ -98,7 +98,7 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 		add(severe, object, "start the machine and its redoubtd, or remove it with `redoubt node remove`", "it is not in the cluster: %s", n.Why)
 	case "leaving":
 		remedy := "wait: it ends by itself when the promises to the node have run out"
-		if slices.ContainsFunc(v.member.Record.Leaving, func(l membership.Leaver) bool { return string(l.Node) == n.Name && l.Fence }) {
+		if v.fenced(cluster.NodeName(n.Name)) {
 			remedy = "if the agent fails, see why in the log of the node that asks it; if you have made sure yourself that the machine is off, run `redoubt node clear-fence " + n.Name + "`"
 		}
 		add(severe, object, remedy, "it was lost: %s", n.Why)

@@ -189,6 +189,11 @@ func (c *Control) nodeState(r *Running, v view, n model.NodeState) v1.NodeState 
 	return out
 }
 
+// fenced reports whether a node was lost and is released only by its fence agent.
+func (v view) fenced(n cluster.NodeName) bool {
+	return v.member.Record != nil && slices.ContainsFunc(v.member.Record.Leaving, func(l membership.Leaver) bool { return l.Node == n && l.Fence })
+}
+
 // awaited says what has to happen before what ran on a lost node starts elsewhere.
 func (v view) awaited(n model.Node, l membership.Leaver) string {
 	if !l.Fence {
