@@ -85,22 +85,26 @@ func namesNothing(in any) bool {
 
 // touches are the operations that need not touch the whole cluster. One that is not here, or whose input names nothing, does.
 var touches = map[string]func(view, any) []rbac.Object{
-	"group list":        of(func(v view, in v1.GroupList) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group show":        of(func(v view, in v1.GroupShow) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group status":      of(func(v view, in v1.GroupStatus) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group list-props":  of(func(v view, in v1.GroupListProps) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group create":      of(func(v view, in v1.GroupCreate) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group online":      of(func(v view, in v1.GroupOnline) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group offline":     of(func(v view, in v1.GroupOffline) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group switch":      of(func(v view, in v1.GroupSwitch) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group restart":     of(func(v view, in v1.GroupRestart) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group remaster":    of(func(v view, in v1.GroupRemaster) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group suspend":     of(func(v view, in v1.GroupSuspend) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group resume":      of(func(v view, in v1.GroupResume) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group quiesce":     of(func(v view, in v1.GroupQuiesce) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group manage":      of(func(v view, in v1.GroupManage) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group unmanage":    of(func(v view, in v1.GroupUnmanage) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
-	"group set":         of(func(v view, in v1.GroupSet) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group list":       of(func(v view, in v1.GroupList) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group show":       of(func(v view, in v1.GroupShow) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group status":     of(func(v view, in v1.GroupStatus) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group list-props": of(func(v view, in v1.GroupListProps) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group create": of(func(v view, in v1.GroupCreate) []rbac.Object {
+		return ranked(v.groupObjects(in.Names, in.All), in.Property)
+	}),
+	"group online":   of(func(v view, in v1.GroupOnline) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group offline":  of(func(v view, in v1.GroupOffline) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group switch":   of(func(v view, in v1.GroupSwitch) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group restart":  of(func(v view, in v1.GroupRestart) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group remaster": of(func(v view, in v1.GroupRemaster) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group suspend":  of(func(v view, in v1.GroupSuspend) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group resume":   of(func(v view, in v1.GroupResume) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group quiesce":  of(func(v view, in v1.GroupQuiesce) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group manage":   of(func(v view, in v1.GroupManage) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group unmanage": of(func(v view, in v1.GroupUnmanage) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group set": of(func(v view, in v1.GroupSet) []rbac.Object {
+		return ranked(v.groupObjects(in.Names, in.All), in.Property)
+	}),
 	"group add-node":    of(func(v view, in v1.GroupAddNode) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group remove-node": of(func(v view, in v1.GroupRemoveNode) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group delete":      of(deletedGroups),
@@ -123,9 +127,13 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"resource list-props": of(func(v view, in v1.ResourceListProps) []rbac.Object {
 		return v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 	}),
-	"resource create":                 of(func(v view, in v1.ResourceCreate) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
-	"resource create-sharedaddress":   of(func(v view, in v1.ResourceCreateSharedaddress) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
-	"resource create-logicalhostname": of(func(v view, in v1.ResourceCreateLogicalhostname) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
+	"resource create": of(func(v view, in v1.ResourceCreate) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
+	"resource create-sharedaddress": of(func(v view, in v1.ResourceCreateSharedaddress) []rbac.Object {
+		return v.createdObjects(in.Names, in.Group)
+	}),
+	"resource create-logicalhostname": of(func(v view, in v1.ResourceCreateLogicalhostname) []rbac.Object {
+		return v.createdObjects(in.Names, in.Group)
+	}),
 	"resource delete": of(func(v view, in v1.ResourceDelete) []rbac.Object {
 		out := v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 		if in.Force {
@@ -202,6 +210,18 @@ func oneGroup(name string) []rbac.Object {
 		return nil
 	}
 	return []rbac.Object{{Group: name}}
+}
+
+// ranked adds to groups what properties of theirs reach that say who goes first among all groups: by them a group takes the place of others, whoever's these are.
+func ranked(groups []rbac.Object, properties []string) []rbac.Object {
+	settings, _ := check.ParseSettings("group", properties)
+	among := func(s check.Setting) bool {
+		return strings.EqualFold(s.Name, "Priority") || strings.EqualFold(s.Name, "Preemption_mode")
+	}
+	if len(groups) == 0 || !slices.ContainsFunc(settings, among) {
+		return groups
+	}
+	return append(groups, rbac.Object{What: "Priority and Preemption_mode, by which all groups of the cluster are ranked"})
 }
 
 // createdObjects are what the resources touch that shall be created in a group. A private string that is bound to such a name would be read by their methods, whoever wrote them: whoever

@@ -281,6 +281,11 @@ func TestReachOfRequests(t *testing.T) {
 		{"resource disable", v1.ResourceDisable{Names: []string{"db"}, Group: "web-rg"}, false},
 		{"group delete", v1.GroupDelete{Names: []string{"web-rg"}, Force: true}, false},
 		{"group delete", v1.GroupDelete{Names: []string{"web-rg"}}, true},
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"Failback=true"}}, true},
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"Failback=true", "priority=900"}}, false}, // it would go before others
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"Preemption_mode=Never"}}, false},
+		{"group create", v1.GroupCreate{Names: []string{"web-rg"}}, true},
+		{"group create", v1.GroupCreate{Names: []string{"web-rg"}, Property: []string{"Priority=501"}}, false},
 		{"group offline", v1.GroupOffline{Names: []string{"web-rg", "db-rg"}}, false},
 		{"group offline", v1.GroupOffline{Names: []string{"+"}}, false},
 		{"group offline", v1.GroupOffline{All: true}, false},
