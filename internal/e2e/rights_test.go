@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ func TestUserWithRightsForOneGroup(t *testing.T) {
 	if out, err := w.Output(t.Context(), "n1", "sh", "-c", `install -m 755 "$(readlink -f "$(command -v redoubt)")" `+program); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	const own = "/run/redoubt/of-nobody"
 	as := func(args ...string) (string, error) {
 		return w.Output(t.Context(), "n1", append([]string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program}, args...)...)
 	}
@@ -27,9 +29,13 @@ func TestUserWithRightsForOneGroup(t *testing.T) {
 	defer func() {
 		w.do(t, "n1", "group", "delete", "-y", "db-rg")
 		_, _ = w.try(t.Context(), "n1", "user", "delete", "-y", "nobody")
-		_, _ = w.Output(t.Context(), "n1", "rm", "-f", program)
+		_, _ = w.Output(t.Context(), "n1", "rm", "-rf", program, own)
 	}()
+	if out, err := w.Output(t.Context(), "n1", "install", "-d", "-o", "65534", own); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	refused("does not hold", "status")
+	refused("holds nothing by himself", "user", "certificate", "--dir", own, "nobody")
 	refused("does not hold", "group", "switch", "-n", "n2", "web-rg")
 	refused("does not hold", "user", "grant", "-P", "Cluster Management", "nobody")
 	w.do(t, "n2", "user", "grant", "-P", "Cluster Operation", "-s", "group:web-rg", "nobody")
@@ -46,6 +52,19 @@ func TestUserWithRightsForOneGroup(t *testing.T) {
 	if out, err := as("group", "list"); err != nil || strings.TrimSpace(out) != "web-rg" {
 		t.Errorf("he sees %q, %v", out, err)
 	}
+	// He takes a certificate for himself, and for nobody else, with a key that he makes; over the network he has the same rights and takes no other.
+	refused("only root takes one for somebody else", "user", "certificate", "--dir", own, "carol")
+	if out, err := as("user", "certificate", "--dir", own, "nobody"); err != nil {
+		t.Errorf("his own certificate: %v: %s", err, out)
+	}
+	remote := []string{"--host", "n2", "--cert", own + "/nobody.pem", "--key", own + "/nobody.key", "--ca", own + "/nobody-ca.pem"}
+	eventually(t, func() string { // it was given on another node
+		if out, err := as(append(slices.Clone(remote), "group", "list")...); err != nil || strings.TrimSpace(out) != "web-rg" {
+			return fmt.Sprintf("over the network he sees %q, %v", out, err)
+		}
+		return ""
+	})
+	refused("over the network", append(slices.Clone(remote), "user", "certificate", "--dir", own+"/2", "nobody")...)
 	refused("only for group:web-rg", "group", "online", "-M", "db-rg")
 	refused("does not hold cluster.group.modify", "group", "delete", "-y", "-F", "web-rg")
 	refused("does not hold cluster.resource.modify", "resource", "set", "-p", "Retry_count=3", "web")
@@ -102,9 +121,47 @@ func TestUserWithCertificate(t *testing.T) {
 	if out := w.refuse(t, "n1", call("peer", "facts")...); !strings.Contains(out, "no command") {
 		t.Errorf("peer: %s", out)
 	}
+	// Another authority of users: while both are trusted her certificate counts, and so does one of the new authority; when the exchange ends, only the latter, on every node.
+	if out := w.do(t, "n1", "certificate", "rotate-authority", "-y", "--users"); !strings.Contains(out, "goes on by itself") {
+		t.Errorf("the exchange has ended although there are certificates of the old authority: %s", out)
+	}
+	const later = dir + "/later"
+	w.do(t, "n1", "user", "certificate", "--dir", later, "carol")
+	with := func(host, dir string) error {
+		_, err := w.try(t.Context(), "n1", "--host", host, "--cert", dir+"/carol.pem", "--key", dir+"/carol.key", "--ca", dir+"/carol-ca.pem", "node", "list")
+		return err
+	}
+	for _, n := range []string{"n2", "n3"} {
+		for _, d := range []string{dir, later} {
+			eventually(t, func() string {
+				if err := with(n, d); err != nil {
+					return "while both authorities are trusted, " + n + ", " + d + ": " + err.Error()
+				}
+				return ""
+			})
+		}
+	}
+	if n := len(w.certificates(t, "n2", "user-authority")); n != 2 {
+		t.Errorf("%d authorities of users are trusted during the exchange", n)
+	}
+	w.do(t, "n1", "certificate", "rotate-authority", "-y", "-F", "--users")
+	for _, n := range []string{"n2", "n3"} {
+		eventually(t, func() string {
+			if err := with(n, dir); err == nil {
+				return n + " takes a certificate of the old authority"
+			}
+			return ""
+		})
+		if err := with(n, later); err != nil {
+			t.Errorf("%s refuses a certificate of the new authority: %v", n, err)
+		}
+	}
+	if n := len(w.certificates(t, "n2", "user-authority")); n != 1 {
+		t.Errorf("%d authorities of users are trusted after the exchange", n)
+	}
 	w.do(t, "n1", "user", "certificate", "--revoke", "carol")
 	eventually(t, func() string {
-		if out, err := w.try(t.Context(), "n1", call("node", "list")...); err == nil {
+		if out, err := "", with("n2", later); err == nil {
 			return "she is still let in: " + out
 		}
 		return ""
