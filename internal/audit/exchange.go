@@ -59,12 +59,13 @@ type exchange struct {
 	j     *Journal
 	c     Cluster
 	mu    sync.Mutex
-	spot  map[string]uint64    // where reading again goes on
-	later map[string]time.Time // when a node that does not know the heads of others is asked again
+	spot  map[string]uint64     // where reading again goes on
+	later map[string]time.Time  // when a node that does not know the heads of others is asked again
+	seen  map[string]v1.LogHead // heads of third nodes that were compared, by who holds them and whose they are
 }
 
 func newExchange(j *Journal, c Cluster) *exchange {
-	return &exchange{j: j, c: c, spot: map[string]uint64{}, later: map[string]time.Time{}}
+	return &exchange{j: j, c: c, spot: map[string]uint64{}, later: map[string]time.Time{}, seen: map[string]v1.LogHead{}}
 }
 
 // News says that a node has something new in its log.
@@ -170,7 +171,7 @@ func (x *exchange) follow(ctx context.Context, p Peer, again bool) error {
 		}
 		// It was removed and joined again, with a log of its own: the old one is history and stays readable in its place.
 		x.j.Event("log", "node "+p.Name, "anew", fmt.Sprintf("node %s joined again and begins a new command log; the copy of the one before is set aside", p.Name))
-		if err := x.j.cfg.Copies.Accept(p.Name, x.j.cfg.Now()); err != nil {
+		if err := x.j.setAside(p.Name); err != nil {
 			return err
 		}
 		if pinned, err = x.j.cfg.Copies.Copy(p.Name); err != nil {

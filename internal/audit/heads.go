@@ -53,11 +53,18 @@ func (x *exchange) compare(ctx context.Context, only string) {
 			if i < 0 || h.Node == from.Name || only != "" && h.Node != only {
 				continue
 			}
+			if x.held(from.Name, h) {
+				continue
+			}
 			bounded, cancel := context.WithTimeout(ctx, pullLimit)
-			if err := x.hold(bounded, peers[i], from.Name, h); err != nil && ctx.Err() == nil {
+			err := x.hold(bounded, peers[i], from.Name, h)
+			cancel()
+			switch {
+			case err == nil:
+				x.holds(from.Name, h)
+			case ctx.Err() == nil:
 				x.j.cfg.Log.Debug("a head could not be compared", "node", h.Node, "held by", from.Name, "err", err)
 			}
-			cancel()
 		}
 	}
 }
@@ -68,6 +75,20 @@ func (x *exchange) heads(ctx context.Context, node string) ([]v1.LogHead, error)
 	var out v1.LogHeads
 	err := x.c.Call(bounded, node, "peer", "log-heads", v1.PeerLogHeads{}, &out)
 	return out.Heads, err
+}
+
+// held reports whether a head is the one that the node held when it was asked before, and was compared then.
+func (x *exchange) held(by string, h v1.LogHead) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	last, ok := x.seen[by+"/"+h.Node]
+	return ok && last.Public == h.Public && last.At.Equal(h.At) && bytes.Equal(last.Head, h.Head)
+}
+
+func (x *exchange) holds(by string, h v1.LogHead) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.seen[by+"/"+h.Node] = h
 }
 
 func (x *exchange) asks(node string) bool {
@@ -92,6 +113,8 @@ func (x *exchange) hold(ctx context.Context, p Peer, by string, h v1.LogHead) er
 		return nil // nothing to compare, or one of the two is of another life of the node, whose key the configuration has
 	case h.At.Before(pinned.Accepted):
 		return nil // of the history that an operator has set aside here
+	case bytes.Equal(h.Head, pinned.Head):
+		return nil
 	}
 	head, err := auditlog.OpenHead(pinned.Public, h.Head)
 	if err != nil {

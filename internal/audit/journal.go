@@ -77,8 +77,8 @@ type Journal struct {
 	lost     int                 // what was dropped because too much waited
 	refused  map[string]*refused // by caller
 	findings map[string]Finding
-	missed   map[string]time.Time // by node: since when its removal is claimed and on no record
-	failing  error                // why the log could not be written last
+	missed   map[string]missed // by node
+	failing  error             // why the log could not be written last
 }
 
 // Finding is something wrong with the log of a node.
@@ -90,7 +90,7 @@ type Finding struct {
 
 // New makes a journal. The log is opened with the first record, or by Run.
 func New(cfg Config) *Journal {
-	j := &Journal{cfg: cfg, news: make(chan struct{}, 1), pull: make(chan string, 64), refused: map[string]*refused{}, findings: map[string]Finding{}, missed: map[string]time.Time{}}
+	j := &Journal{cfg: cfg, news: make(chan struct{}, 1), pull: make(chan string, 64), refused: map[string]*refused{}, findings: map[string]Finding{}, missed: map[string]missed{}}
 	for _, n := range cfg.Copies.Nodes() {
 		if p, err := cfg.Copies.Copy(n); err != nil {
 			j.findings["copy "+n] = Finding{Node: cfg.Node, Text: err.Error(), Here: true}

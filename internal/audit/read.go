@@ -138,14 +138,23 @@ func (j *Journal) Accept(node string) error {
 	if node == j.cfg.Node || !slices.Contains(j.cfg.Copies.Nodes(), node) {
 		return fault.Errorf(fault.NotFound, "there is no copy of the command log of node %s here", node)
 	}
+	if err := j.setAside(node); err != nil {
+		return err
+	}
+	j.Event("log", "node "+node, "accepted", fmt.Sprintf("the log of node %s is taken as it is now; what was known of it before is set aside", node))
+	j.News(node)
+	return nil
+}
+
+// setAside sets the copy of a node's log aside with all that was found out about it.
+func (j *Journal) setAside(node string) error {
 	if err := j.cfg.Copies.Accept(node, j.cfg.Now()); err != nil {
 		return err
 	}
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	delete(j.findings, "peer "+node)
 	delete(j.findings, "copy "+node)
-	j.mu.Unlock()
-	j.Event("log", "node "+node, "accepted", fmt.Sprintf("the log of node %s is taken as it is now; what was known of it before is set aside", node))
-	j.News(node)
+	delete(j.missed, node)
 	return nil
 }

@@ -32,17 +32,31 @@ func (x *exchange) removed(p Peer, pinned auditlog.Pinned) (bool, error) {
 	if len(at) == 0 {
 		return false, nil
 	}
+	missing := fmt.Errorf("node %s joined again with a new command log; no log that is known here tells yet who removed the one before", p.Name)
+	if x.j.lookedJustNow(p.Name) {
+		return false, missing
+	}
 	commands, err := x.j.Commands(auditlog.Query{})
 	if err != nil {
 		return false, err
 	}
 	for _, e := range commands {
 		if slices.Contains(removing, e.Operation) && e.Node != p.Name && e.State != auditlog.StateDenied && (len(e.Objects) == 0 || slices.Contains(e.Objects, p.Name)) && slices.ContainsFunc(at, func(t time.Time) bool { return during(e, t) }) {
-			x.j.heard(p.Name)
 			return true, nil
 		}
 	}
-	return false, x.j.unheard(p.Name, fmt.Errorf("node %s joined again with a new command log; no log that is known here tells yet who removed the one before", p.Name))
+	return false, x.j.unheard(p.Name, missing)
+}
+
+// missed is a removal that is claimed and on no record that is known here.
+type missed struct{ since, looked time.Time }
+
+// lookedJustNow reports whether all logs were searched for a removal a moment ago: that takes long, and the node that claims it says when it has news.
+func (j *Journal) lookedJustNow(node string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	m, known := j.missed[node]
+	return known && j.cfg.Now().Sub(m.looked) < askEvery/2
 }
 
 // unheard gives the error until the time is over in which the record of a node's removal has to come, and nil after it. The time is the node's, whatever it offers
@@ -51,22 +65,16 @@ func (j *Journal) unheard(node string, err error) error {
 	now := j.cfg.Now()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	since, known := j.missed[node]
+	m, known := j.missed[node]
 	if !known {
-		since = now
-		j.missed[node] = now
+		m.since = now
 	}
-	if now.Sub(since) < removalKnown {
+	m.looked = now
+	j.missed[node] = m
+	if now.Sub(m.since) < removalKnown {
 		return err
 	}
 	return nil
-}
-
-// heard forgets that a record was missed.
-func (j *Journal) heard(node string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	delete(j.missed, node)
 }
 
 // during reports whether a command was under way at a time of its own node's clock. One without an end may have been.
