@@ -56,7 +56,7 @@ func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.Us
 	for _, m := range c.Mentions {
 		runs, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) })
 		if err == nil && runs {
-			err = g.asRoot(level, m.Path, m.Names)
+			err = g.asRoot(level, m.Path, m.Users)
 		}
 		if err != nil && (level == execsec.Secure || level == execsec.Warn) {
 			return nil, err
@@ -69,8 +69,8 @@ func relative(word string) error {
 	return fault.Errorf(fault.Invalid, "the command names the program %q: give its path from the root, so that it can be seen who may write it", word)
 }
 
-// asRoot says whether root may run or read a file of a command. names are the words of a command that becomes another user first: what that user owns he may run.
-func (g *Gate) asRoot(level execsec.Level, path string, names []string) error {
+// asRoot says whether root may run or read a file of a command. users are those whom the command becomes first: what they own they may run.
+func (g *Gate) asRoot(level execsec.Level, path string, users []string) error {
 	t, err := walk(path)
 	if fault.Is(err, fault.NotFound) {
 		// It may be made between now and then: by root only, if the folder is root's.
@@ -92,7 +92,7 @@ func (g *Gate) asRoot(level execsec.Level, path string, names []string) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(names, u.Name) || slices.Contains(names, strconv.Itoa(owner)) {
+	if slices.Contains(users, u.Name) || slices.Contains(users, strconv.Itoa(owner)) {
 		return g.judge(level, path, execsec.Judge(t.facts, owner))
 	}
 	err = fault.Errorf(fault.Precondition, "the command would have root run %s, which belongs to user %s, who could make root run anything; set Application_user to that user, or chown root %s", path, u.Name, path)

@@ -107,7 +107,7 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 			"sleep 1; " + mine: refused, "sh " + mine: refused, "sh -c '" + mine + "'": refused, "bash -ec 'cd /; exec \"" + mine + "\" x'": refused, "sleep 1 | xargs " + mine: refused,
 			"find / -exec " + mine + " ;": refused, "sleep 1; timeout 5 " + mine: refused, "sh -c \"sh -c 'env A=b " + mine + "'\"": refused, "echo $(" + mine + ")": refused, "sleep `" + mine + "`": refused,
 			"echo \"$(" + mine + ")\"": refused, "python3 -c 'import os; os.system(\"" + mine + " a\")'": refused, "/usr/bin/env --chdir=/ sleep 1 --exec=" + mine: refused, "trap " + mine + " EXIT; sleep 1": refused,
-			"$A/x " + mine: refused, "flock /run/x sh -c " + mine: refused, "su root -c " + mine: refused, "su nobody -s /bin/sh -c " + mine: refused,
+			"$A/x " + mine: refused, "flock /run/x sh -c " + mine: refused, "su root -c " + mine: refused, "su nobody -s /bin/sh -c " + mine: refused, "start-stop-daemon -S -n nobody -x " + named: refused,
 			// What he owns and root would read as code need not be executable.
 			"sh " + data: refused, ". " + data + "; sleep 1": refused, "sh <" + data: refused, "java -jar " + data: refused, "java -cp /x.jar:" + home + " Main": refused, "perl -w " + data: refused,
 			"LD_PRELOAD=" + data + " sleep 1": refused, "PATH=" + home + ":$PATH sleep 1": refused, "exec -a x /lib64/ld-linux-x86-64.so.2 " + data: refused, "BASH_ENV=" + data + " sleep 1": refused,

@@ -181,7 +181,7 @@ func look(f *os.File, path string) (execsec.Fact, error) {
 	case fuseMagic:
 		out.MountedBy, out.Remote = mountedBy(f)
 	}
-	if name, ok := networks[uint32(fs.Type)]; ok { //nolint:gosec // the upper half is the sign of a number of 32 bits
+	if name, ok := networks[uint32(fs.Type)]; ok { // the upper half is only the sign of a number of 32 bits
 		out.Remote = name
 	}
 	if out.Kind == execsec.Link {

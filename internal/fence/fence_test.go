@@ -290,8 +290,8 @@ func TestAgentsThatOthersCouldChange(t *testing.T) {
 			shell, err := os.ReadFile("/bin/sh")
 			text, terr := os.ReadFile(path)
 			interpreter := path + ".sh"
-			return errors.Join(err, terr, os.WriteFile(interpreter, shell, 0o755), os.Chmod(interpreter, 0o755), os.Chown(interpreter, 1000, 1000), //nolint:gosec // it is to be executed
-				os.WriteFile(path, []byte(strings.Replace(string(text), "#!/bin/sh", "#!"+interpreter, 1)), 0o755)) //nolint:gosec // the same
+			return errors.Join(err, terr, os.WriteFile(interpreter, shell, 0o755), os.Chmod(interpreter, 0o755), os.Chown(interpreter, 1000, 1000),
+				os.WriteFile(path, []byte(strings.Replace(string(text), "#!/bin/sh", "#!"+interpreter, 1)), 0o755))
 		},
 	} {
 		b := newBench(t, nil)

@@ -21,15 +21,12 @@ type Command struct {
 // Mention is an absolute path in a word of a command.
 type Mention struct {
 	Path string
-	// Names are the words of a command that becomes another user before it goes on (su, setpriv ...): the user is among them. nil for all others.
-	Names []string
+	// Users are the names or numbers of whom the command becomes before it goes on (su, setpriv ...), none for most.
+	Users []string
 }
 
-// Bounds of what is looked at. The text is a property, which has bounds of its own.
-const (
-	maxNestedCommands = 8
-	maxMentions       = 1000
-)
+// maxNestedCommands is how many commands may stand one within the other. What is deeper is still a word of those outside.
+const maxNestedCommands = 8
 
 // Parse takes a command for /bin/sh apart, with the commands within it (sh -c '...').
 func Parse(text string) Command {
@@ -112,15 +109,12 @@ func (c *Command) simple(all []shellWord, depth int) {
 // program looks at the arguments of a program, which is the first of words, and reports whether it takes code from its standard input.
 func (c *Command) program(base string, words []shellWord, depth int) bool {
 	rest := words[1:]
+	changer, changes := changers[base]
 	switch {
 	case base == "redoubt" && len(rest) > 0 && rest[0].text == "run-as", base == "scha_check_app_user":
 		return false // they hold what follows to the same rule themselves
-	case changers[base]:
-		var names []string
-		for _, w := range rest {
-			names = append(names, strings.FieldsFunc(strings.TrimPrefix(w.text, "-u"), func(r rune) bool { return strings.ContainsRune("=:, ", r) })...)
-		}
-		c.mention(append([]string{}, names...), rest...)
+	case changes:
+		c.mention(changer.becomes(rest), rest...)
 		return false
 	case base == "eval":
 		var text []string
@@ -267,12 +261,10 @@ func (c *Command) codes(w shellWord) {
 }
 
 // mention notes the paths in words.
-func (c *Command) mention(names []string, words ...shellWord) {
+func (c *Command) mention(users []string, words ...shellWord) {
 	for _, w := range words {
 		for _, p := range paths(w) {
-			if len(c.Mentions) < maxMentions {
-				c.Mentions = append(c.Mentions, Mention{Path: p, Names: names})
-			}
+			c.Mentions = append(c.Mentions, Mention{Path: p, Users: users})
 		}
 	}
 }

@@ -180,12 +180,23 @@ func TestWhatACommandRuns(t *testing.T) {
 	if c := execsec.Parse("PATH=/opt/bin:$PATH x"); !slices.Equal(c.Path, []string{"/opt/bin"}) {
 		t.Errorf("PATH is %q", c.Path)
 	}
-	for command, user := range map[string]string{"su - app -c /home/app/x": "app", "setpriv --reuid=app /x": "app", "start-stop-daemon -S -x /x -c app:app": "app", "sudo -uapp /x": "app", "nice su app -c /x": "app"} {
-		if c := execsec.Parse(command); len(c.Mentions) != 1 || !slices.Contains(c.Mentions[0].Names, user) {
-			t.Errorf("%q: %+v", command, c.Mentions)
+	for command, users := range map[string]string{
+		"su - app -c /home/app/x": "app", "su -s /bin/sh app -c /x": "app", "su -c /x": "", "su root -c '/x app'": "root", "runuser -u app -- /x app2": "app", "runuser app -c /x": "app",
+		"setpriv --reuid=app /x app2": "app", "setpriv --reuid 1000 --regid 5 /x": "1000", "sudo -uapp /x": "app", "sudo -n -u app /x -u app2": "app", "sudo /x -u app": "", "nice su app -c /x": "app",
+		"start-stop-daemon -S -x /x -c app:app": "app", "start-stop-daemon -S -x /x -n app": "", "start-stop-daemon -S -u app -x /x -- -c app": "", "systemd-run --uid=app -u app2 /x": "app",
+		"gosu app:grp /x app2": "app", "chpst -u app /x": "app", "chpst -e /x y app": "",
+	} {
+		c := execsec.Parse(command)
+		for _, m := range c.Mentions {
+			if got := strings.Join(m.Users, " "); got != users {
+				t.Errorf("%q: %s by %q, want %q", command, m.Path, got, users)
+			}
+		}
+		if len(c.Mentions) == 0 {
+			t.Errorf("%q mentions nothing", command)
 		}
 	}
-	if c := execsec.Parse("timeout 1 x /y app"); len(c.Mentions) != 1 || c.Mentions[0].Names != nil {
+	if c := execsec.Parse("timeout 1 x /y app"); len(c.Mentions) != 1 || c.Mentions[0].Users != nil {
 		t.Errorf("no change of the user: %+v", c.Mentions)
 	}
 }

@@ -38,10 +38,54 @@ var wrappers = map[string]wrapper{
 // declarers are commands of the shell that set variables.
 var declarers = list("export readonly declare typeset local")
 
-// changers become another user before they run what they are given.
-var changers = map[string]bool{
-	"su": true, "runuser": true, "sudo": true, "setpriv": true, "start-stop-daemon": true, "systemd-run": true, "gosu": true, "su-exec": true, "setuidgid": true,
-	"s6-setuidgid": true, "chpst": true, "doas": true,
+// changer is a command that becomes another user before it runs what it is given.
+type changer struct {
+	user   []string // options whose value is the user
+	values []string // other options whose value is the next word
+	plain  bool     // the first plain word is the user
+}
+
+var changers = map[string]changer{
+	"su":      {plain: true, values: list("-c --command --session-command -s --shell -g --group -G --supp-group -w --whitelist-environment")},
+	"runuser": {plain: true, user: list("-u --user"), values: list("-c --command --session-command -s --shell -g --group -G --supp-group -w --whitelist-environment")},
+	"sudo":    {user: list("-u --user"), values: list("-g --group -h --host -p --prompt -C -D --chdir -R --chroot -T -U -r -t")}, "doas": {user: list("-u"), values: list("-C")},
+	"setpriv":           {user: list("--reuid"), values: list("--ruid --euid --rgid --egid --regid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig")},
+	"start-stop-daemon": {user: list("-c --chuid"), values: list("-x --exec -a --startas -p --pidfile -n --name -u --user -g --group -r --chroot -d --chdir -N --nicelevel -I -R --retry -s --signal -k --umask -O --output -P -i")},
+	"systemd-run":       {user: list("--uid"), values: list("-p --property -u --unit -E --setenv -M -H --slice --working-directory --gid --nice --description")},
+	"gosu":              {plain: true}, "su-exec": {plain: true}, "setuidgid": {plain: true}, "s6-setuidgid": {plain: true}, "chpst": {user: list("-u"), values: list("-U -b -e -/ -C -n -l -L -m -d -o -p -f -c -r -t")},
+}
+
+// becomes says which users a changer is told to become.
+func (k changer) becomes(words []shellWord) (users []string) {
+	add := func(user string) {
+		name, _, _ := strings.Cut(user, ":")
+		users = append(users, name)
+	}
+	for i := 0; i < len(words); i++ {
+		text := words[i].text
+		option, value, joined := strings.Cut(text, "=")
+		switch {
+		case text == "--" && !k.plain:
+			return users
+		case slices.Contains(k.user, option) && joined:
+			add(value)
+		case slices.Contains(k.user, text):
+			if i++; i < len(words) {
+				add(words[i].text)
+			}
+		case slices.ContainsFunc(k.user, func(o string) bool { return len(o) == 2 && strings.HasPrefix(text, o) }):
+			add(text[2:])
+		case slices.Contains(k.values, text):
+			i++
+		case strings.HasPrefix(text, "-"):
+		default:
+			if k.plain && len(users) == 0 {
+				add(text)
+			}
+			return users
+		}
+	}
+	return users
 }
 
 // interpreter is a program that runs the file which its first plain argument names.

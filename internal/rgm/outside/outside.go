@@ -25,7 +25,8 @@ const (
 var agents = map[string]string{
 	"VirtualDomain": machine, "Xen": machine, "ManageVE": machine, "vmware": machine,
 	"docker": container, "docker-compose": container, "podman": container, "lxc": container, "rkt": container,
-	"nfsserver": kernel, "exportfs": kernel, "iSCSITarget": kernel, "iSCSILogicalUnit": kernel, "nvmet-namespace": kernel, "nvmet-port": kernel, "nvmet-subsystem": kernel,
+	"exportfs":  kernel, //nolint:misspell // the name of an agent
+	"nfsserver": kernel, "iSCSITarget": kernel, "iSCSILogicalUnit": kernel, "nvmet-namespace": kernel, "nvmet-port": kernel, "nvmet-subsystem": kernel,
 	"LVM": device, "LVM-activate": device, "Raid1": device, "mdraid": device, "ZFS": device, "crypt": device, "vdo-vol": device, "iscsi": device,
 }
 
@@ -41,7 +42,8 @@ var starters = map[string]struct {
 	"nerdctl": {container, []string{"run", "start", "restart", "compose", "up"}}, "docker-compose": {container, []string{"up", "start", "restart"}}, "podman-compose": {container, []string{"up", "start"}},
 	"lxc-start": {container, nil}, "lxc": {container, []string{"start", "launch"}}, "incus": {container, []string{"start", "launch"}}, "machinectl": {container, []string{"start"}},
 	"virsh": {machine, []string{"start", "create"}}, "xl": {machine, []string{"create"}}, "VBoxManage": {machine, []string{"startvm"}},
-	"exportfs": {kernel, nil}, "targetcli": {kernel, nil}, "vgchange": {device, nil}, "zpool": {device, []string{"import"}}, "mdadm": {device, []string{"-A", "--assemble"}}, "cryptsetup": {device, []string{"open", "luksOpen"}},
+	"exportfs":  {kernel, nil}, //nolint:misspell // the name of a program
+	"targetcli": {kernel, nil}, "vgchange": {device, nil}, "zpool": {device, []string{"import"}}, "mdadm": {device, []string{"-A", "--assemble"}}, "cryptsetup": {device, []string{"open", "luksOpen"}},
 }
 
 // Agent says where the service of a resource of an OCF type lives, "" when that is among its processes as far as is known.
