@@ -132,6 +132,33 @@ func TestProofSparesTheAgent(t *testing.T) {
 	}
 }
 
+// All machines were off. One that was never heard since is waited for as long as a machine may take to boot, and then its agent is asked: it may run, cut off from all others.
+func TestNodesBootAtTheirOwnPace(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		r := agents(t, 3)
+		for _, n := range names(3) {
+			r.kill(n)
+		}
+		r.now += 3600 * 1000 * ms
+		for _, n := range names(2) {
+			r.start(n, inc(2))
+		}
+		r.until("the others", 5*time.Second, func() bool { return r.leased("n1") && r.leased("n2") && !r.member("n3") })
+		took := time.Duration(0)
+		if back {
+			r.run(50 * time.Second)
+			r.start("n3", inc(2))
+		}
+		for took < 90*time.Second && !r.awaited("n1", "n3") && !r.awaited("n2", "n3") {
+			r.run(100 * time.Millisecond)
+			took += 100 * time.Millisecond
+		}
+		if back && (took < 90*time.Second || !r.leased("n3")) || !back && (took < time.Minute || took > 62*time.Second) {
+			t.Errorf("back %v: its agent was asked after %v; %+v", back, took, r.rec)
+		}
+	}
+}
+
 // other returns a node that is none of those given.
 func (r *rig) other(not ...cluster.NodeName) cluster.NodeName {
 	for _, n := range r.order {

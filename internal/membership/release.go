@@ -52,11 +52,19 @@ func (m *Machine) releaseAt(l Leaver) Instant {
 // timed reports whether a leaver is released by time: its node has no fence agent that would have to confirm its end.
 func (m *Machine) timed(l Leaver) bool { return !l.Fence || m.cfg.Faults.FenceByTime }
 
+// bootGrace is how long a node is waited for that was never heard: all machines were off, and they do not boot equally fast. Whoever left last in good order stands in the record
+// as a member, because nobody was left to remove it; its agent must not switch it off while it boots.
+const bootGrace = time.Minute
+
 // confirmAt is when a marked leaver has had the time to prove its end: every promise that it may have had has run out, its guard has acted, and the word of that
-// has arrived, as far as there is a way for it.
+// has arrived, as far as there is a way for it; and one that was never heard in this life of the daemon has had the time to boot.
 func (m *Machine) confirmAt(l Leaver) Instant {
-	hold := l.Hold + l.Hold*2*cluster.DriftPerMille/1000
-	return m.marked[NodeIncarnation{l.Node, l.Incarnation}].Add(hold + int64(cluster.GuardReaction+m.rec.Timing.Quantum))
+	ni := NodeIncarnation{l.Node, l.Incarnation}
+	wait := l.Hold + l.Hold*2*cluster.DriftPerMille/1000 + int64(cluster.GuardReaction+m.rec.Timing.Quantum)
+	if p, ok := m.peers[l.Node]; !ok || p.heard == 0 || p.incarnation != l.Incarnation {
+		wait += int64(bootGrace)
+	}
+	return m.marked[ni].Add(wait)
 }
 
 // heardProof takes a voter's word that a marked leaver is released: a voter says that on proof alone. Of a voter that has applied more than this machine it is not

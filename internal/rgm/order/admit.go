@@ -146,7 +146,11 @@ func load(g *model.Group, name string) int64 {
 func (p *planner) waits(n cluster.NodeName) {
 	for _, l := range p.next.Leaving {
 		if p.in.held[l] {
-			p.waiting = append(p.waiting, model.Note{Node: n, Name: place.Unreleased, Text: fmt.Sprintf("waits until it is certain that %s, which was lost, runs nothing any more", l.Node)})
+			text := fmt.Sprintf("waits until it is certain that %s, which was lost, runs nothing any more", l.Node)
+			if lost := p.in.nodes[l.Node]; lost != nil && lost.Fence != nil {
+				text += "; unless it says so itself, its fence agent " + lost.Fence.Agent + " has to"
+			}
+			p.waiting = append(p.waiting, model.Note{Node: n, Name: place.Unreleased, Text: text})
 		} else {
 			p.waiting = append(p.waiting, model.Note{Node: n, Name: place.Stopping, Text: fmt.Sprintf("waits until %s has stopped the group", l.Node)})
 		}

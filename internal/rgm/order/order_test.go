@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,12 @@ func TestLostNodeIsWaitedFor(t *testing.T) {
 	r.settle()
 	r.on("g")
 	r.noted("g", "n2", place.Unreleased)
+	r.s.Nodes = slices.Clone(r.s.Nodes)
+	r.s.Nodes[0].Fence = &model.Fence{Agent: "fence_virt"}
+	r.settle()
+	if notes := r.assigned("g").Notes; !slices.ContainsFunc(notes, func(n model.Note) bool { return n.Node == "n2" && strings.Contains(n.Text, "its fence agent fence_virt has to") }) {
+		t.Errorf("%+v", notes)
+	}
 	r.release()
 	r.settle()
 	r.on("g", "n2")
