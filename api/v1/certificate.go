@@ -71,9 +71,11 @@ type PeerKey struct {
 	Fingerprint string `json:"fingerprint" maxLength:"64"`
 }
 
-// PeerAuthorityKey is the answer, on a connection on which both sides have proven to be nodes.
+// PeerAuthorityKey is the answer: sealed to the key in the node's record, which nobody has who has only made a certificate in its name. In the clear it is as long as the
+// cluster has nodes of a release that reads nothing else.
 type PeerAuthorityKey struct {
-	Key []byte `json:"key" secret:"true"` // PKCS #8
+	Key    []byte `json:"key,omitempty" secret:"true"` // PKCS #8
+	Sealed []byte `json:"sealed,omitempty" secret:"true"`
 }
 
 // PeerTime asks what time it is.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"redoubt/internal/admission"
@@ -140,6 +141,9 @@ func (c *Control) afterRemoved(ctx context.Context, r *Running, n cluster.NodeNa
 			late = append(late, "node "+string(n)+" is removed, but "+h.what+" is not taken away yet; see `redoubt status`")
 			c.cfg.Log.Warn("a node is removed, but not all of it", "node", n, "left", h.what)
 		}
+	}
+	if v := c.look(r); slices.Contains(v.snap.Authorities.Node.Exposed(v.snap.Revocations), n) {
+		late = append(late, "node "+string(n)+" still knows the keys with which this cluster signs certificates: where it is not trusted, run `redoubt certificate rotate-authority -y`, and the same with --users")
 	}
 	return late
 }

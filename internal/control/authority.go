@@ -2,10 +2,12 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
 
@@ -50,17 +52,31 @@ func (d *draft) revoke(c model.Certificate, reason string) {
 // nodeRemoved is the reason by which the certificates of a node that was removed do not count.
 const nodeRemoved = "the node was removed"
 
-// revokeNode revokes every certificate of a node that is removed: the one in its record, and whatever else was given to it.
+// revokeNode revokes every certificate of a node that is removed, and notes which authorities' keys it takes with it.
 func (d *draft) revokeNode(fingerprint string, n cluster.NodeName) {
+	var knew []string
+	if node, ok := check.Node(d.state, n); !ok || !node.QuorumServer {
+		knew = slices.Concat(d.snap.Authorities.Node.Fingerprints(), d.snap.Authorities.User.Fingerprints())
+	}
+	d.revokeAll(fingerprint, n, knew)
+}
+
+// revokeAll revokes the certificate in a node's record, and whatever else was given to the node.
+func (d *draft) revokeAll(fingerprint string, n cluster.NodeName, knew []string) {
 	known := false
+	again := func(fingerprint, serial string, until time.Time) {
+		d.put(confdb.PrefixRevoked+fingerprint, confdb.KindRevoked, model.Revoked{
+			Node: n, By: d.who.String(), At: d.now.UTC(), Kind: certNode, Name: string(n), Serial: serial, Until: until, Reason: nodeRemoved, Knew: knew,
+		})
+	}
 	for _, c := range d.snap.Certificates {
 		if c.Kind == certNode && c.Name == string(n) {
-			d.revoke(c, nodeRemoved)
+			again(c.Fingerprint, c.Serial, c.NotAfter)
 			known = known || c.Fingerprint == fingerprint
 		}
 	}
 	if !known {
-		d.put(confdb.PrefixRevoked+fingerprint, confdb.KindRevoked, model.Revoked{Node: n, By: d.who.String(), At: d.now.UTC(), Kind: certNode, Name: string(n), Reason: nodeRemoved})
+		again(fingerprint, "", time.Time{})
 	}
 	for _, prefix := range []string{confdb.PrefixTrust, confdb.PrefixReads} {
 		if d.snap.Revision(prefix+string(n)) != 0 {

@@ -113,17 +113,34 @@ func (c *Control) PeerSign(ctx context.Context, who Caller, in v1.PeerSign) (v1.
 	if err != nil {
 		return v1.PeerSigned{}, err
 	}
+	// A certificate that is not on record counts for nobody, and would not be revoked when the node is removed.
+	_, err = c.change(ctx, r, who, configuration(func(d *draft) error {
+		if _, err := d.node(node.Name); err != nil {
+			return err
+		}
+		d.rely(confdb.KeyNode(node.Name))
+		d.issue(signed)
+		return nil
+	}))
+	if err != nil {
+		return v1.PeerSigned{}, err
+	}
 	c.cfg.Log.Info("a node's certificate was renewed", "node", node.Name, "fingerprint", signed.Record.Fingerprint)
 	return v1.PeerSigned{Certificate: signed.DER}, nil
 }
 
-// PeerKey gives a node the key of an authority. Every node may be a sponsor and so has it; a quorum server is none.
+// SealedAuthority is what the sealed key of an authority is bound to.
+func SealedAuthority(fingerprint string) string { return "the key of authority " + fingerprint }
+
+// PeerKey gives a node the key of an authority. Every node may be a sponsor and so has it; a quorum server is none. It is sealed to the node as the record knows it: a
+// certificate in its name is not enough to read it.
 func (c *Control) PeerKey(ctx context.Context, who Caller, in v1.PeerKey) (v1.PeerAuthorityKey, error) {
 	r, err := c.enter(ctx, who, "peer key")
 	if err != nil {
 		return v1.PeerAuthorityKey{}, err
 	}
-	node, err := caller(c.look(r), who)
+	v := c.look(r)
+	node, err := caller(v, who)
 	if err != nil {
 		return v1.PeerAuthorityKey{}, err
 	}
@@ -134,8 +151,20 @@ func (c *Control) PeerKey(ctx context.Context, who Caller, in v1.PeerKey) (v1.Pe
 	if err != nil {
 		return v1.PeerAuthorityKey{}, err
 	}
+	out := v1.PeerAuthorityKey{Key: key}
+	if v.snap.Schema >= model.RecordedFrom {
+		to := node.Keys[model.KeySecret]
+		if to == "" {
+			return v1.PeerAuthorityKey{}, fault.Errorf(fault.Unavailable, "node %s has not made its own key known yet, to which that of authority %s would be sealed; try again in a moment", node.Name, in.Fingerprint)
+		}
+		sealed, err := r.Sealer.Seal(SealedAuthority(in.Fingerprint), key, []string{to})
+		if err != nil {
+			return v1.PeerAuthorityKey{}, err
+		}
+		out = v1.PeerAuthorityKey{Sealed: sealed}
+	}
 	c.cfg.Log.Info("a node was given the key of an authority", "node", node.Name, "authority", in.Fingerprint)
-	return v1.PeerAuthorityKey{Key: key}, nil
+	return out, nil
 }
 
 // PeerTime tells another node what time it is here.

@@ -94,3 +94,109 @@ func TestWhoGetsAnAuthoritysKey(t *testing.T) {
 		refuse[v1.PeerAuthorityKey](t, fault.Denied, "")(w.c().PeerKey(w.ctx, control.Caller{Kind: control.CallerUser, User: "ada"}, ask))
 	})
 }
+
+// What another node signs for one that has no authority's key is on record before it is answered, so that it counts, and is revoked with the node.
+func TestSignedForAnotherIsOnRecord(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.found("n1", "n2")
+		w.put(confdb.KeyNode("q1"), confdb.KindNode, model.Node{Name: "q1", ID: 9, QuorumServer: true, PrivateAddress: "172.31.0.9", Addresses: []string{"10.1.0.9", "10.2.0.9"}, Certificate: "SHA256:q1"})
+		synctest.Wait()
+		q1 := control.Caller{Kind: control.CallerNode, Node: "q1", User: "node q1"}
+		ok[v1.PeerSigned](t)(w.c().PeerSign(w.ctx, q1, v1.PeerSign{Request: []byte("request")}))
+		snap := w.nodes["n1"].mirror.Snapshot()
+		if len(snap.Certificates) != 1 || snap.Certificates[0].Name != "q1" || snap.Certificates[0].By != "node q1" {
+			t.Fatalf("on record: %+v", snap.Certificates)
+		}
+		ok[v1.Result](t)(w.c().NodeRemove(w.ctx, root, v1.NodeRemove{Names: []string{"q1"}}))
+		if snap = w.nodes["n1"].mirror.Snapshot(); !slices.Contains(snap.Revoked, snap.Certificates[0].Fingerprint) || !slices.Contains(snap.Revoked, "SHA256:q1") {
+			t.Errorf("revoked with the node: %v", snap.Revoked)
+		}
+		refuse[v1.PeerSigned](t, fault.Denied, "it is for the nodes")(w.c().PeerSign(w.ctx, q1, v1.PeerSign{Request: []byte("request")}))
+	})
+}
+
+// The key of an authority is sealed to the node as the record knows it: who has made a certificate in its name reads nothing.
+func TestAuthoritysKeyIsSealed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.found("n1", "n2")
+		n2 := control.Caller{Kind: control.CallerNode, Node: "n2"}
+		out := ok[v1.PeerAuthorityKey](t)(w.c().PeerKey(w.ctx, n2, v1.PeerKey{Fingerprint: "SHA256:root"}))
+		if len(out.Key) > 0 {
+			t.Errorf("the key is in the clear: %q", out.Key)
+		}
+		bound := control.SealedAuthority("SHA256:root")
+		if key, err := (lock{"key of n2"}).Unseal(bound, out.Sealed); err != nil || string(key) != "the key" {
+			t.Errorf("n2 reads %q, %v", key, err)
+		}
+		for _, other := range []lock{{"key of n1"}, {"key of n3"}} {
+			if key, err := other.Unseal(bound, out.Sealed); err == nil {
+				t.Errorf("%s reads %q", other.key, key)
+			}
+		}
+		var n model.Node
+		for _, s := range w.nodes["n1"].mirror.Snapshot().State.Nodes {
+			if s.Name == "n2" {
+				n = s.Node
+			}
+		}
+		n.Keys = nil
+		w.put(confdb.KeyNode("n2"), confdb.KindNode, n)
+		synctest.Wait()
+		refuse[v1.PeerAuthorityKey](t, fault.Unavailable, "has not made its own key known")(w.c().PeerKey(w.ctx, n2, v1.PeerKey{Fingerprint: "SHA256:root"}))
+		// Nodes of an older release read nothing else.
+		w.put(confdb.KeySchema, confdb.KindSchema, model.Schema{Level: model.RecordedFrom - 1})
+		synctest.Wait()
+		if out := ok[v1.PeerAuthorityKey](t)(w.c().PeerKey(w.ctx, n2, v1.PeerKey{Fingerprint: "SHA256:root"})); string(out.Key) != "the key" {
+			t.Errorf("an older node gets %+v", out)
+		}
+	})
+}
+
+// A node that was removed knows the authorities' keys, and the check says so until there are others. A quorum server never had them.
+func TestRemovedNodeKnowsTheAuthorities(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.found("n1", "n2")
+		w.put(confdb.KeyNode("n3"), confdb.KindNode, model.Node{Name: "n3", ID: 3, PrivateAddress: "172.31.0.3", Addresses: []string{"10.1.0.3", "10.2.0.3"}, Certificate: "SHA256:n3"})
+		w.put(confdb.KeyNode("q1"), confdb.KindNode, model.Node{Name: "q1", ID: 9, QuorumServer: true, PrivateAddress: "172.31.0.9", Addresses: []string{"10.1.0.9", "10.2.0.9"}, Certificate: "SHA256:q1"})
+		authorities := func(nodes, users string) {
+			far := time.Now().AddDate(20, 0, 0)
+			w.put(confdb.KeyAuthorities, confdb.KindAuthorities, model.Authorities{
+				Node: model.Lineage{Roots: []model.Root{{Fingerprint: nodes, NotAfter: far}}}, User: model.Lineage{Roots: []model.Root{{Fingerprint: users, NotAfter: far}}},
+			})
+			synctest.Wait()
+		}
+		authorities("SHA256:a", "SHA256:b")
+		found := func() []string {
+			var out []string
+			report := ok[v1.CheckReport](t)(w.c().ClusterCheck(w.ctx, root, v1.ClusterCheck{Check: []string{"RC-CRT-003"}}))
+			for _, r := range report.Results {
+				for _, f := range r.Findings {
+					out = append(out, f.Object+": "+f.Text)
+				}
+			}
+			return out
+		}
+		ok[v1.Result](t)(w.c().NodeRemove(w.ctx, root, v1.NodeRemove{Names: []string{"q1"}}))
+		if f := found(); len(f) != 0 {
+			t.Errorf("of a quorum server: %v", f)
+		}
+		said := ok[v1.Result](t)(w.c().NodeRemove(w.ctx, root, v1.NodeRemove{Names: []string{"n3"}}))
+		if !slices.ContainsFunc(said.Messages, func(m string) bool { return strings.Contains(m, "rotate-authority") }) {
+			t.Errorf("the command says %q", said.Messages)
+		}
+		if f := found(); len(f) != 2 || !strings.Contains(f[0], "node n3 has known its key") {
+			t.Errorf("found: %v", f)
+		}
+		authorities("SHA256:c", "SHA256:b")
+		if f := found(); len(f) != 1 || !strings.HasPrefix(f[0], "authority of users") {
+			t.Errorf("after the exchange of one: %v", f)
+		}
+		authorities("SHA256:c", "SHA256:d")
+		if f := found(); len(f) != 0 {
+			t.Errorf("after the exchange of both: %v", f)
+		}
+	})
+}

@@ -147,7 +147,7 @@ func (c *Control) admitOnce(ctx context.Context, r *Running, who Caller, in v1.N
 			// It is the same machine once more, and keeps its number; the certificate that it did not get, or lost, counts no more.
 			state.Nodes = slices.DeleteFunc(slices.Clone(state.Nodes), func(n model.NodeState) bool { return n.Name == before.Name })
 			if before.Certificate != "" {
-				d.revokeNode(before.Certificate, before.Name)
+				d.revokeAll(before.Certificate, before.Name, nil)
 			}
 		}
 		node, err := newNode(state, in)

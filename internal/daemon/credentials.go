@@ -136,10 +136,35 @@ func (cr *credentials) signer(fingerprint string) (*pki.Identity, bool) {
 	return nil, false
 }
 
+// timely reports whether this node's certificate is valid now.
+func (cr *credentials) timely(now time.Time) bool {
+	return !now.After(cr.leaf.NotAfter) && !now.Before(cr.leaf.NotBefore)
+}
+
+// shows are this node's key and the certificates that it shows for it, the newest first.
+func (cr *credentials) shows() (*ecdsa.PrivateKey, []*x509.Certificate, error) {
+	key, ok := cr.pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, nil, fault.Errorf(fault.Internal, "the key of this node's certificate is no ECDSA key; let the node join again")
+	}
+	chain := []*x509.Certificate{cr.leaf}
+	for _, der := range cr.pair.Certificate[1:] {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, nil, fault.Errorf(fault.Internal, "what this node shows beside its certificate can not be read; let the node join again: %w", err)
+		}
+		chain = append(chain, cert)
+	}
+	return key, ofOneKey(chain), nil
+}
+
 // issuer is the authority that signed this node's certificate.
-func (cr *credentials) issuer() *x509.Certificate {
+func (cr *credentials) issuer() *x509.Certificate { return cr.issuerOf(cr.leaf) }
+
+// issuerOf is the authority that signed a certificate of this node.
+func (cr *credentials) issuerOf(cert *x509.Certificate) *x509.Certificate {
 	for _, r := range cr.nodes {
-		if bytes.Equal(r.SubjectKeyId, cr.leaf.AuthorityKeyId) {
+		if bytes.Equal(r.SubjectKeyId, cert.AuthorityKeyId) {
 			return r
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/control"
 	"redoubt/internal/engine"
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
@@ -243,7 +244,13 @@ func (k *keeper) fetch(ctx context.Context, root *rootCertificate) (keyOfAuthori
 		if err != nil {
 			continue
 		}
-		key, kerr := ecKey(out.Key)
+		der := out.Key
+		if len(out.Sealed) > 0 {
+			if der, err = k.node.sealer.Unseal(control.SealedAuthority(pki.Fingerprint(root)), out.Sealed); err != nil {
+				continue
+			}
+		}
+		key, kerr := ecKey(der)
 		if kerr == nil && key.PublicKey.Equal(root.PublicKey) {
 			return key, nil
 		}

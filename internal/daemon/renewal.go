@@ -7,6 +7,8 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/pki"
@@ -35,13 +37,17 @@ func (k *keeper) Renew(ctx context.Context) (model.Certificate, error) {
 	return recordOf(cr.leaf, cr.issuer()), err
 }
 
-// renew makes a key, has it signed and puts both into effect. The old certificate stays good until it is revoked a while later, when every connection with
-// it has been replaced.
+// renew makes a key, has it signed, writes the certificate down and puts both into effect. The old certificate stays good until it is revoked a while later, when every
+// connection with it has been replaced.
 func (k *keeper) renew(ctx context.Context) error {
 	n := k.node
 	k.compareClocks(ctx)
 	if off, ok := k.clockOff(); ok && off.Abs() > time.Hour {
 		return fault.Errorf(fault.Precondition, "the certificate of node %s is not renewed: its clock is %v off those of the other nodes, and they would not accept what it signs; correct the clock", n.cfg.Node, off.Round(time.Second))
+	}
+	cr := n.cred()
+	if !cr.timely(n.clock.Wall()) {
+		return k.prolong(ctx, cr)
 	}
 	key, request, err := pki.NewRequest(n.cfg.Node)
 	if err != nil {
@@ -51,7 +57,71 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.adoptPair(key, cert); err != nil {
+	if err := k.announce(ctx, cert); err != nil {
+		return fault.Errorf(fault.CodeOf(err), "write the certificate of node %s down before it is used: %w", n.cfg.Node, err)
+	}
+	return k.adopt(key, cert)
+}
+
+// prolong has the key of a certificate that has ended, or not begun, signed once more. Nobody would take a word from this node under another key: the certificate that is on
+// record goes along, see shown.
+func (k *keeper) prolong(ctx context.Context, cr *credentials) error {
+	key, earlier, err := cr.shows()
+	if err != nil {
+		return err
+	}
+	request, err := pki.RequestFor(k.node.cfg.Node, key)
+	if err != nil {
+		return err
+	}
+	cert, err := k.sign(ctx, request)
+	if err != nil {
+		return err
+	}
+	return k.adopt(key, cert, earlier...)
+}
+
+// seenBefore is the time that the other nodes have to read what was written.
+const seenBefore = 500 * time.Millisecond
+
+// announce writes a certificate of this node down, so that the others know it when they see it.
+func (k *keeper) announce(ctx context.Context, cert *x509.Certificate) error {
+	n := k.node
+	bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	record := recordOf(cert, n.cred().issuerOf(cert))
+	record.By = "node " + string(n.cfg.Node)
+	if err := writeDown(bounded, n.gated(), n.cfg.Node, record); err != nil {
+		return err
+	}
+	return wait(ctx, seenBefore)
+}
+
+// writeDown records a certificate of a node that is in the cluster, unless whoever signed it for this node has done so.
+func writeDown(ctx context.Context, store confdb.Store, node cluster.NodeName, record model.Certificate) error {
+	value, err := confdb.Encode(confdb.KindCertificate, record)
+	if err != nil {
+		return err
+	}
+	there, err := store.Get(ctx, confdb.PrefixCertificate+record.Fingerprint)
+	if err != nil || there.Value != nil {
+		return err
+	}
+	self, err := store.Get(ctx, confdb.KeyNode(node))
+	if err == nil && self.Value == nil {
+		err = fault.Errorf(fault.Precondition, "node %s is not in the cluster any more", node)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = store.Txn(ctx, []confdb.Compare{{Key: there.Key}, {Key: self.Key, Revision: self.ModRevision}}, []confdb.Op{{Key: there.Key, Value: value}})
+	return err
+}
+
+// adopt puts a certificate into effect.
+func (k *keeper) adopt(key *ecdsa.PrivateKey, cert *x509.Certificate, earlier ...*x509.Certificate) error {
+	n := k.node
+	if err := n.adoptPair(key, cert, earlier...); err != nil {
 		return err
 	}
 	k.renewed = n.clock.Boot()
@@ -59,8 +129,8 @@ func (k *keeper) renew(ctx context.Context) error {
 	return nil
 }
 
-// adoptPair writes a certificate with its key and lets new connections show it.
-func (n *node) adoptPair(key *ecdsa.PrivateKey, cert *x509.Certificate) error {
+// adoptPair writes a certificate with its key, and earlier ones of that key, and lets new connections show them.
+func (n *node) adoptPair(key *ecdsa.PrivateKey, cert *x509.Certificate, earlier ...*x509.Certificate) error {
 	chain := []*x509.Certificate{cert}
 	for _, r := range n.mirror.Snapshot().Authorities.Node.Roots {
 		// Who was away during the exchange of the authority knows only the old one.
@@ -68,7 +138,7 @@ func (n *node) adoptPair(key *ecdsa.PrivateKey, cert *x509.Certificate) error {
 			chain = append(chain, cross)
 		}
 	}
-	if err := writePair(n.cfg.path(fileCert), key, chain...); err != nil {
+	if err := writePair(n.cfg.path(fileCert), key, append(chain, earlier...)...); err != nil {
 		return err
 	}
 	return n.reload()
@@ -193,14 +263,18 @@ func (k *keeper) Succeed(_ context.Context, kind string) (model.Root, error) {
 	return rootOf(next.Cert, cross), nil
 }
 
-// freshen renews the certificate of a node that comes up with one that has ended, or that its clock says has not begun: before it has anybody to ask.
+// freshen renews the certificate of a node that comes up with one that has ended, or that its clock says has not begun: before it has anybody to ask. It is for the same
+// key, and shows the earlier ones beside it.
 func freshen(cfg Config, id *identity, cr *credentials, now time.Time) (*credentials, error) {
-	valid := !now.After(cr.leaf.NotAfter) && !now.Before(cr.leaf.NotBefore)
 	issuer, ok := cr.signer(pki.Fingerprint(cr.issuer()))
-	if valid || !ok {
+	if cr.timely(now) || !ok {
 		return cr, nil
 	}
-	key, request, err := pki.NewRequest(id.Node)
+	key, earlier, err := cr.shows()
+	if err != nil {
+		return nil, err
+	}
+	request, err := pki.RequestFor(id.Node, key)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +282,7 @@ func freshen(cfg Config, id *identity, cr *credentials, now time.Time) (*credent
 	if err != nil {
 		return nil, err
 	}
-	if err := writePair(cfg.path(fileCert), key, cert); err != nil {
+	if err := writePair(cfg.path(fileCert), key, append([]*x509.Certificate{cert}, earlier...)...); err != nil {
 		return nil, err
 	}
 	return loadCredentials(cfg)

@@ -16,6 +16,7 @@ import (
 	"redoubt/internal/etcdstore"
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
+	"redoubt/internal/rgm/model"
 )
 
 // restore makes this node the only voter of its cluster, with the repository of a snapshot. The daemon must be stopped here, and the lost voters have to
@@ -76,10 +77,10 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 // leap is how far epochs and incarnation numbers go on after a restore, so that none is used twice: how far they had come after the snapshot is not known.
 const leap = 1_000_000
 
-// renew makes the record of a restored repository one of a cluster that forms anew with this node as its voter.
-func (n *node) renew(ctx context.Context) error {
+// renew makes the record of a restored repository one of a cluster that forms anew with this node as its voter. id is what this node knew before the repository was read.
+func (n *node) renew(ctx context.Context, id *identity) error {
 	for {
-		err := n.renewOnce(ctx)
+		err := n.renewOnce(ctx, id)
 		if err == nil {
 			break
 		}
@@ -91,7 +92,7 @@ func (n *node) renew(ctx context.Context) error {
 	return n.amend(func(id *identity) { id.Restored = false })
 }
 
-func (n *node) renewOnce(ctx context.Context) error {
+func (n *node) renewOnce(ctx context.Context, id *identity) error {
 	attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	e, err := n.store.Get(attempt, confdb.KeyMembership)
@@ -106,11 +107,42 @@ func (n *node) renewOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.store.Txn(attempt, []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, []confdb.Op{{Key: e.Key, Value: value}, {Key: confdb.KeyQuorum}})
+	nodes, err := n.store.Read(attempt, confdb.PrefixNode)
+	if err != nil {
+		return err
+	}
+	given, err := rememberedCertificates(nodes.Entries, id)
+	if err != nil {
+		return err
+	}
+	_, err = n.store.Txn(attempt, []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, append(given, confdb.Op{Key: e.Key, Value: value}, confdb.Op{Key: confdb.KeyQuorum}))
 	if fault.Is(err, fault.Conflict) {
 		return nil // done by an attempt whose answer was lost; this node is the only one that writes
 	}
 	return err
+}
+
+// rememberedCertificates are the records of nodes of a restored repository with the certificates that this node knows them by: those that they were given after the snapshot
+// was made would count for nobody.
+func rememberedCertificates(records []confdb.Entry, id *identity) ([]confdb.Op, error) {
+	var ops []confdb.Op
+	for _, e := range records {
+		record, err := confdb.Decode[model.Node](confdb.KindNode, e.Key, e.Value)
+		if err != nil {
+			continue // it is left out everywhere, and said where the repository is read
+		}
+		now, ok := id.find(record.Name)
+		if !ok || now.ID != record.ID || now.Certificate == record.Certificate || now.Certificate == "" {
+			continue
+		}
+		record.Certificate = now.Certificate
+		value, err := confdb.EncodeFor(confdb.LevelOf(e.Value), confdb.KindNode, record)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, confdb.Op{Key: e.Key, Value: value})
+	}
+	return ops, nil
 }
 
 // renewed is the record of a restored repository as that of a cluster that forms anew with its only voter. Whoever was a member is a leaver: its daemon may have been

@@ -160,7 +160,7 @@ func (n *node) bootstrap(ctx context.Context) error {
 		return err
 	}
 	if id.Restored {
-		return n.renew(ctx)
+		return n.renew(ctx, id)
 	}
 	for id.Fresh {
 		err := n.firstRecords(ctx, id)

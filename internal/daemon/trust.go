@@ -14,17 +14,17 @@ import (
 )
 
 // identify says whose the certificate of a caller of the API is. It is asked with every request: a connection outlives certificates.
-func (d *Daemon) identify(cert *x509.Certificate) (control.Caller, error) {
+func (d *Daemon) identify(chain []*x509.Certificate) (control.Caller, error) {
 	n := d.node.Load()
 	if n == nil {
 		return control.Caller{Kind: control.CallerNone}, fault.Errorf(fault.Precondition, "this node is in no cluster")
 	}
-	return n.identify(cert)
+	return n.identify(chain)
 }
 
-// identify holds a caller's certificate to its authority, its kind, its time, the list of what was revoked and, for a node, to the configuration.
-func (n *node) identify(cert *x509.Certificate) (control.Caller, error) {
-	nobody := control.Caller{Kind: control.CallerNone}
+// identify holds a caller's certificate to its authority, its kind, its time, the list of what was revoked and, for a node, to the configuration and to what nodes were given.
+func (n *node) identify(chain []*x509.Certificate) (control.Caller, error) {
+	nobody, cert := control.Caller{Kind: control.CallerNone}, chain[0]
 	if said, err := pki.SubjectOf(cert); err == nil && said.Kind != pki.Node {
 		subject, err := n.cred().users.Verify(cert, n.clock.Wall(), x509.ExtKeyUsageClientAuth, pki.User, pki.Partner)
 		if err == nil {
@@ -38,25 +38,30 @@ func (n *node) identify(cert *x509.Certificate) (control.Caller, error) {
 		}
 		return control.Caller{Kind: control.CallerUser, User: subject.Name}, nil
 	}
-	name, err := n.known(cert, x509.ExtKeyUsageClientAuth)
+	name, err := n.known(chain, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return nobody, err
 	}
 	return control.Caller{Kind: control.CallerNode, Node: name, User: "node " + string(name)}, nil
 }
 
-// known names the node of a certificate, if it still is one of this cluster.
-func (n *node) known(cert *x509.Certificate, usage x509.ExtKeyUsage) (cluster.NodeName, error) {
-	subject, err := n.cred().nodes.Verify(cert, n.clock.Wall(), usage, pki.Node)
+// known names the node of the certificate that a chain begins with, if it still is one of this cluster and was given this certificate. Who has an authority's key can make a
+// certificate that nobody has revoked, in the name of any node; what he can not make is the record of it. The code NotFound tells a node that was removed while it was away.
+func (n *node) known(chain []*x509.Certificate, usage x509.ExtKeyUsage) (cluster.NodeName, error) {
+	subject, err := n.cred().nodes.VerifyChain(chain, n.clock.Wall(), usage, pki.Node)
 	if err != nil {
 		return "", err
 	}
-	// Who has an authority's key can make a certificate that nobody has revoked, but not a record. The code tells a node that was removed while it was away.
-	name, snap := cluster.NodeName(subject.Name), n.mirror.Snapshot()
-	if snap.State.Cluster.ID == subject.Cluster && subject.Cluster != "" && !slices.ContainsFunc(snap.State.Nodes, func(s model.NodeState) bool { return s.Name == name }) {
-		return "", fault.Errorf(fault.NotFound, "%s: it was removed; let it join again", notOurs(name))
+	w, name := n.witness(), cluster.NodeName(subject.Name)
+	if subject.Cluster == w.snap.State.Cluster.ID {
+		if err := w.configured(name); err != nil {
+			return "", err
+		}
 	}
-	if err := n.counts(cert, subject); err != nil {
+	if err := n.counts(chain[0], subject); err != nil {
+		return "", err
+	}
+	if err := w.given(name, shown(chain), usage); err != nil {
 		return "", err
 	}
 	return name, nil
@@ -79,15 +84,15 @@ func (n *node) counts(cert *x509.Certificate, subject pki.Subject) error {
 	return fault.Errorf(fault.Denied, "the certificate of %s %s was revoked (%s)", subject.Kind, subject.Name, why)
 }
 
-// admit says whether the holder of a certificate may use this node's member of the repository.
+// admit says whether who shows a chain of certificates may use this node's member of the repository.
 func (n *node) admit(chain []*x509.Certificate) error {
-	_, err := n.known(chain[0], x509.ExtKeyUsageClientAuth)
+	_, err := n.known(chain, x509.ExtKeyUsageClientAuth)
 	return err
 }
 
-// acceptServer says whether this node talks to the one that shows the certificate.
+// acceptServer says whether this node talks to the one that shows a chain of certificates.
 func (n *node) acceptServer(chain []*x509.Certificate) error {
-	_, err := n.known(chain[0], x509.ExtKeyUsageServerAuth)
+	_, err := n.known(chain, x509.ExtKeyUsageServerAuth)
 	return err
 }
 

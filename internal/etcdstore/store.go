@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -37,7 +38,8 @@ const (
 
 // Store is a confdb.Store over the members of the repository.
 type Store struct {
-	cfg ClientConfig
+	cfg   ClientConfig
+	heard atomic.Int64 // unix nanoseconds of the last answer; at first of the beginning
 
 	mu        sync.Mutex
 	endpoints []*endpoint
@@ -63,6 +65,7 @@ func Dial(cfg ClientConfig) (*Store, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{cfg: cfg, changed: make(chan struct{})}
+	s.answered()
 	if err := s.SetEndpoints(cfg.Endpoints); err != nil {
 		return nil, err
 	}
@@ -175,6 +178,7 @@ func (s *Store) try(ctx context.Context, what string, call func(ctx context.Cont
 			cancel()
 			if err == nil {
 				e.note(nil)
+				s.answered()
 				return nil
 			}
 			if _, ok := errors.AsType[*fault.Error](err); ok {
@@ -200,6 +204,12 @@ func (s *Store) try(ctx context.Context, what string, call func(ctx context.Cont
 		}
 	}
 }
+
+// answered notes that the repository has just answered.
+func (s *Store) answered() { s.heard.Store(time.Now().UnixNano()) }
+
+// Silent is for how long no member of the repository with a majority behind it has answered a call or a watch.
+func (s *Store) Silent() time.Duration { return time.Since(time.Unix(0, s.heard.Load())) }
 
 // read is try for calls that change nothing: their outcome is never unknown.
 func (s *Store) read(ctx context.Context, what string, call func(ctx context.Context, conn *grpc.ClientConn) error) error {

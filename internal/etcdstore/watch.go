@@ -54,7 +54,8 @@ type watch struct {
 func (w *watch) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if w.next == 0 && !w.reset(ctx) {
-			if w.store.isClosed() {
+			// A refusal comes at once; who is refused does not ask again at once.
+			if _, changed, err := w.store.order(); err != nil || !w.rest(ctx, changed) {
 				return
 			}
 			continue
@@ -201,6 +202,7 @@ func (w *watch) listen(ctx context.Context, stream etcdserverpb.Watch_WatchClien
 		if err := w.take(ctx, msg.resp); err != nil {
 			return err
 		}
+		w.store.answered()
 		last = time.Now() // after the delivery: a slow consumer is not the member's fault
 	}
 }
@@ -242,10 +244,4 @@ func changeOf(events []*mvccpb.Event) confdb.Change {
 		c.Entries = append(c.Entries, e)
 	}
 	return c
-}
-
-func (s *Store) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
 }

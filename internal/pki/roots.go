@@ -41,7 +41,13 @@ func (r Roots) Fingerprints() []string {
 // Verify holds a certificate to what it says of itself: it is valid now, of the cluster of the authority that signed it, and of a kind that this authority
 // gives and the caller wants. It does not know what was revoked.
 func (r Roots) Verify(cert *x509.Certificate, now time.Time, usage x509.ExtKeyUsage, want ...Kind) (Subject, error) {
-	chains, err := cert.Verify(x509.VerifyOptions{Roots: r.Pool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
+	return r.VerifyChain([]*x509.Certificate{cert}, now, usage, want...)
+}
+
+// VerifyChain is Verify for a certificate that is shown together with others, which may connect it to an authority: see Cross.
+func (r Roots) VerifyChain(chain []*x509.Certificate, now time.Time, usage x509.ExtKeyUsage, want ...Kind) (Subject, error) {
+	cert := chain[0]
+	chains, err := cert.Verify(x509.VerifyOptions{Roots: r.Pool(), Intermediates: Roots(chain[1:]).Pool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
 	if err != nil {
 		return Subject{}, Untimely(cert, now, err)
 	}

@@ -27,11 +27,21 @@ func newRequest(name string) (*ecdsa.PrivateKey, []byte, error) {
 	if err != nil {
 		return nil, nil, fault.Errorf(fault.Internal, "make the key of %s: %w", name, err)
 	}
+	der, err := requestFor(name, key)
+	return key, der, err
+}
+
+// RequestFor makes the DER form of a signing request for a key that a node has already.
+func RequestFor(node cluster.NodeName, key *ecdsa.PrivateKey) ([]byte, error) {
+	return requestFor(string(node), key)
+}
+
+func requestFor(name string, key *ecdsa.PrivateKey) ([]byte, error) {
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
 	if err != nil {
-		return nil, nil, fault.Errorf(fault.Internal, "make the signing request of %s: %w", name, err)
+		return nil, fault.Errorf(fault.Internal, "make the signing request of %s: %w", name, err)
 	}
-	return key, der, nil
+	return der, nil
 }
 
 // CheckUserRequest reads for whom a signing request is, once it is certain that whoever made it has the key.

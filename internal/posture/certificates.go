@@ -44,6 +44,18 @@ func certificateChecks() []Check {
 			}
 		}},
 		{v1.CheckInfo{
+			ID: "RC-CRT-003", Severity: Warning, Area: areaCertificates, Title: "No removed node knows the key of an authority",
+			Rationale: "It can sign certificates in the name of nodes. Those count at no port that looks at the record of what was given; the one between the members of the repository does not, and neither does a machine that joins.",
+			Remedy:    "`redoubt certificate rotate-authority`, and with --users",
+		}, func(f Facts, r *report) {
+			if len(f.KnowNodes) > 0 {
+				r.failed(Warning, "authority of nodes", "`redoubt certificate rotate-authority`", "node %s has known its key and was removed since", strings.Join(f.KnowNodes, ", "))
+			}
+			if len(f.KnowUsers) > 0 {
+				r.failed(Warning, "authority of users", "`redoubt certificate rotate-authority --users`", "node %s has known its key and was removed since", strings.Join(f.KnowUsers, ", "))
+			}
+		}},
+		{v1.CheckInfo{
 			ID: "RC-TLS-001", Severity: Error, Area: areaCertificates, Title: "Every port speaks TLS 1.3 and nothing older, and verifies certificates that are shown",
 			Rationale: "Older versions have handshakes that can be weakened by whoever sits between.", Remedy: "run the program as it was built; this is not configurable",
 		}, func(f Facts, r *report) {

@@ -91,6 +91,8 @@ func TestEachCheckFails(t *testing.T) {
 		{id: "RC-CRT-001", spoil: func(f *Facts) { f.Problems.Certificates = problem }},
 		{id: "RC-CRT-001", spoil: node(func(n *Node) { n.CertificateExpires = noon.AddDate(0, 0, 5) })},
 		{id: "RC-CRT-002", spoil: node(func(n *Node) { n.AuthorityExpires = noon.AddDate(0, 0, 29) })},
+		{id: "RC-CRT-003", spoil: func(f *Facts) { f.KnowNodes = []string{"n9"} }},
+		{id: "RC-CRT-003", spoil: func(f *Facts) { f.KnowUsers = []string{"n9"} }},
 		{id: "RC-TLS-001", spoil: post(func(p *v1.NodePosture) { p.TLS[0].Minimum = "1.2" })},
 		{id: "RC-TLS-001", spoil: post(func(p *v1.NodePosture) { p.TLS[0].ClientCert = false })},
 		{id: "RC-TLS-002", spoil: post(func(p *v1.NodePosture) { p.Certificates[0].Key, p.Certificates[0].Bits = "RSA", 2048 })},

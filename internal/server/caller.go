@@ -71,7 +71,7 @@ func (s *Server) identified(r *http.Request) (control.Caller, error) {
 	if s.cfg.Identify == nil {
 		return control.Caller{Kind: control.CallerNone}, fault.Errorf(fault.Precondition, "this node is in no cluster")
 	}
-	who, err := s.cfg.Identify(r.TLS.PeerCertificates[0])
+	who, err := s.cfg.Identify(r.TLS.PeerCertificates)
 	if err != nil {
 		return control.Caller{Kind: control.CallerNone}, err
 	}

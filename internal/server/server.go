@@ -34,7 +34,7 @@ type Config struct {
 	TLS func() *tls.Config
 	// Identify says whose a certificate is that the handshake has verified, or why it does not count: it is asked with every request, and again while
 	// one goes on.
-	Identify func(*x509.Certificate) (control.Caller, error)
+	Identify func(chain []*x509.Certificate) (control.Caller, error)
 	// Metrics counts requests and is served at /metrics.
 	Metrics *metrics.Metrics
 	// Healthy says why this daemon does not do its work, for /healthz; nil, or a nil error, when it does.

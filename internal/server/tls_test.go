@@ -180,8 +180,9 @@ func TestNobodyIdentifies(t *testing.T) {
 }
 
 // identify does what the daemon does with certificates.
-func identify(nodes, users pki.Roots, revoked func(*x509.Certificate) bool) func(*x509.Certificate) (control.Caller, error) {
-	return func(c *x509.Certificate) (control.Caller, error) {
+func identify(nodes, users pki.Roots, revoked func(*x509.Certificate) bool) func([]*x509.Certificate) (control.Caller, error) {
+	return func(chain []*x509.Certificate) (control.Caller, error) {
+		c := chain[0]
 		if revoked(c) {
 			return control.Caller{}, fault.Errorf(fault.Denied, "the certificate of %s was revoked", c.Subject.CommonName)
 		}

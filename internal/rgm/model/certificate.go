@@ -19,6 +19,10 @@ type Certificate struct {
 	By          string    `json:"by,omitempty"` // who had it signed
 }
 
+// RecordedFrom is the version of the schema from which on every daemon of the cluster writes a node's certificate down before it is shown, and reads the keys of authorities
+// sealed: from then on a certificate that is not on record counts for nobody.
+const RecordedFrom = 2
+
 // Revoked is a certificate that counts no more.
 type Revoked struct {
 	Node   cluster.NodeName `json:"node,omitempty"` // whose it was, if a node's
@@ -29,6 +33,17 @@ type Revoked struct {
 	Serial string           `json:"serial,omitempty"`
 	Until  time.Time        `json:"until,omitzero"` // when it ends by itself, and need not be remembered any more
 	Reason string           `json:"reason,omitempty"`
+	Knew   []string         `json:"knew,omitempty"` // fingerprints of the authorities whose keys a node had that was removed
+}
+
+// Exposed are the authorities of the lineage whose key a removed node knows, and which nodes those are.
+func (l Lineage) Exposed(revoked []Revoked) (nodes []cluster.NodeName) {
+	for _, r := range revoked {
+		if !slices.Contains(nodes, r.Node) && slices.ContainsFunc(r.Knew, func(f string) bool { return slices.Contains(l.Fingerprints(), f) }) {
+			nodes = append(nodes, r.Node)
+		}
+	}
+	return nodes
 }
 
 // Authorities are the cluster's roots: public certificates only.
