@@ -163,6 +163,7 @@ func TestWhatACommandRuns(t *testing.T) {
 		"LD_PRELOAD=/home/bob/x.so A=/b /opt/x":        "/opt/x,/home/bob/x.so|/home/bob/x.so /b",
 		"export PATH=/home/bob/bin:$PATH; x":           "x,/home/bob/bin|/home/bob/bin",
 		"x -I/a/b http://h/c d/e :/f":                  "x,|/a/b //h/c /f",
+		"/home/bób/x \\é \"/ü\"":                       "/home/bób/x,|/ü", // bytes, not letters
 		"redoubt run-as -R r /home/bob/x":              "redoubt,|",
 		"":                                             ",|",
 		"\\":                                           "\\,|",

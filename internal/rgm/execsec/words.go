@@ -27,7 +27,7 @@ func shellWords(text string) []shellWord {
 		case c == '\\' && i+1 < len(text):
 			i++
 			if text[i] != '\n' {
-				w.text, in = w.text+string(text[i]), true
+				w.text, in = w.text+text[i:i+1], true
 			}
 		case c == '\'':
 			in = true
@@ -45,7 +45,7 @@ func shellWords(text string) []shellWord {
 				} else {
 					w.unknown = w.unknown || text[i] == '$' || text[i] == '`'
 				}
-				w.text += string(text[i])
+				w.text += text[i : i+1]
 			}
 		case c == ' ' || c == '\t':
 			end()
@@ -69,9 +69,9 @@ func shellWords(text string) []shellWord {
 			out = append(out, shellWord{separator: true})
 		case c == '$' || c == '`' || c == '*' || c == '?':
 			w.unknown, in = true, true
-			w.text += string(c)
+			w.text += text[i : i+1]
 		default:
-			w.text, in = w.text+string(c), true
+			w.text, in = w.text+text[i:i+1], true
 		}
 	}
 	end()
