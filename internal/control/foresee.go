@@ -91,8 +91,8 @@ func foreseen(v view, then model.State, look *order.View) v1.PlanReport {
 				p.Why = &v1.Reason{Name: n.Name, Text: n.Text}
 			}
 		}
-		if waits := waitsFor(then, look, cluster.GroupName(g.Name)); p.Why == nil && len(waits) > 0 && len(without(p.Then, p.Now)) > 0 {
-			p.Why = &v1.Reason{Name: waiting4Group, Text: "placed, waits for " + commas(waits) + " (RG_dependencies), which would be offline"}
+		if waits := waitsFor(then, look, cluster.GroupName(g.Name), nil); p.Why == nil && len(waits) > 0 {
+			p.Why = &v1.Reason{Name: waitsForGroup, Text: "placed, waits for " + commas(waits) + " (RG_dependencies), which would not be online"}
 		}
 		out.Groups = append(out.Groups, p)
 	}
@@ -107,18 +107,32 @@ func foreseen(v view, then model.State, look *order.View) v1.PlanReport {
 	return out
 }
 
-// waiting4Group is the reason of a group that has a place and waits there for others.
-const waiting4Group = "waits-for-group"
+// waitsForGroup is the reason of a group that has a place and waits there for others.
+const waitsForGroup = "waits-for-group"
 
-// waitsFor are the groups that have to be online before one starts, and have no place.
-func waitsFor(s model.State, look *order.View, name cluster.GroupName) (out []cluster.GroupName) {
+// waitsFor are the groups that would have to be online before one starts where it has a place, and have none, or wait in turn. Who runs there waits for nobody.
+func waitsFor(s model.State, look *order.View, name cluster.GroupName, way []cluster.GroupName) (out []cluster.GroupName) {
+	i, ok := look.Of(name)
+	if !ok || len(without(look.Wanted(i), upOn(s, name))) == 0 || slices.Contains(way, name) {
+		return nil
+	}
 	g, _ := check.Group(s, name)
 	for _, d := range g.Dependencies {
-		if i, ok := look.Of(d); ok && len(look.Wanted(i)) == 0 {
+		if j, ok := look.Of(d); ok && (len(look.Wanted(j)) == 0 || len(waitsFor(s, look, d, append(slices.Clone(way), name))) > 0) {
 			out = append(out, d)
 		}
 	}
 	return out
+}
+
+// upOn are the nodes on which a group is online.
+func upOn(s model.State, name cluster.GroupName) (nodes []cluster.NodeName) {
+	for _, i := range check.Instances(s, name) {
+		if i.State == model.GroupOnline || i.State == model.GroupOnlineFaulted {
+			nodes = append(nodes, i.Node)
+		}
+	}
+	return nodes
 }
 
 func limited(n int64) *int64 {

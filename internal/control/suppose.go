@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"strconv"
@@ -114,44 +115,80 @@ func (w *whatIf) settle() {
 	for range enough {
 		steps := order.Plan(w.state)
 		if len(steps) == 0 {
-			return
+			break
 		}
-		for _, s := range steps {
-			a := s.Assignment
-			w.state.Assignments = replaced(w.state.Assignments, a, func(o model.Assignment) bool { return o.Group == a.Group }, func(o model.Assignment) string { return string(o.Group) })
-			for _, n := range w.state.Nodes {
-				if n.Member && !n.QuorumServer {
-					w.obey(a, n)
-				}
+		w.carryOut(steps)
+	}
+	w.release()
+}
+
+// release brings online what waits for the RG_dependencies of its group, as far as these are online.
+func (w *whatIf) release() {
+	w.state.Instances = slices.Clone(w.state.Instances)
+	for again := true; again; {
+		again = false
+		for at, i := range w.state.Instances {
+			g, _ := check.Group(w.state, i.Group)
+			waits := func(d cluster.GroupName) bool { return len(upOn(w.state, d)) == 0 }
+			if i.State == model.GroupPendingOnlineBlocked && len(g.Dependencies) > 0 && !slices.ContainsFunc(g.Dependencies, waits) {
+				w.state.Instances[at].State, again = model.GroupOnline, true
 			}
 		}
 	}
 }
 
-// obey supposes that a node has done what it was told.
-func (w *whatIf) obey(a model.Assignment, n model.NodeState) {
-	is := func(o model.Instance) bool { return o.Group == a.Group && o.Node == n.Name }
+// carryOut supposes that all nodes have done what they were told.
+func (w *whatIf) carryOut(steps []order.Step) {
+	type spot struct {
+		group cluster.GroupName
+		node  cluster.NodeName
+	}
+	told := map[cluster.GroupName]bool{}
+	was := map[spot]model.Instance{}
+	for _, s := range steps {
+		told[s.Assignment.Group] = true
+	}
+	assignments := slices.DeleteFunc(slices.Clone(w.state.Assignments), func(a model.Assignment) bool { return told[a.Group] })
+	instances := slices.DeleteFunc(slices.Clone(w.state.Instances), func(i model.Instance) bool {
+		if told[i.Group] {
+			was[spot{i.Group, i.Node}] = i
+		}
+		return told[i.Group]
+	})
+	for _, s := range steps {
+		assignments = append(assignments, s.Assignment)
+		for _, n := range w.state.Nodes {
+			if n.Member && !n.QuorumServer {
+				instances = append(instances, w.obeys(s.Assignment, n, was[spot{s.Assignment.Group, n.Name}]))
+			}
+		}
+	}
+	slices.SortFunc(assignments, func(a, b model.Assignment) int { return cmp.Compare(a.Group, b.Group) })
+	slices.SortFunc(instances, func(a, b model.Instance) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node))
+	})
+	w.state.Assignments, w.state.Instances = assignments, instances
+}
+
+// obeys is what a node reports that has done what it was told.
+func (w *whatIf) obeys(a model.Assignment, n model.NodeState, was model.Instance) model.Instance {
 	i := model.Instance{Node: n.Name, Group: a.Group, Incarnation: n.Incarnation, State: model.GroupOffline}
-	if at := slices.IndexFunc(w.state.Instances, is); at >= 0 && w.state.Instances[at].Incarnation == n.Incarnation {
-		i = w.state.Instances[at]
+	if was.Incarnation == n.Incarnation && was.Group == a.Group {
+		i = was
 	}
 	on := a.On(n.Name, n.Incarnation)
+	g, _ := check.Group(w.state, a.Group)
 	switch {
 	case i.State == model.GroupErrorStopFailed:
+	case on && i.State == model.GroupOffline && len(g.Dependencies) > 0:
+		i.State = model.GroupPendingOnlineBlocked
 	case on && i.State == model.GroupOffline:
 		i.State = model.GroupOnline
 	case !on:
 		i.State, i.Resources = model.GroupOffline, nil
 	}
 	i.Version, i.Restart, i.Plea = a.Version, a.Restart, nil
-	w.state.Instances = replaced(w.state.Instances, i, is, func(o model.Instance) string { return string(o.Group) + "\x00" + string(o.Node) })
-}
-
-// replaced is a sorted list with an element in place of the old one.
-func replaced[T any](list []T, x T, old func(T) bool, key func(T) string) []T {
-	list = append(slices.DeleteFunc(slices.Clone(list), old), x)
-	slices.SortFunc(list, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	return list
+	return i
 }
 
 // suppose reads a change as it would be written on the command line.
@@ -396,7 +433,8 @@ func (w *whatIf) deleteGroups(s supposed) error {
 func (w *whatIf) want(x model.Want) {
 	x.Seq = max(w.seqOf(x.Group), w.assignment(x.Group).WantSeq) + 1
 	x.By, x.At = "what-if", w.now
-	w.state.Wants = replaced(w.state.Wants, x, func(o model.Want) bool { return o.Group == x.Group }, func(o model.Want) string { return string(o.Group) })
+	w.state.Wants = append(slices.DeleteFunc(slices.Clone(w.state.Wants), func(o model.Want) bool { return o.Group == x.Group }), x)
+	slices.SortFunc(w.state.Wants, func(a, b model.Want) int { return cmp.Compare(a.Group, b.Group) })
 }
 
 func (w *whatIf) online(s supposed) error {

@@ -107,6 +107,9 @@ func TestWhatIsSupposed(t *testing.T) {
 		if p := planned("group offline db", "group switch -n n2 log")["log"]; p.Why == nil || p.Why.Name != "waits-for-group" || !strings.Contains(p.Why.Text, "placed, waits for db") || !slices.Equal(p.Then, []string{"n2"}) {
 			t.Errorf("it moves, and would wait: %+v", p)
 		}
+		if p := planned("group offline log", "group offline db", "group online log", "group create -p RG_dependencies=log last")["last"]; p.Why == nil || !strings.Contains(p.Why.Text, "placed, waits for log") {
+			t.Errorf("it waits for one that waits: %+v", p)
+		}
 		res(c.GroupOffline(w.ctx, root, v1.GroupOffline{Names: []string{"log"}}))
 		res(c.GroupOffline(w.ctx, root, v1.GroupOffline{Names: []string{"db"}}))
 		res(c.GroupOnline(w.ctx, root, v1.GroupOnline{Names: []string{"log"}, NoWait: true}))

@@ -34,7 +34,7 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 	}
 	reach := c.reach(who, "group why")
 	look := order.Look(whole.state)
-	out, few := []v1.Explanation{}, len(names) <= followedUp
+	out, few := []v1.Explanation{}, len(names) == 1 || len(names)*len(whole.state.Groups) <= followedUp
 	for _, n := range names {
 		i, ok := look.Of(cluster.GroupName(n))
 		if !ok {
@@ -45,8 +45,8 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 	return out, nil
 }
 
-// followedUp is for how many groups at once it is found out who would be worse off if they were elsewhere: all groups are placed once more for each such node.
-const followedUp = 8
+// followedUp bounds for how many of how many groups it is found out who would be worse off if they were elsewhere: all are placed once more for each such node.
+const followedUp = 4000
 
 func explanation(v view, look *order.View, i int, follow bool, sees func(group string) bool) v1.Explanation {
 	g := look.Problem.Groups[i]

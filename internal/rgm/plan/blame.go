@@ -136,13 +136,16 @@ func (r Result) list(groups []int32, word func(int32) string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// Explained are the Candidates, in which "other groups would be worse off" is followed up: the groups are placed once more with this one there, for each such node.
+// Explained are the Candidates, in which "other groups would be worse off" is followed up: the groups are placed once more with this one there, for each such node, the
+// first of the nodelist before others, and for a few only where the groups are very many.
 func (r Result) Explained(group int) []Candidate {
-	out := r.Candidates(group)
+	const work = 100_000 // groups placed in all
+	out, left := r.Candidates(group), max(work/len(r.p.Groups), 1)
 	for i := range out {
 		for j, n := range out[i].Against {
-			if n.Reason == Worse {
+			if n.Reason == Worse && left > 0 {
 				out[i].Against[j] = r.instead(int32(group), n.Node)
+				left--
 			}
 		}
 	}
