@@ -29,6 +29,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 5 && os.Args[1] == "hold" {
 		hold(os.Args[2], os.Args[3], os.Args[4])
 	}
+	if len(os.Args) > 2 && os.Args[1] == "answer" {
+		answer(os.Args[2:])
+	}
+	if len(os.Args) == 5 && os.Args[1] == "ask" {
+		ask(os.Args[2], os.Args[3], os.Args[4])
+	}
 	os.Exit(run(m))
 }
 
