@@ -2,108 +2,140 @@ package e2e_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
+	"redoubt/internal/lab"
 )
 
-// TestNothingElseListens compares what the daemons have open with the table that the documentation prints.
+// TestNothingElseListens compares what the daemons have open, and on which addresses, with the table that the documentation prints.
 func TestNothingElseListens(t *testing.T) {
 	w := use(t, "e2e")
-	for _, n := range []string{"n1", "n2", "n3"} {
-		for _, network := range []string{"tcp", "tcp6", "udp", "udp6"} {
-			out, err := w.Output(t.Context(), n, "cat", "/proc/net/"+network)
-			if err != nil {
-				t.Fatal(err)
+	api := 0
+	for _, n := range show[[]v1.Node](t, w, "n1", "node", "show") {
+		private, err := netip.ParseAddr(n.PrivateAddress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var interconnects []netip.Addr
+		for _, a := range n.Addresses {
+			interconnects = append(interconnects, netip.MustParseAddr(a))
+		}
+		out, err := w.Output(t.Context(), n.Name, "ss", "-Hlntu")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out) {
+			network, at := listening(t, line)
+			if at.Port() == 8080 { // the web service of the tests
+				continue
 			}
-			for _, port := range listening(t, network, out) {
-				if !slices.ContainsFunc(cluster.Listeners(), func(l cluster.Listener) bool { return l.Network == strings.TrimSuffix(network, "6") && l.Port == port }) {
-					t.Errorf("node %s listens on %s port %d, which is not in the table", n, network, port)
-				}
+			if !slices.ContainsFunc(cluster.Listeners(), func(l cluster.Listener) bool {
+				return l.Network == network && l.Port == int(at.Port()) && l.Covers(at.Addr(), private, interconnects)
+			}) {
+				t.Errorf("node %s listens on %s %s, which is not in the table", n.Name, network, at)
+			}
+			if at.Port() == cluster.PortAPI {
+				api++
 			}
 		}
 	}
-	// The comparison would find something: the API is there.
-	out, err := w.Output(t.Context(), "n1", "cat", "/proc/net/tcp", "/proc/net/tcp6")
-	if err != nil {
-		t.Fatal(err)
+	if api < 3 { // the comparison would find something: the API is there
+		t.Errorf("the API was found on %d nodes", api)
 	}
-	if !slices.Contains(listening(t, "tcp", out), cluster.PortAPI) {
-		t.Errorf("the API was not found among what listens:\n%s", out)
+	// The nodes see it themselves, too.
+	for _, r := range show[v1.CheckReport](t, w, "n1", "cluster", "check", "-C", "RC-NET-002,RC-HST-001").Results {
+		if r.Status != v1.CheckPass {
+			t.Errorf("%s: %s %+v %+v", r.ID, r.Status, r.Findings, r.Unknown)
+		}
 	}
 }
 
-// listening reads the ports of sockets that take what anybody sends out of a table of the kernel.
-func listening(t *testing.T, network, table string) []int {
+// listening reads a line of ss.
+func listening(t *testing.T, line string) (network string, at netip.AddrPort) {
 	t.Helper()
-	var out []int
-	for line := range strings.Lines(table) {
-		f := strings.Fields(line)
-		if len(f) < 4 || f[0] == "sl" {
-			continue
-		}
-		unconnected := f[3] == "0A" // LISTEN
-		if strings.HasPrefix(network, "udp") {
-			unconnected = strings.HasSuffix(f[2], ":0000")
-		}
-		_, port, _ := strings.Cut(f[1], ":")
-		n, err := strconv.ParseInt(port, 16, 32)
-		if err != nil {
-			t.Fatalf("%s: %q", network, line)
-		}
-		if unconnected && n != 8080 { // the web service of the tests
-			out = append(out, int(n))
+	f := strings.Fields(line)
+	if len(f) < 5 {
+		t.Fatalf("ss: %q", line)
+	}
+	i := strings.LastIndexByte(f[4], ':')
+	host, _, _ := strings.Cut(strings.Trim(f[4][:i], "[]"), "%") // what is bound to an interface
+	if host == "*" {
+		host = "::"
+	}
+	at, err := netip.ParseAddrPort(net.JoinHostPort(host, f[4][i+1:]))
+	if err != nil {
+		t.Fatalf("ss: %q: %v", line, err)
+	}
+	return f[0], at
+}
+
+// forms are the ways in which a secret may lie about: as it is, in hexadecimal, as JSON and URLs have it, and in base64 wherever it begins.
+func forms(secret string) map[string][]byte {
+	quoted, _ := json.Marshal(secret)
+	out := map[string][]byte{
+		"as it is": []byte(secret), "hex": []byte(hex.EncodeToString([]byte(secret))), "HEX": []byte(strings.ToUpper(hex.EncodeToString([]byte(secret)))),
+		"JSON": bytes.Trim(quoted, `"`), "a query": []byte(url.QueryEscape(secret)), "a path": []byte(url.PathEscape(secret)),
+	}
+	for name, code := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64 of URLs": base64.RawURLEncoding} {
+		for before := range 3 {
+			text := code.EncodeToString([]byte(strings.Repeat("x", before) + secret))
+			out[fmt.Sprintf("%s after %d", name, before)] = []byte(text[(before*8+5)/6 : len(text)-1]) // what the neighbours have no part in
 		}
 	}
 	return out
 }
 
-// TestSecretsAreNowhereInTheClear: the value of a private string stands in no file of any node, in no argument, no environment, no log and no export;
-// and every node can read it all the same.
-func TestSecretsAreNowhereInTheClear(t *testing.T) {
-	w := use(t, "e2e")
-	canary := fmt.Sprintf("canary-%d-%d", os.Getpid(), len(w.name))
-	file := filepath.Join(bin, "canary")
-	if err := os.WriteFile(file, []byte(canary+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Remove(file)
-	w.do(t, "n1", "secret", "create", "-b", "web", "-f", file, "e2e-secret")
-	defer func() { w.do(t, "n1", "secret", "delete", "-y", "-F", "e2e-secret") }()
-	for _, n := range []string{"n1", "n2", "n3"} {
-		out, err := w.Output(t.Context(), n, "scha_cluster_get", "-O", "PSTRING", "e2e-secret")
-		if err != nil || strings.TrimSpace(out) != canary {
-			t.Errorf("on %s: %q, %v", n, out, err)
+// found looks for secrets in every file of every node of the lab, and in the arguments and environment of every process, and says where they are. What can not be looked at is
+// a fault of its own.
+func (w *world) found(t *testing.T, secrets map[string]string) []string {
+	t.Helper()
+	var out []string
+	look := func(place string, content []byte) {
+		for name, s := range secrets {
+			for form, b := range forms(s) {
+				if bytes.Contains(content, b) {
+					out = append(out, fmt.Sprintf("%s has %s, %s", place, name, form))
+				}
+			}
 		}
 	}
-	if out, err := w.Output(t.Context(), "n1", "setpriv", "--reuid=65534", "--clear-groups", "scha_cluster_get", "-O", "PSTRING", "e2e-secret"); err == nil || strings.Contains(out, canary) {
-		t.Errorf("a user reads it: %q", out)
-	}
-	for _, args := range [][]string{{"secret", "show"}, {"cluster", "export"}, {"secret", "verify", "-o", "json"}} {
-		if out := w.do(t, "n2", args...); strings.Contains(out, canary) {
-			t.Errorf("%v tells the value", args)
+	read := func(path string) bool {
+		b, err := os.ReadFile(path)
+		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+		if err != nil && !gone {
+			t.Errorf("can not be searched: %v", err)
 		}
+		look(path, b)
+		return err == nil
 	}
-	searched := 0
+	searched := map[string]int{}
 	for _, dir := range []string{"/var/lib/redoubt-lab/" + w.name, "/run/redoubt-lab/" + w.name} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return nil // gone meanwhile, or nothing that has content
-			}
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return nil
-			}
-			searched++
-			if bytes.Contains(b, []byte(canary)) {
-				t.Errorf("%s has the value", path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil // gone meanwhile
+			case err != nil:
+				return err
+			case d.Type().IsRegular() && read(path):
+				searched[filepath.Base(path)]++
 			}
 			return nil
 		})
@@ -111,28 +143,181 @@ func TestSecretsAreNowhereInTheClear(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if searched < 10 {
-		t.Errorf("only %d files were looked at", searched)
+	for _, name := range []string{"commandlog", "commandlog.jsonl", "db", "ca.key", "secret.key"} { // of each node
+		if searched[name] < 3 {
+			t.Errorf("only %d files %s were searched", searched[name], name)
+		}
 	}
-	seen := 0
+	daemons := 0
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range processes {
-		line, err := os.ReadFile(p + "/cmdline")
-		if err != nil {
-			continue
+		if line, err := os.ReadFile(p + "/cmdline"); err == nil && bytes.Contains(line, []byte("redoubtd\x00--config")) {
+			daemons++
 		}
-		env, _ := os.ReadFile(p + "/environ")
-		if bytes.Contains(line, []byte(canary)) || bytes.Contains(env, []byte(canary)) {
-			t.Errorf("process %s has the value in its arguments or environment: %q", p, line)
-		}
-		if bytes.Contains(line, []byte("redoubtd\x00--config")) {
-			seen++
+		read(p + "/cmdline")
+		if p != "/proc/1" { // in a container it may show its environment to nobody; it is older than the lab
+			read(p + "/environ")
 		}
 	}
-	if seen < 3 {
-		t.Errorf("%d daemons were found", seen)
+	if daemons < 3 {
+		t.Errorf("%d daemons were found", daemons)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestSecretsAreNowhereInTheClear: the value of a private string, the password of a role, a token to join with and the passphrase of an export stand in no file of any node, in no
+// argument, no environment, no log and no export, in no form; and every node can read the private string all the same.
+func TestSecretsAreNowhereInTheClear(t *testing.T) {
+	w := use(t, "e2e")
+	secrets := map[string]string{}
+	file := map[string]string{}
+	for _, what := range []string{"value", "password", "passphrase"} {
+		secrets[what] = fmt.Sprintf("canary+/%s \"%d-%d", what, os.Getpid(), len(w.name)) // each form of it is another
+		file[what] = filepath.Join(bin, "canary."+what)
+		if err := os.WriteFile(file[what], []byte(secrets[what]+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Remove(file[what])
+	}
+	w.do(t, "n1", "secret", "create", "-b", "web", "-f", file["value"], "e2e-secret")
+	w.do(t, "n1", "role", "create", "-P", "Cluster Read", "-f", file["password"], "e2e-keeper")
+	fields := strings.Fields(w.do(t, "n1", "access", "allow", "-h", "n9", "--token"))
+	parts := strings.Split(fields[len(fields)-1], ".") // what it is, the random part, what it is for
+	if len(parts) != 3 || len(parts[1]) < 30 {
+		t.Fatalf("a token has %d parts", len(parts))
+	}
+	secrets["token"] = parts[1]
+	defer func() {
+		w.do(t, "n1", "secret", "delete", "-y", "-F", "e2e-secret")
+		w.do(t, "n1", "role", "delete", "-y", "e2e-keeper")
+		w.do(t, "n1", "access", "deny", "-h", "n9")
+	}()
+	for _, n := range []string{"n1", "n2", "n3"} {
+		out, err := w.Output(t.Context(), n, "scha_cluster_get", "-O", "PSTRING", "e2e-secret")
+		if err != nil || strings.TrimSpace(out) != secrets["value"] {
+			t.Errorf("on %s: %q, %v", n, out, err)
+		}
+	}
+	told := func(what, out string) {
+		for name, s := range secrets {
+			for form, b := range forms(s) {
+				if bytes.Contains([]byte(out), b) {
+					t.Errorf("%s tells the %s, %s", what, name, form)
+				}
+			}
+		}
+	}
+	out, err := w.Output(t.Context(), "n1", "setpriv", "--reuid=65534", "--clear-groups", "scha_cluster_get", "-O", "PSTRING", "e2e-secret")
+	if err == nil {
+		t.Errorf("a user reads it: %q", out)
+	}
+	told("a refusal", out+fmt.Sprint(err))
+	for _, args := range [][]string{
+		{"secret", "show"}, {"cluster", "export"}, {"cluster", "export", "--passphrase-file", file["passphrase"]}, {"secret", "verify", "-o", "json"}, {"role", "show", "-o", "json"}, {"access", "show", "-o", "json"},
+		{"log", "commands", "-o", "json"},
+	} {
+		told(strings.Join(args, " "), w.do(t, "n2", args...))
+	}
+	// The search would find them.
+	planted := filepath.Join(w.Disk("n3"), "lib", "planted")
+	var all []byte
+	for _, b := range forms(secrets["password"]) {
+		all = append(append(all, b...), '\n')
+	}
+	if err := os.WriteFile(planted, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hits := w.found(t, map[string]string{"password": secrets["password"]})
+	if err := os.Remove(planted); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(forms("any")); len(hits) != n {
+		t.Errorf("of the password in %d forms were found: %v", n, hits)
+	}
+	for _, hit := range w.found(t, secrets) {
+		t.Error(hit)
+	}
+}
+
+// TestNoCoreOfARunningProgram: a daemon in a cluster, and a command that has been given a value, leave no core file where another program that is aborted leaves one; nor does the
+// command show the value while it runs.
+func TestNoCoreOfARunningProgram(t *testing.T) {
+	w := use(t, "e2e")
+	const setting = "/proc/sys/kernel/core_pattern"
+	pattern, err := os.ReadFile(setting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(setting, []byte("core"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const dir = "/run/redoubt/cores"
+	defer func() {
+		_ = os.WriteFile(setting, pattern, 0o644)
+		_, _ = w.Output(t.Context(), "n3", "rm", "-rf", dir)
+	}()
+	if _, err := w.Output(t.Context(), "n3", "mkdir", "-p", dir); err != nil {
+		t.Fatal(err)
+	}
+	begin := func(in io.Reader, command string) *lab.Process {
+		t.Helper()
+		p, err := w.Run("n3", lab.Stdio{In: in}, "sh", "-c", "cd "+dir+" && ulimit -c unlimited && GOTRACEBACK=crash exec "+command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	abort := func(p *lab.Process, what string, want bool) {
+		t.Helper()
+		p.Signal(unix.SIGABRT)
+		if status, err := p.Wait(); status != 128+int(unix.SIGABRT) {
+			t.Errorf("%s: exit status %d, %v", what, status, err)
+		}
+		left, err := w.Output(t.Context(), "n3", "find", dir, "-name", "core*", "-delete", "-print")
+		if err != nil || (left != "") != want {
+			t.Errorf("%s: core files %q, %v", what, left, err)
+		}
+	}
+	canary := fmt.Sprintf("canary-of-%d-", os.Getpid())
+	given := []byte(strings.Repeat(canary, 200<<10/len(canary)))
+	for command, want := range map[string]bool{"cat": true, "redoubt secret create -b web aborted": false} {
+		theirs, ours, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := begin(theirs, command)
+		theirs.Close()
+		if _, err := ours.Write(given); err != nil { // more than a pipe holds: it has been read from when this returns
+			t.Fatal(err)
+		}
+		if !want {
+			for _, hit := range w.found(t, map[string]string{"what a command was given": canary}) {
+				t.Error(hit)
+			}
+		}
+		abort(p, command, want)
+		ours.Close()
+	}
+	if _, err := w.Daemon("n3", lab.DaemonStop); err != nil {
+		t.Fatal(err)
+	}
+	daemon := begin(nil, "redoubtd --config /etc/redoubt/redoubtd.yaml")
+	eventually(t, func() string {
+		out, err := w.try(t.Context(), "n3", "secret", "verify") // it has read its keys
+		if err != nil {
+			return out + err.Error()
+		}
+		return ""
+	})
+	abort(daemon, "redoubtd", false)
+	if _, err := w.Daemon("n3", lab.DaemonStart); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
