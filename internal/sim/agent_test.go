@@ -10,7 +10,7 @@ import (
 // With fence agents nothing starts elsewhere before proof or confirmation: under all faults, with agents that fail, machines that freeze beyond their guard's reach and thaw,
 // and presidents that die in between; and the cluster comes to rest.
 func TestFenceAgents(t *testing.T) {
-	n := 300
+	n := 180
 	if testing.Short() {
 		n = 20
 	}
