@@ -498,7 +498,7 @@ func (x *Executor) watch(ctx context.Context, group cluster.GroupName, g *groupR
 	if missing != "" {
 		return
 	}
-	watchCtx, cancel := context.WithCancel(ctx) //nolint:gosec // called by who ends the watch, by its entry in watches
+	watchCtx, cancel := context.WithCancel(ctx)
 	x.watched++
 	number := x.watched
 	g.watches[a.Resource] = watching{stop: cancel, number: number}
