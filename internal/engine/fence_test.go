@@ -171,7 +171,10 @@ func (s *sites) freeze(n cluster.NodeName) {
 
 func (s *sites) hear(msg membership.Message) {
 	for _, n := range s.nodes {
-		if x := s.net[n]; x != nil && n != msg.From {
+		s.mu.Lock()
+		x := s.net[n]
+		s.mu.Unlock()
+		if x != nil && n != msg.From {
 			x.member.Deliver(s.Boot(), membership.Received{Msg: msg})
 		}
 	}
@@ -217,6 +220,13 @@ func (s *sites) questions(about cluster.NodeName) (out []*asked) {
 		}
 	}
 	return out
+}
+
+// ended reports whether the president did not wait for the answer.
+func (s *sites) ended(a *asked) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return a.abandoned
 }
 
 // question is the newest about a node, once there are so many.
@@ -406,8 +416,8 @@ func TestReturnEndsTheAgent(t *testing.T) {
 		q := s.question("n3", 1, 3*time.Second)
 		s.start("n3", 2, true)
 		time.Sleep(time.Second)
-		if !q.abandoned || len(s.record().Leaving) != 0 || len(s.record().Members) != 3 {
-			t.Errorf("abandoned %v; %+v", q.abandoned, s.record())
+		if !s.ended(q) || len(s.record().Leaving) != 0 || len(s.record().Members) != 3 {
+			t.Errorf("abandoned %v; %+v", s.ended(q), s.record())
 		}
 	})
 }
@@ -421,8 +431,8 @@ func TestClearFence(t *testing.T) {
 		s.configure(confdb.Newest(), "n3", false)
 		s.takenOver(time.Second)
 		time.Sleep(time.Second)
-		if !q.abandoned || len(s.questions("n3")) != 1 {
-			t.Errorf("abandoned %v, asked %d times", q.abandoned, len(s.questions("n3")))
+		if !s.ended(q) || len(s.questions("n3")) != 1 {
+			t.Errorf("abandoned %v, asked %d times", s.ended(q), len(s.questions("n3")))
 		}
 	})
 	sited(t, func(t *testing.T) {
