@@ -28,7 +28,7 @@ type Plane interface {
 	Connections(addresses []netip.Addr, ports []balance.Port) (int, error)
 	// Tend looks after what is remembered of connections and clients, and says how full that is for each service whose addresses this host has.
 	Tend() ([]balance.Fill, error)
-	// Recollect gives what this host remembers of a service, and Remember adds to it what another did.
+	// Recollect gives what this host remembers of a service, and Remember adds to it what another did; without rules for the service, when these are made.
 	Recollect(service cluster.ResourceName) balance.Memory
 	Remember(service cluster.ResourceName, m balance.Memory) error
 }
@@ -182,17 +182,15 @@ func (b *Balancer) say(ctx context.Context, err error) {
 // Hold prepares this node for a shared address that it is about to take: packets to it go where they belong from the first on, also those of connections that only the
 // holder before knows, if that is there to be asked.
 func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balance.Held) error {
+	// The holder before still hands packets on to the instance here. They would be dealt anew if the rules were there before the memory.
+	b.inherit(ctx, r)
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.over.Taking[r] = at
 	delete(b.over.Leaving, r)
 	delete(b.over.Lingering, r)
 	delete(b.left, r)
-	err := b.follow(ctx)
-	b.mu.Unlock()
-	if err == nil {
-		b.inherit(ctx, r)
-	}
-	return err
+	return b.follow(ctx)
 }
 
 // inheritLimit is how long the node waits for what the others remember before it takes an address without.

@@ -36,6 +36,7 @@ type kernel struct {
 	full        int // per cent
 	tended      int
 	memory      map[cluster.ResourceName]balance.Memory
+	blank       bool // rules were made before anything was remembered
 }
 
 func (k *kernel) Recollect(s cluster.ResourceName) balance.Memory {
@@ -75,6 +76,7 @@ func (n *neighbour) Memories(ctx context.Context, node cluster.NodeName, address
 func (k *kernel) Apply(_ context.Context, p balance.Plane) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.blank = k.blank || len(p.Tables) > 0 && len(k.memory) == 0
 	k.now, k.lost = p, false
 	k.applied++
 	return nil
@@ -274,8 +276,8 @@ func TestMemoryMovesWithTheAddress(t *testing.T) {
 		if err := s.balancer.Hold(ctx, "ip", held); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Recollect("web"); len(got.Connections) != 1 {
-			t.Errorf("taken over: %+v", got)
+		if got := s.Recollect("web"); len(got.Connections) != 1 || s.blank {
+			t.Errorf("taken over: %+v, after the rules: %v", got, s.blank)
 		}
 		if got := s.balancer.Memories("ip"); len(got) != 0 {
 			t.Errorf("told while the address is held: %v", got)

@@ -116,8 +116,19 @@ func (k *Kernel) Recollect(service cluster.ResourceName) balance.Memory {
 	return recollect(prefix+string(service), k.cfg.Room)
 }
 
-// Remember adds what another node remembers of a service to what this one does; where both know a connection, this one is right.
+// Remember adds what another node remembers of a service to what this one does; where both know a connection, this one is right. What is remembered of a service without
+// a table goes into the table that the next Apply makes.
 func (k *Kernel) Remember(service cluster.ResourceName, m balance.Memory) error {
+	have, err := ours()
+	if err != nil {
+		return err
+	}
+	if _, there := have[prefix+string(service)]; !there {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.awaited[prefix+string(service)] = m
+		return nil
+	}
 	table := &nftables.Table{Name: prefix + string(service), Family: nftables.TableFamilyNetdev}
 	for _, v6 := range []bool{false, true} {
 		for _, s := range []*nftables.Set{flowsOf(table, v6, k.cfg.Room), clientsOf(table, v6, k.cfg.Room)} {

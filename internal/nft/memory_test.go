@@ -232,7 +232,12 @@ func TestMemoryOfTheHolderBefore(t *testing.T) {
 	if who, err := ask(known); err != nil || who != "n2" {
 		t.Errorf("%q, %v", who, err)
 	}
-	nodes[0].in(t, func() error { return nodes[0].kernel.Remember("nothing", before) })
+	// One without a table remembers from the moment when it has one.
+	nodes[0].in(t, func() error { return nodes[0].kernel.Remember("later", before) })
+	nodes[0].apply(t, hold(table("later", nodes, map[string]int{"n2": 1}, balance.Port{Number: 81})))
+	if m := nodes[0].recollect(t, "later"); len(m.Connections) != 3 {
+		t.Errorf("a table that came later: %+v", m)
+	}
 }
 
 // Much that is remembered is taken over, and survives new rules, in messages as large as it takes.

@@ -54,6 +54,7 @@ type Kernel struct {
 
 	mu      sync.Mutex
 	applied *balance.Plane
+	awaited map[string]balance.Memory // for the tables of the next Apply, by name
 }
 
 // New returns the adapter; the kernel is not touched.
@@ -64,7 +65,7 @@ func New(cfg Config) *Kernel {
 	if cfg.Room == 0 {
 		cfg.Room = remembered
 	}
-	return &Kernel{cfg: cfg}
+	return &Kernel{cfg: cfg, awaited: map[string]balance.Memory{}}
 }
 
 // Apply makes the kernel look like the plane: first the node falls silent where it has to, then addresses come and go, then the tables. It goes by what the
@@ -81,6 +82,7 @@ func (k *Kernel) Apply(ctx context.Context, p balance.Plane) error {
 	if err := k.tables(p.Tables); err != nil {
 		errs = append(errs, err)
 	}
+	clear(k.awaited)
 	if err := errors.Join(errs...); err != nil {
 		k.applied = nil
 		return err
@@ -134,7 +136,7 @@ func (k *Kernel) table(name string, t balance.Table, devices []device, have *fou
 	want := shapeOf(t.Shape, devices)
 	switch {
 	case have == nil:
-		return rebuild(name, t, devices, want, false, k.cfg.Room, balance.Memory{})
+		return rebuild(name, t, devices, want, false, k.cfg.Room, k.awaited[name])
 	case have.is(want, devices):
 		return k.update(name, t)
 	}
