@@ -3,10 +3,12 @@ package server
 import (
 	"container/list"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"redoubt/internal/admission"
 	"redoubt/internal/control"
@@ -21,9 +23,11 @@ const (
 
 // crowd are connections that have proved nothing yet.
 type crowd struct {
-	mu  sync.Mutex
-	all list.List // of *counted, the oldest first
-	of  map[netip.Prefix]int
+	mu   sync.Mutex
+	all  list.List // of *counted, the oldest first
+	of   map[netip.Prefix]int
+	gone int // how many have made room since that was said
+	said time.Time
 }
 
 // enter takes a connection in and returns the one that has to go for it, or nil.
@@ -40,6 +44,7 @@ func (c *crowd) enter(n *counted) (gone *counted) {
 	}
 	if gone != nil {
 		c.leave(gone)
+		c.gone++
 	}
 	n.place = c.all.PushBack(n)
 	c.of[n.network]++
@@ -91,10 +96,25 @@ func (c *crowd) size() int {
 	return c.all.Len()
 }
 
+// crowdEvery is how often it is said that connections had to make room.
+const crowdEvery = time.Minute
+
+// tell gives the number of connections that have made room, when it is time to say so.
+func (c *crowd) tell(now time.Time) (many int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.said.IsZero() && now.Sub(c.said) < crowdEvery {
+		return 0, false
+	}
+	many, c.gone, c.said = c.gone, 0, now
+	return many, many > 0
+}
+
 // crowded is a listener whose connections count in a crowd until their callers have proved who they are.
 type crowded struct {
 	net.Listener
 	crowd *crowd
+	log   *slog.Logger
 }
 
 // Accept implements net.Listener.
@@ -114,6 +134,9 @@ func (l crowded) Accept() (net.Conn, error) {
 			_ = t.SetLinger(0) // nothing of it stays
 		}
 		_ = gone.Close()
+		if many, ok := l.crowd.tell(time.Now()); ok {
+			l.log.Warn("too many connections of callers who do not show who they are: the oldest ones are closed", "on", l.Addr().String(), "closed", many, "of", gone.network.String())
+		}
 	}
 	return n, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,6 +61,10 @@ func TestCrowd(t *testing.T) {
 			t.Fatalf("%d: %+v went, %d are there", i, gone, c.size())
 		}
 	}
+	many, said := c.tell(time.Unix(1000, 0))
+	if _, again := c.tell(time.Unix(1059, 0)); !said || again || many != 102 {
+		t.Errorf("%d have made room; said %v, and again %v", many, said, again)
+	}
 	if !c.out(lonely) || c.out(lonely) || c.size() != crowdConns-1 {
 		t.Error("who has proved who he is still counts")
 	}
@@ -71,7 +76,7 @@ func TestCrowd(t *testing.T) {
 func TestNodesTalkUnderAFlood(t *testing.T) {
 	ca, users := authority(t), userAuthority(t)
 	mine, theirs := certificate(t, ca, "n1", time.Now()), certificate(t, ca, "n2", time.Now())
-	s, _ := start(t, func(c *Config) {
+	s, log := start(t, func(c *Config) {
 		c.TLS = func() *tls.Config {
 			return &tls.Config{Certificates: []tls.Certificate{mine}, ClientCAs: pki.Roots{ca.Cert, users.Cert}.Pool()}
 		}
@@ -163,6 +168,9 @@ func TestNodesTalkUnderAFlood(t *testing.T) {
 	t.Logf("%d connections were opened meanwhile; for 10 new ones a node had to ask again %d times", opened, again)
 	for _, c := range held {
 		_ = c.Close()
+	}
+	if !strings.Contains(log.String(), "the oldest ones are closed") {
+		t.Error("nobody is told of the flood")
 	}
 }
 

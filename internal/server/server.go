@@ -110,7 +110,7 @@ func (s *Server) ServeTLS(ctx context.Context, addr string) error {
 
 // ServeListener is ServeTLS on a listener that somebody else made. It closes it.
 func (s *Server) ServeListener(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, tls.NewListener(crowded{l, &s.crowd}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler, s.handshakeLog())
+	return s.serve(ctx, tls.NewListener(crowded{l, &s.crowd, s.cfg.Log}, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.tlsConfig}), s.handler, s.handshakeLog())
 }
 
 // ServeMetrics serves only /metrics and /healthz, to anybody, on a plain socket of the loopback network until ctx ends.
@@ -129,7 +129,7 @@ func (s *Server) ServeMetrics(ctx context.Context, addr string) error {
 		mux.Handle("GET /metrics", s.cfg.Metrics.Handler())
 	}
 	mux.HandleFunc("GET /healthz", s.health)
-	return s.serve(ctx, crowded{l, new(crowd)}, mux, s.plainLog())
+	return s.serve(ctx, crowded{l, new(crowd), s.cfg.Log}, mux, s.plainLog())
 }
 
 // serve runs an HTTP server on l. When ctx ends the watches end at once and the other requests get the grace.
