@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -22,7 +21,6 @@ import (
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
-	"redoubt/internal/lab"
 )
 
 // TestNothingElseListens compares what the daemons have open, and on which addresses, with the table that the documentation prints.
@@ -240,84 +238,5 @@ func TestSecretsAreNowhereInTheClear(t *testing.T) {
 	}
 	for _, hit := range w.found(t, secrets) {
 		t.Error(hit)
-	}
-}
-
-// TestNoCoreOfARunningProgram: a daemon in a cluster, and a command that has been given a value, leave no core file where another program that is aborted leaves one; nor does the
-// command show the value while it runs.
-func TestNoCoreOfARunningProgram(t *testing.T) {
-	w := use(t, "e2e")
-	const setting = "/proc/sys/kernel/core_pattern"
-	pattern, err := os.ReadFile(setting)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(setting, []byte("core"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	const dir = "/run/redoubt/cores"
-	defer func() {
-		_ = os.WriteFile(setting, pattern, 0o644)
-		_, _ = w.Output(t.Context(), "n3", "rm", "-rf", dir)
-	}()
-	if _, err := w.Output(t.Context(), "n3", "mkdir", "-p", dir); err != nil {
-		t.Fatal(err)
-	}
-	begin := func(in io.Reader, command string) *lab.Process {
-		t.Helper()
-		p, err := w.Run("n3", lab.Stdio{In: in}, "sh", "-c", "cd "+dir+" && ulimit -c unlimited && GOTRACEBACK=crash exec "+command)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
-	abort := func(p *lab.Process, what string, want bool) {
-		t.Helper()
-		p.Signal(unix.SIGABRT)
-		if status, err := p.Wait(); status != 128+int(unix.SIGABRT) {
-			t.Errorf("%s: exit status %d, %v", what, status, err)
-		}
-		left, err := w.Output(t.Context(), "n3", "find", dir, "-name", "core*", "-delete", "-print")
-		if err != nil || (left != "") != want {
-			t.Errorf("%s: core files %q, %v", what, left, err)
-		}
-	}
-	canary := fmt.Sprintf("canary-of-%d-", os.Getpid())
-	given := []byte(strings.Repeat(canary, 200<<10/len(canary)))
-	for command, want := range map[string]bool{"cat": true, "redoubt secret create -b web aborted": false} {
-		theirs, ours, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := begin(theirs, command)
-		theirs.Close()
-		if _, err := ours.Write(given); err != nil { // more than a pipe holds: it has been read from when this returns
-			t.Fatal(err)
-		}
-		if !want {
-			for _, hit := range w.found(t, map[string]string{"what a command was given": canary}) {
-				t.Error(hit)
-			}
-		}
-		abort(p, command, want)
-		ours.Close()
-	}
-	if _, err := w.Daemon("n3", lab.DaemonStop); err != nil {
-		t.Fatal(err)
-	}
-	daemon := begin(nil, "redoubtd --config /etc/redoubt/redoubtd.yaml")
-	eventually(t, func() string {
-		out, err := w.try(t.Context(), "n3", "secret", "verify") // it has read its keys
-		if err != nil {
-			return out + err.Error()
-		}
-		return ""
-	})
-	abort(daemon, "redoubtd", false)
-	if _, err := w.Daemon("n3", lab.DaemonStart); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Settle(t.Context()); err != nil {
-		t.Fatal(err)
 	}
 }
