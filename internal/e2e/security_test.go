@@ -58,7 +58,7 @@ func TestNothingElseListens(t *testing.T) {
 	if api < 3 { // the comparison would find something: the API is there
 		t.Errorf("the API was found on %d nodes", api)
 	}
-	// The nodes see it themselves, too.
+	// The nodes see it themselves, too; and that the kernel writes no core file of the daemons that run.
 	for _, r := range show[v1.CheckReport](t, w, "n1", "cluster", "check", "-C", "RC-NET-002,RC-HST-001").Results {
 		if r.Status != v1.CheckPass {
 			t.Errorf("%s: %s %+v %+v", r.ID, r.Status, r.Findings, r.Unknown)
