@@ -127,7 +127,9 @@ func TestStatusOfTheMemory(t *testing.T) {
 		if s.Resources[i].MemoryFull != 90 {
 			t.Errorf("%+v", s.Resources[i])
 		}
-		if !slices.ContainsFunc(s.Problems, func(p v1.Problem) bool { return p.Object == "resource shop" && strings.Contains(p.Text, "90 per cent full") }) {
+		if !slices.ContainsFunc(s.Problems, func(p v1.Problem) bool {
+			return p.Object == "resource shop" && strings.Contains(p.Text, "90 per cent full")
+		}) {
 			t.Errorf("problems: %+v", s.Problems)
 		}
 	})
