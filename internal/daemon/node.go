@@ -181,7 +181,7 @@ func (n *node) newLives() *lives {
 		guard: guardlink.Config{
 			Program: n.guard, RunDir: n.cfg.Run + "/guard", Cgroup: n.cfg.services(), OnUnkillable: n.cfg.OnUnkillable, ShareMounts: true, Log: n.log,
 		},
-		log: n.log, node: n.cfg.Node, store: n.gated(), member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, leaving: n.leaving.Load, work: n.serve,
+		log: n.log, node: n.cfg.Node, store: n.gated(), member: n.member, identify: n.machine.SetIncarnation, slot: n.slot, fencing: n.meter.Fencing, calm: n.stopWatchdog, leaving: n.leaving.Load, work: n.serve,
 	}
 }
 
