@@ -32,7 +32,9 @@ func TestLostNodeIsWaitedFor(t *testing.T) {
 	r.s.Nodes = slices.Clone(r.s.Nodes)
 	r.s.Nodes[0].Fence = &model.Fence{Agent: "fence_virt"}
 	r.settle()
-	if notes := r.assigned("g").Notes; !slices.ContainsFunc(notes, func(n model.Note) bool { return n.Node == "n2" && strings.Contains(n.Text, "its fence agent fence_virt has to") }) {
+	if notes := r.assigned("g").Notes; !slices.ContainsFunc(notes, func(n model.Note) bool {
+		return n.Node == "n2" && strings.Contains(n.Text, "its fence agent fence_virt has to")
+	}) {
 		t.Errorf("%+v", notes)
 	}
 	r.release()
