@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
@@ -122,6 +123,7 @@ func TestStatusOfTheMemory(t *testing.T) {
 		for node, full := range map[string]int{"n1": 90, "n9": 100} {
 			w.put(confdb.PrefixNetwork+node, confdb.KindNetwork, model.Network{Node: cluster.NodeName(node), Memory: []model.Memory{{Resource: "shop", Full: full}}})
 		}
+		synctest.Wait() // until every node has read it
 		s := ok[v1.Status](t)(w.c().ClusterStatus(w.ctx, root, v1.ClusterStatus{}))
 		i := slices.IndexFunc(s.Resources, func(r v1.ResourceState) bool { return r.Name == "shop" })
 		if s.Resources[i].MemoryFull != 90 {
