@@ -159,13 +159,15 @@ func input(a agent.Admission) (pipe, error) {
 	}
 	defer r.Close()
 	above, err := a.Above(r)
-	if err == nil {
-		err = unix.SetNonblock(int(above.Fd()), false) // agents do not expect to be told to ask again
-	}
 	if err != nil {
 		return pipe{}, errors.Join(err, w.Close())
 	}
-	return pipe{above, w}, nil
+	p := pipe{above, w}
+	if err := unix.SetNonblock(int(above.Fd()), false); err != nil { // agents do not expect to be told to ask again
+		p.close()
+		return pipe{}, err
+	}
+	return p, nil
 }
 
 // begin says the text to the agent, which need not listen: close ends it.
