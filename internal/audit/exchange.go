@@ -18,6 +18,8 @@ type Peer struct {
 	ID          int
 	Key         string // of its log; "" if its record has none
 	Certificate string // fingerprint of its present one
+	// QuorumServer is set when it only votes.
+	QuorumServer bool
 	// Removals are the certificates of nodes of this name that count no more because the node was removed.
 	Removals []Removal
 }
@@ -221,7 +223,7 @@ func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, off
 		return err
 	}
 	next := pinned
-	next.Public, next.ID, next.Certificate = offer.Public, p.ID, p.Certificate
+	next.Public, next.ID, next.Certificate, next.QuorumServer = offer.Public, p.ID, p.Certificate, p.QuorumServer
 	for tree.Size() < head.Size {
 		lines, err := x.leaves(ctx, p.Name, tree.Size(), page)
 		if err != nil {
@@ -241,7 +243,7 @@ func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, off
 			return err
 		}
 	}
-	if next.ID != pinned.ID || next.Certificate != pinned.Certificate || len(pinned.Head) == 0 && head.Size == 0 {
+	if next.ID != pinned.ID || next.Certificate != pinned.Certificate || next.QuorumServer != pinned.QuorumServer || len(pinned.Head) == 0 && head.Size == 0 {
 		return x.j.cfg.Copies.Extend(p.Name, next, nil)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"redoubt/internal/audit"
 	"redoubt/internal/auditfile"
 	"redoubt/internal/auditlog"
+	"redoubt/internal/fault"
 )
 
 // anew gives a machine another key and an empty log, and a record with another number, as a machine has that was set up again and joined.
@@ -30,13 +31,19 @@ func (n *network) anew(name string, removals ...audit.Removal) {
 }
 
 // removes records on a machine that it removes another one.
-func (n *network) removes(by, name, code string) {
+func (n *network) removes(by, name string, code fault.Code) {
 	n.t.Helper()
-	done, err := n.nodes[by].journal.Begin(auditlog.Record{User: "root", Operation: "node remove", Command: "redoubt node remove " + name, Objects: []string{name}}, false)
+	n.begins(by, "node remove", name)(auditlog.Record{Exit: new(auditlog.Status(code)), Code: string(code)})
+}
+
+// begins records on a machine that it begins to remove others.
+func (n *network) begins(by, operation string, names ...string) (done func(auditlog.Record)) {
+	n.t.Helper()
+	done, err := n.nodes[by].journal.Begin(auditlog.Record{User: "root", Operation: operation, Command: "redoubt " + operation + " " + strings.Join(names, " "), Objects: names}, false)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	done(auditlog.Record{Exit: new(auditlog.Status("")), Code: code})
+	return done
 }
 
 // TestReplacedUnderANewRecord: whoever may write the repository gives himself another number and another log, with or without revoking his own certificate. That is
@@ -68,6 +75,38 @@ func TestReplacedUnderANewRecord(t *testing.T) {
 			time.Sleep(time.Hour)
 			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}
 		}, true, 11 * time.Minute, true},
+		"at the time when the one before it was removed": {func(n *network) []audit.Removal {
+			at := time.Now()
+			n.removes("n2", "n3", "")
+			time.Sleep(time.Hour)
+			n.does("n3", "redoubt group set more")
+			n.looks("n1", "n3")
+			return []audit.Removal{{Certificate: "SHA256:n3", At: at}}
+		}, true, 0, false},
+		"at the time of a removal that failed": {func(n *network) []audit.Removal {
+			n.removes("n2", "n3", fault.Precondition)
+			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}
+		}, true, 11 * time.Minute, true},
+		"long after a removal that has no end": {func(n *network) []audit.Removal {
+			n.begins("n2", "node remove", "n3")
+			time.Sleep(2 * time.Hour)
+			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}
+		}, true, 11 * time.Minute, true},
+		"when all quorum servers were removed": {func(n *network) []audit.Removal {
+			n.begins("n2", "quorum remove")(auditlog.Record{Exit: new(0)})
+			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}
+		}, true, 11 * time.Minute, true},
+		"it was one of all quorum servers": {func(n *network) []audit.Removal {
+			n.records["n3"] = audit.Peer{Name: "n3", ID: 3, Certificate: "SHA256:n3", QuorumServer: true}
+			n.looks("n1", "n3")
+			n.begins("n2", "quorum remove")(auditlog.Record{Exit: new(0)})
+			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}
+		}, false, 0, false},
+		"its removal has no end": {func(n *network) []audit.Removal {
+			n.begins("n2", "node remove", "n3")
+			time.Sleep(10 * time.Minute)
+			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}
+		}, false, 0, false},
 		"it was removed": {func(n *network) []audit.Removal {
 			n.removes("n2", "n3", "")
 			return []audit.Removal{{Certificate: "SHA256:n3", At: time.Now()}}

@@ -15,11 +15,12 @@ type Pinned struct {
 	Base   Base   `json:"base"`   // where the records that are kept begin
 	Have   uint64 `json:"have"`   // how many there are, with those before the base
 	// Certificate is the fingerprint of the one that the node had when it was asked last: what was removed is known by it.
-	Certificate string    `json:"certificate,omitempty"`
-	At          time.Time `json:"at,omitzero"`       // when the head was verified
-	Accepted    time.Time `json:"accepted,omitzero"` // when an operator took the log as it was
-	Against     string    `json:"against,omitempty"`
-	Damaged     string    `json:"damaged,omitempty"`
+	Certificate  string    `json:"certificate,omitempty"`
+	QuorumServer bool      `json:"quorumServer,omitempty"` // whether it was one then
+	At           time.Time `json:"at,omitzero"`            // when the head was verified
+	Accepted     time.Time `json:"accepted,omitzero"`      // when an operator took the log as it was
+	Against      string    `json:"against,omitempty"`
+	Damaged      string    `json:"damaged,omitempty"`
 }
 
 // Evidence is a proof, by the node's own signatures, that its log is not what it was.

@@ -343,7 +343,7 @@ func (l logPeers) Peers() []audit.Peer {
 	var out []audit.Peer
 	for _, n := range snap.State.Nodes {
 		if n.Name != l.r.Node {
-			out = append(out, audit.Peer{Name: string(n.Name), ID: n.ID, Key: n.Keys[model.KeyLog], Certificate: n.Certificate, Removals: removals[n.Name]})
+			out = append(out, audit.Peer{Name: string(n.Name), ID: n.ID, Key: n.Keys[model.KeyLog], Certificate: n.Certificate, QuorumServer: n.QuorumServer, Removals: removals[n.Name]})
 		}
 	}
 	return out
