@@ -187,11 +187,16 @@ func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bo
 			c.mention(nil, w)
 			switch {
 			case option == "--":
-			case kind.shell && option[0] == '-' && option[1] != '-' && strings.Contains(option, "c"):
-				inline = true
 			case kind.shell && option == "-s":
 				c.mention(nil, words[i+1:]...)
 				return true
+			case kind.shell && option[1] != '-': // -euo pipefail, -ec, +eo
+				inline = inline || option[0] == '-' && strings.Contains(option, "c")
+				if strings.HasSuffix(strings.ToLower(option), "o") {
+					if v, ok := next(); ok {
+						c.mention(nil, v)
+					}
+				}
 			case slices.Contains(kind.code, option):
 				if v, ok := next(); ok {
 					c.codes(v)
@@ -200,10 +205,10 @@ func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bo
 					c.mention(nil, words[min(i+1, len(words)):]...)
 					return false
 				}
-			case slices.Contains(kind.inline, option):
+			case slices.Contains(kind.inline, option), kind.cluster(option, kind.inline) != "":
 				c.mention(nil, words[i+1:]...)
 				return false
-			case slices.Contains(kind.values, option):
+			case slices.Contains(kind.values, option), kind.cluster(option, kind.values) == option[1:]:
 				if v, ok := next(); ok {
 					c.mention(nil, v)
 				}

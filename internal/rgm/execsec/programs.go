@@ -95,14 +95,29 @@ type interpreter struct {
 	values   []string // options whose value is the next word
 	code     []string // options whose value is a file, or a list of files and folders, with code
 	joined   []string // the same, joined to the option by a colon
+	flags    string   // letters of options without a value, which others may follow in one word
 	noScript bool     // the first plain argument is no file
 }
 
+// cluster takes a word with several options of one letter, as -ne, and gives what of it goes up to the first that is one of options. It is "" when there is none:
+// behind a letter that is no flag stands that option's value, as in -MStorable.
+func (k interpreter) cluster(word string, options []string) string {
+	for i := 1; k.flags != "" && word[0] == '-' && i < len(word); i++ {
+		if slices.Contains(options, "-"+word[i:i+1]) {
+			return word[1 : i+1]
+		}
+		if strings.IndexByte(k.flags, word[i]) < 0 {
+			break
+		}
+	}
+	return ""
+}
+
 var interpreters = map[string]interpreter{
-	"python": {inline: list("-c -m"), values: list("-W -X --check-hash-based-pycs")},
-	"perl":   {inline: list("-e -E"), code: list("-I")},
-	"ruby":   {inline: list("-e"), code: list("-I -r"), values: list("-C -E")},
-	"node":   {inline: list("-e --eval -p --print"), code: list("-r --require --import")},
+	"python": {inline: list("-c -m"), values: list("-W -X --check-hash-based-pycs"), flags: "bBdEiIOPqRsStuvx"},
+	"perl":   {inline: list("-e -E"), code: list("-I"), flags: "0123456789acfglnpsStTuUwWX"},
+	"ruby":   {inline: list("-e"), code: list("-I -r"), values: list("-C -E"), flags: "0123456789acdlnpsSUvwy"},
+	"node":   {inline: list("-e --eval -p --print -pe"), code: list("-r --require --import")},
 	"php":    {inline: list("-r"), code: list("-f"), values: list("-c -d")},
 	"lua":    {inline: list("-e")}, "tclsh": {}, "wish": {}, "expect": {inline: list("-c"), code: list("-f")}, "mono": {}, "dotnet": {}, "gawk": {code: list("-f --file"), noScript: true},
 	"awk": {code: list("-f --file"), noScript: true}, "mawk": {code: list("-f --file"), noScript: true}, "make": {code: list("-f -C --file --makefile --directory"), noScript: true},
