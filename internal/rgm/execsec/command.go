@@ -197,15 +197,17 @@ func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bo
 						c.mention(nil, v)
 					}
 				}
-			case slices.Contains(kind.code, option):
-				if v, ok := next(); ok {
+			case slices.Contains(kind.code, option), kind.cluster(option, kind.code) == option[1:]:
+				if v, ok := next(); ok && !library(option, v.text) {
 					c.codes(v)
 				}
 				if option == "-jar" {
 					c.mention(nil, words[min(i+1, len(words)):]...)
 					return false
 				}
-			case slices.Contains(kind.inline, option), kind.cluster(option, kind.inline) != "":
+			case kind.attached(option) != "": // -I/a, --file=/a
+				c.codes(shellWord{text: kind.attached(option)})
+			case slices.Contains(kind.inline, option), kind.flags != "" && kind.cluster(option, kind.inline) != "":
 				c.mention(nil, words[i+1:]...)
 				return false
 			case slices.Contains(kind.values, option), kind.cluster(option, kind.values) == option[1:]:
@@ -226,7 +228,9 @@ func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bo
 			c.mention(nil, words[i:]...)
 			return false
 		default:
-			if !kind.noScript {
+			if kind.noScript {
+				c.mention(nil, w) // the text of a program for awk
+			} else {
 				c.code(w)
 			}
 			c.mention(nil, words[i+1:]...)
@@ -238,6 +242,12 @@ func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bo
 
 // assign looks at a variable from which programs or code are found.
 func (c *Command) assign(name, value string) {
+	if program, ok := optionVariables[name]; ok {
+		kind := interpreters[program]
+		kind.noScript = true
+		c.interpreter(kind, shellWords(value), 0)
+		return
+	}
 	if !slices.Contains(codeVariables, name) {
 		return
 	}

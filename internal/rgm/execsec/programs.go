@@ -102,7 +102,7 @@ type interpreter struct {
 // cluster takes a word with several options of one letter, as -ne, and gives what of it goes up to the first that is one of options. It is "" when there is none:
 // behind a letter that is no flag stands that option's value, as in -MStorable.
 func (k interpreter) cluster(word string, options []string) string {
-	for i := 1; k.flags != "" && word[0] == '-' && i < len(word); i++ {
+	for i := 1; word[0] == '-' && i < len(word); i++ {
 		if slices.Contains(options, "-"+word[i:i+1]) {
 			return word[1 : i+1]
 		}
@@ -124,6 +124,26 @@ var interpreters = map[string]interpreter{
 	"java": {code: list("-jar -cp -classpath --class-path -p --module-path"), joined: list("-javaagent -agentpath"), noScript: true},
 }
 
+// attached is the path from the root that an option with code has in the same word, "" when there is none. Others may be names of libraries, as in -rset.
+func (k interpreter) attached(word string) string {
+	option, path, ok := strings.Cut(word, "=")
+	if !ok || !slices.Contains(k.code, option) {
+		letters := k.cluster(word, k.code)
+		path = word[1+len(letters):]
+		ok = letters != ""
+	}
+	if !ok || !strings.HasPrefix(path, "/") {
+		return ""
+	}
+	return path
+}
+
+// library reports whether the value of an option is the name of a library, which the interpreter looks for in its own folders, and no path.
+func library(option, value string) bool {
+	long := option == "--require" || option == "--import"
+	return (long || strings.HasSuffix(option, "r") && option != "-jar") && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, ".")
+}
+
 var shellNames = list(". source sh bash dash ash ksh mksh zsh rbash")
 
 // interpreterOf knows interpreters by their name, with any version after it. The loader runs the file that it is given, too.
@@ -141,3 +161,8 @@ func interpreterOf(base string) (interpreter, bool) {
 
 // codeVariables name files and folders with code, or in which programs are looked for.
 var codeVariables = list("PATH LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH CLASSPATH BASH_ENV ENV")
+
+// optionVariables hold options for every run of an interpreter.
+var optionVariables = map[string]string{
+	"NODE_OPTIONS": "node", "PERL5OPT": "perl", "RUBYOPT": "ruby", "JAVA_TOOL_OPTIONS": "java", "JDK_JAVA_OPTIONS": "java", "_JAVA_OPTIONS": "java",
+}
