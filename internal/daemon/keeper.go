@@ -86,26 +86,28 @@ func (k *keeper) round(ctx context.Context) error {
 	defer k.mu.Unlock()
 	n := k.node
 	snap := n.mirror.Snapshot()
+	var missing error // whoever has the key may be gone for good: the rest goes on without it
 	if snap.State.Cluster.ID != "" && snap.State.Cluster.ID == n.identity().Cluster.ID {
 		if err := k.found(ctx, snap); err != nil {
 			return err
 		}
-		if err := k.trust(ctx, snap); err != nil {
+		var err error
+		if missing, err = k.trust(ctx, snap); err != nil {
 			return err
 		}
 	}
 	if k.due(snap) {
 		if err := k.renew(ctx); err != nil {
-			return err
+			return errors.Join(missing, err)
 		}
 	}
 	if snap.State.Cluster.ID == "" {
 		return nil
 	}
 	if err := k.publish(ctx); err != nil {
-		return err
+		return errors.Join(missing, err)
 	}
-	return k.advance(ctx, snap)
+	return errors.Join(missing, k.advance(ctx, snap))
 }
 
 // due reports whether the certificate has to be renewed: it ends soon, the clock says that it has not begun, its authority is on the way out, or it was revoked.
@@ -157,8 +159,9 @@ func (k *keeper) txn(ctx context.Context, compares []confdb.Compare, ops []confd
 	return nil
 }
 
-// trust makes the files name the authorities that the repository names, and sees to their keys.
-func (k *keeper) trust(ctx context.Context, snap engine.Snapshot) error {
+// trust makes the files name the authorities that the repository names, and sees to their keys. It is no failure that nobody who is there has a key:
+// missing says which, and why.
+func (k *keeper) trust(ctx context.Context, snap engine.Snapshot) (missing, err error) {
 	for _, a := range []struct {
 		lineage     model.Lineage
 		have        pki.Roots
@@ -172,40 +175,41 @@ func (k *keeper) trust(ctx context.Context, snap engine.Snapshot) error {
 		if !slices.Equal(a.have.Fingerprints(), a.lineage.Fingerprints()) {
 			roots, err := rootsOf(a.lineage)
 			if err != nil {
-				return err
+				return missing, err
 			}
 			if err := writeFile(k.node.cfg.path(a.certs), pki.Chain(roots...), 0o644); err != nil {
-				return err
+				return missing, err
 			}
 			if err := k.node.reload(); err != nil {
-				return err
+				return missing, err
 			}
 			k.node.log.Info("the trusted authorities have changed", "file", a.certs, "authorities", len(roots))
 		}
-		if err := k.obtain(ctx, a.lineage, a.keys); err != nil {
-			return err
+		lacks, err := k.obtain(ctx, a.lineage, a.keys)
+		missing = errors.Join(missing, lacks)
+		if err != nil {
+			return missing, err
 		}
 	}
-	return nil
+	return missing, nil
 }
 
 // obtain gets the keys of authorities that this node shall have from nodes that have them, over connections on which both sides have proven to be nodes. Keys of authorities that are
-// gone are removed.
-func (k *keeper) obtain(ctx context.Context, lineage model.Lineage, file string) error {
+// gone are removed. Missing is why a key could not be had, as for trust.
+func (k *keeper) obtain(ctx context.Context, lineage model.Lineage, file string) (missing, err error) {
 	n := k.node
 	if n.cfg.QuorumServer {
-		return nil
+		return nil, nil
 	}
 	had, err := readKeys(n.cfg.path(file))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return missing, err
 	}
 	roots, err := rootsOf(lineage)
 	if err != nil {
-		return err
+		return missing, err
 	}
 	keys := had[:0:0]
-	var missing error
 	for _, root := range roots {
 		i := slices.IndexFunc(had, func(key keyOfAuthority) bool { return key.PublicKey.Equal(root.PublicKey) })
 		if i >= 0 {
@@ -220,17 +224,17 @@ func (k *keeper) obtain(ctx context.Context, lineage model.Lineage, file string)
 		keys = append(keys, key)
 	}
 	if len(keys) == len(had) && slices.EqualFunc(keys, had, func(a, b keyOfAuthority) bool { return a.Equal(b) }) || len(keys) == 0 {
-		return missing
+		return missing, nil
 	}
 	if err := writeKeys(n.cfg.path(file), keys...); err != nil {
-		return err
+		return missing, err
 	}
 	cr, err := loadCredentials(n.cfg)
 	if err != nil {
-		return err
+		return missing, err
 	}
 	n.creds.Store(cr)
-	return missing
+	return missing, nil
 }
 
 // fetch asks the other nodes for the key of an authority.
