@@ -10,6 +10,7 @@ import (
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/auditlog"
+	"redoubt/internal/fault"
 )
 
 // Peer is another node of the cluster, as its record has it.
@@ -222,6 +223,9 @@ func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, off
 	if err != nil {
 		return err
 	}
+	if tree.Size() != pinned.Have { // the head that is pinned is another one, too
+		return fault.Errorf(fault.Conflict, "copy of the command log of node %s: it has %d entries now, not %d; fetch again from there", p.Name, tree.Size(), pinned.Have)
+	}
 	next := pinned
 	next.Public, next.ID, next.Certificate, next.QuorumServer = offer.Public, p.ID, p.Certificate, p.QuorumServer
 	for tree.Size() < head.Size {
@@ -233,18 +237,19 @@ func (x *exchange) grow(ctx context.Context, p Peer, pinned auditlog.Pinned, off
 			return x.accuse(ctx, p, pinned, offer, fmt.Errorf("it signed %d entries and gives only %d: entry %d is missing", head.Size, tree.Size(), tree.Size()))
 		}
 		lines = lines[:min(uint64(len(lines)), head.Size-tree.Size())] // it may have grown meanwhile
+		from := tree.Size()
 		if err := auditlog.Grow(tree, head, p.Name, lines); err != nil {
 			return x.accuse(ctx, p, pinned, offer, err)
 		}
 		if tree.Size() == head.Size {
 			next.Head, next.At = offer.Head, x.j.cfg.Now()
 		}
-		if err := x.j.cfg.Copies.Extend(p.Name, next, lines); err != nil {
+		if err := x.j.cfg.Copies.Extend(p.Name, from, next, lines); err != nil {
 			return err
 		}
 	}
 	if next.ID != pinned.ID || next.Certificate != pinned.Certificate || next.QuorumServer != pinned.QuorumServer || len(pinned.Head) == 0 && head.Size == 0 {
-		return x.j.cfg.Copies.Extend(p.Name, next, nil)
+		return x.j.cfg.Copies.Extend(p.Name, tree.Size(), next, nil)
 	}
 	return nil
 }
@@ -326,8 +331,14 @@ func (x *exchange) keep(p Peer, e auditlog.Evidence) error {
 // VerifyPeer compares everything that a node has on disk with the copy here, and looks at its newest head.
 func (j *Journal) VerifyPeer(ctx context.Context, c Cluster, p Peer) (findings []string, err error) {
 	x := newExchange(j, c)
-	if err := x.follow(ctx, p, false); err != nil {
-		return nil, err
+	for again := 0; ; again++ {
+		err := x.follow(ctx, p, false)
+		if err == nil {
+			break
+		}
+		if !fault.Is(err, fault.Conflict) || again == atOnce { // Exchange fetched the same records: what is new after them is still to be looked at
+			return nil, err
+		}
 	}
 	x.compare(ctx, p.Name)
 	if !j.accused(p.Name) { // or that is what is known of it, with the first entry that differs

@@ -39,8 +39,10 @@ type machine struct {
 	down    atomic.Bool
 	broken  atomic.Bool
 
-	older atomic.Bool                       // it does not know the question for heads
-	asked atomic.Int32                      // how often it was asked for them
+	older  atomic.Bool  // it does not know the question for heads
+	asked  atomic.Int32 // how often it was asked for them
+	during func()       // runs once while records are fetched from it
+
 	tells func(h []v1.LogHead) []v1.LogHead // what it answers; nil: the truth
 }
 
@@ -144,6 +146,10 @@ func (o of) Call(_ context.Context, node, _, verb string, in, out any) error {
 		}
 		answer = h
 	case v1.PeerLogLeaves:
+		if during := m.during; during != nil {
+			m.during = nil
+			during()
+		}
 		var l v1.LogLeaves
 		l.Leaves, err = m.journal.Leaves(uint64(in.From), in.Limit)
 		answer = l
@@ -310,6 +316,42 @@ func TestRewrittenHistory(t *testing.T) {
 				if found := n.looks("n1", "n2"); found != "" {
 					t.Errorf("after it was accepted: %s", found)
 				}
+			}
+			n.stop("n1")
+			n.stop("n2")
+		})
+	}
+}
+
+// TestFetchedMeanwhile: whoever verifies a node's log while its news are fetched gets an answer about all of it, and the copy is that log.
+func TestFetchedMeanwhile(t *testing.T) {
+	for name, before := range map[string]int{"the first time": 0, "later": 1} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, "n1", "n2")
+			for range before {
+				n.does("n2", "redoubt group set before")
+				n.looks("n1", "n2")
+			}
+			n.does("n2", "redoubt group set g1")
+			n.nodes["n2"].during = func() {
+				n.does("n2", "redoubt group set g2")
+				if found := n.looks("n1", "n2"); found != "" {
+					t.Errorf("the one who came first: %s", found)
+				}
+			}
+			if found := n.looks("n1", "n2"); found != "" {
+				t.Errorf("the one who came second: %s", found)
+			}
+			n.stop("n1")
+			n.start("n1")
+			if found := n.looks("n1", "n2"); found != "" {
+				t.Errorf("opened again: %s", found)
+			}
+			if f := n.nodes["n1"].journal.Findings(); len(f) > 0 {
+				t.Errorf("%+v", f)
+			}
+			if got := n.commands("n1", auditlog.Query{Nodes: []string{"n2"}}); len(got) != 2+before {
+				t.Errorf("%q", got)
 			}
 			n.stop("n1")
 			n.stop("n2")

@@ -26,7 +26,8 @@ type Log interface {
 type Copies interface {
 	Copy(node string) (auditlog.Pinned, error)
 	Tree(node string) (*auditlog.Tree, error)
-	Extend(node string, p auditlog.Pinned, leaves [][]byte) error
+	// Extend fails with fault.Conflict when the copy has not from entries any more.
+	Extend(node string, from uint64, p auditlog.Pinned, leaves [][]byte) error
 	Evidence(node string, e auditlog.Evidence) error
 	Archive
 }

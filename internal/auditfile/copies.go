@@ -127,6 +127,7 @@ func (c *Copies) open(node string) (*copied, error) {
 			return fail(err)
 		}
 	}
+	k.Have = k.tree.Size()
 	c.kept[node] = k
 	return k, nil
 }
@@ -184,8 +185,9 @@ func (c *Copies) Tree(node string) (*auditlog.Tree, error) {
 	return k.tree.Clone(), nil
 }
 
-// Extend adds records that were verified to a copy and pins what is known of the log from now on.
-func (c *Copies) Extend(node string, p auditlog.Pinned, leaves [][]byte) error {
+// Extend adds records that were verified to a copy that has from entries, and pins what is known of the log from now on. It fails with fault.Conflict when the copy
+// has another number by now: somebody else fetched records meanwhile, or it was set aside. What is known against the log stays.
+func (c *Copies) Extend(node string, from uint64, p auditlog.Pinned, leaves [][]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, err := c.open(node)
@@ -196,6 +198,9 @@ func (c *Copies) Extend(node string, p auditlog.Pinned, leaves [][]byte) error {
 		_ = k.twin.Close()
 		delete(c.kept, node) // the next use reads what is really there
 		return fault.Errorf(fault.Unavailable, "copy of the command log of node %s: %w", node, err)
+	}
+	if have := k.tree.Size(); have != from {
+		return fault.Errorf(fault.Conflict, "copy of the command log of node %s: it has %d entries now, not %d; fetch again from there", node, have, from)
 	}
 	more := block(leaves)
 	if _, err := k.twin.WriteAt(more, k.size); err != nil {
@@ -209,6 +214,7 @@ func (c *Copies) Extend(node string, p auditlog.Pinned, leaves [][]byte) error {
 	}
 	k.size += int64(len(more))
 	p.Base, p.Have, p.Damaged = k.tree.Base(), k.tree.Size(), ""
+	p.Against, p.Accepted = k.Against, k.Accepted
 	k.Pinned = p
 	if err := c.pin(node, p); err != nil {
 		return fail(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"redoubt/internal/auditlog"
+	"redoubt/internal/fault"
 )
 
 // follower has a copy of a log that a test writes to.
@@ -51,7 +52,7 @@ func (f *follower) fetch() {
 		f.t.Fatal(err)
 	}
 	p.Public, p.ID, p.Head = f.log.key.Public(), 1, head
-	if err := f.copies.Extend("n1", p, lines); err != nil {
+	if err := f.copies.Extend("n1", f.have, p, lines); err != nil {
 		f.t.Fatal(err)
 	}
 	f.have = at.Size
@@ -143,6 +144,45 @@ func TestRefusalsGoFirst(t *testing.T) {
 	command(t, f.log, f.wall, "redoubt group set late")
 	f.fetch()
 	check("extended")
+}
+
+// TestFetchedTwice: of two that fetch the same records one adds them, and the copy is still the log that was signed. What was found against it meanwhile is kept.
+func TestFetchedTwice(t *testing.T) {
+	f := newFollower(t, MaxCopy)
+	command(t, f.log, f.wall, "redoubt group set g0")
+	f.fetch()
+	from := f.have
+	slower, err := f.copies.Copy("n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, f.log, f.wall, "redoubt group set g1")
+	lines, err := f.log.Leaves(from, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.fetch()
+	if err := f.copies.Evidence("n1", auditlog.Evidence{Text: "it was changed"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, again := range map[string][][]byte{"the same records": lines, "the head alone": nil} {
+		if err := f.copies.Extend("n1", from, slower, again); !fault.Is(err, fault.Conflict) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := f.copies.Extend("n1", f.have, slower, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.copies.Close()
+	f.reopen(MaxCopy)
+	p, err := f.copies.Copy("n1")
+	if err != nil || p.Damaged != "" || p.Against != "it was changed" {
+		t.Errorf("%+v %v", p, err)
+	}
+	tree, err := f.copies.Tree("n1")
+	if _, at := f.log.Head(); err != nil || tree.Size() != at.Size || !bytes.Equal(tree.Root(), at.Root) {
+		t.Errorf("it is another log: %v", err)
+	}
 }
 
 // TestCopiesAreBounded: commands alone push out the oldest ones, and the copy is the same log all the same.
