@@ -160,6 +160,17 @@ func TestGameSection(t *testing.T) {
 	}
 }
 
+// TestTullock: x/(x+y) has no value at the origin, where the model assumes 0: with f = g = 10 I each spends 10/4 (f/4 by 3.18), and the note says what was taken.
+func TestTullock(t *testing.T) {
+	r := section(t, &model.Model{Game: &model.Game{Information: "x/(x+y)", Gain: "I*10", Loss: "I*10"}}, assess.SectionGame)
+	if r.Game == nil || r.Game.Nash == nil {
+		t.Fatalf("no equilibrium: %v", r.Notes)
+	}
+	if n := r.Game.Nash; math.Abs(n.X-2.5) > 1e-6 || math.Abs(n.Y-2.5) > 1e-6 || len(r.Notes) != 1 || r.Notes[0].Path != "game.information" {
+		t.Errorf("%+v %v", n, r.Notes)
+	}
+}
+
 func TestMatrixGames(t *testing.T) {
 	m := &model.Model{Game: &model.Game{Matrix: &model.Matrix{Rows: []string{"force", "deceit"}, Attacker: [][]float64{{3, -1}, {-2, 4}}}}}
 	g := section(t, m, assess.SectionGame).Game

@@ -128,7 +128,16 @@ func (r *run) contest(in *model.Game) error {
 	}
 	// One buffer each: the solver calls them one after the other.
 	var xy, i [2]float64
-	c.Information = func(x, y float64) float64 { xy[0], xy[1] = x, y; return information.Eval(xy[:]) }
+	undefined := false
+	c.Information = func(x, y float64) float64 {
+		xy[0], xy[1] = x, y
+		v := information.Eval(xy[:])
+		if x == 0 && math.IsNaN(v) { // as x/(x+y) at the origin: the model assumes I(0, y) = 0
+			undefined = true
+			return 0
+		}
+		return v
+	}
 	c.Gain = func(v float64) float64 { i[0] = v; return gain.Eval(i[:1]) }
 	c.Loss = func(v float64) float64 { i[0] = v; return loss.Eval(i[:1]) }
 	c.MaxX, c.MaxY = in.MaxAttack, in.MaxDefence
@@ -156,6 +165,9 @@ func (r *run) contest(in *model.Game) error {
 	out.Trace.source(in.Source)
 	for _, p := range found.Attacks {
 		out.Responses.Attacker = append(out.Responses.Attacker, [2]float64{p[1], p[0]})
+	}
+	if undefined {
+		r.note(SectionGame, "game.information", "the information has no value somewhere at x = 0: there it is taken as 0, as the model assumes of no attack")
 	}
 	for _, a := range failed {
 		out.Assumptions = append(out.Assumptions, GameAssumption{a.What, a.Text})

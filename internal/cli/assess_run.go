@@ -119,6 +119,9 @@ func (in inputs) report(c *cobra.Command, e Env, m *model.Model, lang formula.La
 		return assessError(err)
 	}
 	r.Notes = append(notes, r.Notes...)
+	if err := e.warnMissing(r); err != nil {
+		return err
+	}
 	l := e.look()
 	if file != "" {
 		l = look{}
@@ -242,6 +245,9 @@ func (in inputs) section(c *cobra.Command, e Env, m *model.Model, s sectionText)
 		}
 	}
 	if part == nil {
+		if why := reasons(r, s.section); len(why) > 0 {
+			return fault.Errorf(fault.Invalid, "%s can not be computed: %s", s.section, strings.Join(why, "; "))
+		}
 		return fault.Errorf(fault.Invalid, "the model has nothing for %s: it needs %s", s.section, s.long)
 	}
 	file, _ := c.Flags().GetString("output")
@@ -261,6 +267,37 @@ func (in inputs) section(c *cobra.Command, e Env, m *model.Model, s sectionText)
 		}
 		return printJSON(w, format, part)
 	})
+}
+
+// reasons are the notes of a report on a section: why it is not there, where it is not.
+func reasons(r *assess.Report, s assess.Section) (why []string) {
+	if r == nil {
+		return nil
+	}
+	for _, n := range r.Notes {
+		if n.Section == string(s) {
+			why = append(why, noteText(n))
+		}
+	}
+	return why
+}
+
+// warnMissing says at standard error which sections a report lacks although the model has something for them, and why.
+func (e Env) warnMissing(r *assess.Report) error {
+	for _, s := range assessSections {
+		why := reasons(r, s.section)
+		if len(why) == 0 {
+			continue
+		}
+		part, err := sectionJSON(r, s.section)
+		if err != nil {
+			return err
+		}
+		if part == nil {
+			fmt.Fprintf(e.Stderr, "warning: the report has no section %s: %s\n", s.section, strings.Join(why, "; "))
+		}
+	}
+	return nil
 }
 
 // sectionJSON is the object of a section in the report; nil where there is none.
