@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -231,6 +233,20 @@ func TestOnlyTheControlNodeMayConfigure(t *testing.T) {
 	}
 	if err := call(nil, "node", "configure"); err == nil || fault.Is(err, fault.Precondition) {
 		t.Errorf("a stranger was heard: %v", err)
+	}
+	// Strangers hold connections: the oldest make room for the next, and the control node is heard.
+	var silent []net.Conn
+	for range 300 {
+		c, err := net.Dial("tcp", d.cfg.Listen.API)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		silent = append(silent, c)
+	}
+	_ = silent[0].SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := silent[0].Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the oldest of too many connections: %v", err)
 	}
 	if err := call(&real.pair, "cluster", "status"); !fault.Is(err, fault.Precondition) {
 		t.Errorf("the control node did something else: %v", err)

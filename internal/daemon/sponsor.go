@@ -25,6 +25,7 @@ import (
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
 	"redoubt/internal/pki"
+	"redoubt/internal/server"
 )
 
 // sponsorship is who may make this machine join: what `redoubt auth enable` wrote.
@@ -227,7 +228,9 @@ func (d *Daemon) listenForSponsor(ctx context.Context, s sponsorship) (stop func
 		Handler: http.HandlerFunc(d.invited), ReadHeaderTimeout: dialLimit, ReadTimeout: dialLimit, IdleTimeout: dialLimit, MaxHeaderBytes: inviteBody,
 		ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return requests },
 	}
-	go func() { _ = srv.Serve(tls.NewListener(l, cfg)) }()
+	bound, known := server.Crowded(l, d.log)
+	srv.ConnState = known
+	go func() { _ = srv.Serve(tls.NewListener(bound, cfg)) }()
 	d.log.Warn("the control node can make this machine join its cluster", "control", s.Control, "cluster", s.Fingerprint, "until", s.Expires, "address", d.cfg.Listen.API)
 	return func() {
 		_ = l.Close() // at once: this node's own API takes the address over

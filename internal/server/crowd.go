@@ -117,6 +117,20 @@ type crowded struct {
 	log   *slog.Logger
 }
 
+// Crowded bounds the connections of a listener for an HTTP server on TLS that lets nobody but one known caller through the handshake: the oldest one makes room for the next.
+// The function is for the server's ConnState: whoever begins a request is that caller, and makes room for nobody.
+func Crowded(l net.Listener, log *slog.Logger) (net.Listener, func(net.Conn, http.ConnState)) {
+	return crowded{l, new(crowd), log}, func(c net.Conn, state http.ConnState) {
+		over, ok := c.(*tls.Conn)
+		if !ok || state != http.StateActive {
+			return
+		}
+		if n, ok := over.NetConn().(*counted); ok {
+			n.known()
+		}
+	}
+}
+
 // Accept implements net.Listener.
 func (l crowded) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
