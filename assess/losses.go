@@ -48,7 +48,8 @@ type TotalLoss struct {
 	Brackets   map[string][2]float64 `json:"quantile_brackets"`             // proved: each quantile is between the two
 	TailValue  map[string]float64    `json:"tail_value,omitempty"`          // mean of the losses beyond each quantile
 	Tails      map[string][2]float64 `json:"tail_value_brackets,omitempty"` // proved: each tail value is between the two
-	Exceedance [][4]float64          `json:"exceedance"`                    // loss, probability of more, and the bracket of that
+	Exceedance [][2]float64          `json:"exceedance"`                    // loss, and the probability of more
+	Exceeding  [][2]float64          `json:"exceedance_brackets"`           // proved: each of those probabilities is between the two
 	ErrorBound float64               `json:"error_bound"`                   // the widest half width of a bracket, relative to its quantile
 	LostMass   float64               `json:"lost_mass"`                     // probability that was not accounted for; it is part of the brackets
 	Met        bool                  `json:"met"`                           // all brackets are as narrow as was asked for
@@ -230,31 +231,31 @@ func (r *run) total(parts []risk.Threat, levels []float64, wanted float64) (*Tot
 			out.TailValue[level(p)], out.Tails[level(p)] = tail.Point, [2]float64{tail.Low, tail.High}
 		}
 	}
-	out.Exceedance = exceedance(law)
+	out.Exceedance, out.Exceeding = exceedance(law)
 	return out, law, nil
 }
 
-// exceedance are the points of the curve: from 0 to the end of what is known, in steps of the same ratio.
-func exceedance(law *risk.Total) [][4]float64 {
+// exceedance are the points of the curve, and the brackets of their probabilities: from 0 to the end of what is known, in steps of the same ratio.
+func exceedance(law *risk.Total) (curve, brackets [][2]float64) {
 	top := law.Top()
 	if top <= 0 {
-		return [][4]float64{}
+		return [][2]float64{}, [][2]float64{}
 	}
 	const points, ratio = 100, 2000
-	out := make([][4]float64, 0, points+1)
+	curve, brackets = make([][2]float64, 0, points+1), make([][2]float64, 0, points+1)
 	for i := range points + 1 {
 		x := 0.0
 		if i > 0 {
 			x = top * math.Pow(ratio, float64(i-points)/(points-1))
 		}
 		b := law.Exceed(x)
-		if n := len(out); n > 0 { // it never rises; lattices of different fineness may differ by their error
-			b.Point, b.High = math.Min(b.Point, out[n-1][1]), math.Min(b.High, out[n-1][3])
+		if n := len(curve); n > 0 { // it never rises; lattices of different fineness may differ by their error
+			b.Point, b.High = math.Min(b.Point, curve[n-1][1]), math.Min(b.High, brackets[n-1][1])
 			b.Low = math.Min(b.Low, b.Point)
 		}
-		out = append(out, [4]float64{x, b.Point, b.Low, b.High})
+		curve, brackets = append(curve, [2]float64{x, b.Point}), append(brackets, [2]float64{b.Low, b.High})
 	}
-	return out
+	return curve, brackets
 }
 
 func held(b risk.Bracket, t model.Tolerance) ToleranceCheck {

@@ -19,8 +19,9 @@ type SimulationResult struct {
 	Brackets   map[string][2]float64 `json:"quantile_brackets"` // hold the quantile with the confidence, between order statistics
 	Confidence float64               `json:"confidence"`
 	TailValue  map[string]Estimate   `json:"tail_value,omitempty"`
-	Exceedance [][4]float64          `json:"exceedance"` // loss, probability of more, and two standard errors to either side
-	Premium    float64               `json:"premium"`    // of all insurances
+	Exceedance [][2]float64          `json:"exceedance"`          // loss, and the probability of more
+	Exceeding  [][2]float64          `json:"exceedance_brackets"` // two standard errors of those probabilities to either side
+	Premium    float64               `json:"premium"`             // of all insurances
 	Layers     []LayerResult         `json:"layers,omitempty"`
 }
 
@@ -133,7 +134,7 @@ func (r *run) dependence(s *risk.Simulation, in *model.Dependence, out *Losses) 
 
 func simulated(d *risk.Drawn, s risk.Simulation, in *model.Losses, name string) *SimulationResult {
 	out := &SimulationResult{
-		Trials: d.Trials, Seed: s.Seed, Dependence: name, Quantiles: map[string]float64{}, Brackets: map[string][2]float64{}, Confidence: d.Confident, Exceedance: [][4]float64{},
+		Trials: d.Trials, Seed: s.Seed, Dependence: name, Quantiles: map[string]float64{}, Brackets: map[string][2]float64{}, Confidence: d.Confident, Exceedance: [][2]float64{}, Exceeding: [][2]float64{},
 	}
 	if d.Finite {
 		out.Gross, out.Mean, out.SD = estimate(d.Gross), estimate(d.Net), perhaps(d.SD, true)
@@ -148,7 +149,8 @@ func simulated(d *risk.Drawn, s risk.Simulation, in *model.Losses, name string) 
 	}
 	for i, x := range s.Losses {
 		e := d.Exceed[i]
-		out.Exceedance = append(out.Exceedance, [4]float64{x, e.Value, math.Max(0, e.Value-2*e.Error), math.Min(1, e.Value+2*e.Error)})
+		out.Exceedance = append(out.Exceedance, [2]float64{x, e.Value})
+		out.Exceeding = append(out.Exceeding, [2]float64{math.Max(0, e.Value-2*e.Error), math.Min(1, e.Value+2*e.Error)})
 	}
 	for i, l := range in.Insurance {
 		x := LayerResult{Name: l.Name, Premium: l.Premium, Pays: Estimate(d.Layers[i]), Probability: Estimate(d.Hit[i])}

@@ -98,9 +98,9 @@ func TestLossesSection(t *testing.T) {
 		t.Errorf("%v %v %v", l.Total.Met, l.Total.ErrorBound, l.Total.LostMass)
 	}
 	last := 1.0
-	for _, row := range l.Total.Exceedance {
-		if row[1] > last || row[2] > row[1] || row[3] < row[1] {
-			t.Fatalf("%v after %v", row, last)
+	for i, row := range l.Total.Exceedance {
+		if b := l.Total.Exceeding[i]; row[1] > last || b[0] > row[1] || b[1] < row[1] {
+			t.Fatalf("%v in %v after %v", row, b, last)
 		}
 		last = row[1]
 	}

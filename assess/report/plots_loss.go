@@ -17,7 +17,7 @@ const maxTornado = 12
 
 // row is a point of a curve with one or more heights.
 type row interface {
-	[2]float64 | [3]float64 | [4]float64
+	[2]float64 | [3]float64
 }
 
 // points are a curve: the first number of each row across, and number y of it up.
@@ -93,7 +93,7 @@ func (d drawing) exceedance() chart.Curves {
 		Head: d.head("exceedance", d.w("exceed_title"), d.w("exceed_alt")), X: d.w("loss_axis", d.r.Currency), Y: d.w("exceed_axis"), LogX: true, LogY: true,
 		Curves: []chart.Curve{{Name: d.w("current"), Points: rare(points(v.Total.Exceedance, 1))}},
 	}
-	p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(points(v.Total.Exceedance, 2)), Upper: rare(points(v.Total.Exceedance, 3))})
+	p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(edge(v.Total, 0)), Upper: rare(edge(v.Total, 1))})
 	for i, x := range []struct {
 		key   string
 		total *assess.TotalLoss
@@ -111,6 +111,15 @@ func (d drawing) exceedance() chart.Curves {
 		p.Curves = append(p.Curves, chart.Curve{Name: d.w("tolerance"), Points: points, Colour: 3, Dashed: true})
 	}
 	return p
+}
+
+// edge is one side of the bracket of the curve.
+func edge(t *assess.TotalLoss, side int) []chart.Point {
+	out := make([]chart.Point, min(len(t.Exceedance), len(t.Exceeding)))
+	for i := range out {
+		out[i] = chart.Point{X: t.Exceedance[i][0], Y: t.Exceeding[i][side]}
+	}
+	return out
 }
 
 // rare leaves out what is so unlikely, or so small, that the rest of the curve would shrink to a line.
