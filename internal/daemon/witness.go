@@ -62,7 +62,7 @@ func (w witness) given(name cluster.NodeName, prints []string, usage x509.ExtKey
 			return nil // whoever was away does not know what the others were given meanwhile, and has to read it from one of them
 		}
 		return fault.Errorf(fault.Unavailable, "this node has not read yet which certificates node %s was given; try again in a moment", name)
-	case w.snap.Schema < model.RecordedFrom || w.recorded(name, prints):
+	case max(w.snap.Schema, w.memory.Schema) < model.RecordedFrom || w.recorded(name, prints):
 		return nil
 	case calling && !w.touched:
 		return nil // as one that was away

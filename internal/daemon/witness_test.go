@@ -73,11 +73,12 @@ func TestOnlyWhatWasGivenCounts(t *testing.T) {
 	}
 	memory := &identity{Node: "n1", Nodes: []model.Node{{Name: "n1", Certificate: id(n1)}, {Name: "n2", Certificate: id(n2)}}}
 	sure := witness{snap: snap, memory: memory, own: id(n1), quorum: true, touched: true}
-	unsure, alone, unread, older := sure, sure, sure, sure
+	unsure, alone, unread, older, unsaid := sure, sure, sure, sure, sure
 	unsure.quorum = false
 	alone.quorum, alone.touched = false, false
 	unread.snap, unread.quorum = engine.Snapshot{}, false
 	older.snap.Schema = model.RecordedFrom - 1
+	unsaid.snap.Schema, unsaid.memory = model.RecordedFrom-1, &identity{Node: "n1", Schema: model.RecordedFrom}
 	const server, client = x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth
 	chain := func(c ...*x509.Certificate) []*x509.Certificate { return c }
 	for what, c := range map[string]struct {
@@ -109,6 +110,7 @@ func TestOnlyWhatWasGivenCounts(t *testing.T) {
 		"out of touch, unknown":                        {alone, "n2", chain(minted), client, fault.Unavailable},
 		"out of touch, but this node calls":            {alone, "n2", chain(minted), server, ""},
 		"daemons that do not write down what they use": {older, "n2", chain(minted), client, ""},
+		"the version that was agreed on is remembered": {unsaid, "n2", chain(minted), client, fault.Denied},
 	} {
 		err := c.w.given(c.name, shown(c.chain), c.usage)
 		if (err == nil) != (c.want == "") || err != nil && !fault.Is(err, c.want) {
