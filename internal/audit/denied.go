@@ -198,7 +198,7 @@ func cheap(r auditlog.Record) bool {
 }
 
 // held begins an operation that anybody may try, after others of the same caller: it is written when it succeeds, and counts like a refusal when it does not. What
-// changes something is so recorded all the same, if late.
+// changes something is so recorded all the same, if late; the caller has made sure that there is room for it.
 func (j *Journal) held(start auditlog.Record) (done func(auditlog.Record)) {
 	return func(end auditlog.Record) {
 		if end.Code != "" || end.Exit != nil && *end.Exit != 0 {

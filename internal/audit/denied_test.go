@@ -100,6 +100,58 @@ func TestUsersDoNotFillTheLog(t *testing.T) {
 	})
 }
 
+// TestAttemptsNeedRoom: what is written only when it succeeds does not begin when it could not be written then, whether the log can not be opened or its disk became
+// full, and goes on when there is room again.
+func TestAttemptsNeedRoom(t *testing.T) {
+	joins := auditlog.Record{User: auditlog.Stranger, From: "10.0.0.9", Operation: "node admit", Command: "redoubt node admit"}
+	for name, full := range map[string]bool{"the log can not be opened": false, "its disk became full": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t, "n1")
+				m := n.nodes["n1"]
+				m.broken.Store(!full)
+				m.journal.Deny(joins) // the first is told by itself, where that is possible
+				m.full.Store(full)
+				for range 3 {
+					if _, err := m.journal.Begin(joins, false); !fault.Is(err, fault.Unavailable) {
+						t.Errorf("it begins without a record: %v", err)
+					}
+				}
+				if _, err := m.journal.Begin(joins, true); err != nil {
+					t.Errorf("an emergency: %v", err)
+				}
+				if f := m.journal.Findings(); len(f) != 1 {
+					t.Errorf("%+v", f)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				var group sync.WaitGroup
+				group.Go(func() { _ = m.journal.Run(ctx) })
+				time.Sleep(10 * time.Second)
+				if f := m.journal.Findings(); len(f) != 1 {
+					t.Errorf("before there is room: %+v", f)
+				}
+				m.broken.Store(false)
+				m.full.Store(false)
+				time.Sleep(10 * time.Second)
+				if f := m.journal.Findings(); len(f) != 0 {
+					t.Errorf("when there is room again: %+v", f)
+				}
+				done, err := m.journal.Begin(joins, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				done(auditlog.Record{Exit: new(0)})
+				if all, _ := records(t, m); len(all) == 0 || all[len(all)-1].State != auditlog.StateDone {
+					t.Errorf("%+v", all)
+				}
+				cancel()
+				group.Wait()
+				n.stop("n1")
+			})
+		})
+	}
+}
+
 // TestAttemptsCount: operations that anybody may try are told one by one a few times, then together; one that succeeds among a thousand that fail is told, with its end.
 func TestAttemptsCount(t *testing.T) {
 	for name, r := range map[string]auditlog.Record{

@@ -38,12 +38,26 @@ type machine struct {
 	copies  *auditfile.Copies
 	down    atomic.Bool
 	broken  atomic.Bool
+	full    atomic.Bool
 
 	older  atomic.Bool  // it does not know the question for heads
 	asked  atomic.Int32 // how often it was asked for them
 	during func()       // runs once while records are fetched from it
 
 	tells func(h []v1.LogHead) []v1.LogHead // what it answers; nil: the truth
+}
+
+// fullLog is a log on a disk that has room for a few small records when it is full.
+type fullLog struct {
+	audit.Log
+	full *atomic.Bool
+}
+
+func (l fullLog) Room() error {
+	if l.full.Load() {
+		return fault.Errorf(fault.Unavailable, "no space left on device")
+	}
+	return l.Log.Room()
 }
 
 // network is some machines that call each other.
@@ -84,7 +98,7 @@ func (n *network) start(name string) *machine {
 				return nil, err
 			}
 			m.file = f
-			return f, nil
+			return fullLog{f, &m.full}, nil
 		},
 	})
 	return m

@@ -16,6 +16,8 @@ import (
 type Log interface {
 	// Append returns when the records are on disk, with their places.
 	Append(records ...auditlog.Record) ([]auditlog.Record, error)
+	// Room makes sure that there is room for a record, and writes none.
+	Room() error
 	Head() (signed []byte, head auditlog.Head)
 	Proof(old, size uint64) ([][]byte, error)
 	Leaves(from uint64, most int) ([][]byte, error)
@@ -149,6 +151,24 @@ func (j *Journal) failed(err error) {
 	j.mu.Unlock()
 }
 
+// writable fails when a record could not be written now. As long as the log is known to be ill it is left to Run to try it again: strangers cost no more then.
+func (j *Journal) writable() error {
+	j.mu.Lock()
+	err := j.failing
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	log, err := j.opened()
+	if err == nil {
+		err = log.Room()
+	}
+	if err != nil {
+		j.failed(err)
+	}
+	return err
+}
+
 // operation is one that is under way.
 type operation struct {
 	start, end auditlog.Record
@@ -158,11 +178,14 @@ type operation struct {
 	finished   bool // the end is, too
 }
 
-// Begin records that an operation is about to begin; done records its end. It fails when the record can not be written; with anyway it does not, and the
-// record is written when that is possible again.
+// Begin records that an operation is about to begin; done records its end. It fails when the record can not be written, also where it would be written only after a
+// success; with anyway it does not, and the record is written when that is possible again.
 func (j *Journal) Begin(r auditlog.Record, anyway bool) (done func(end auditlog.Record), err error) {
 	r.Kind, r.Time = auditlog.Start, j.cfg.Now()
 	if cheap(r) && !j.mayName(r) {
+		if err := j.writable(); err != nil && !anyway {
+			return nil, err
+		}
 		return j.held(r), nil
 	}
 	o := &operation{start: r}
@@ -271,6 +294,9 @@ func (j *Journal) settle() {
 
 // Recovered notes that the log can be written again.
 func (j *Journal) Recovered() {
+	if log, err := j.opened(); err != nil || log.Room() != nil {
+		return
+	}
 	if _, err := j.write(auditlog.Record{Kind: auditlog.Event, Event: "log", Subject: "node " + j.cfg.Node, State: "well", Text: "the command log can be written again"}); err != nil {
 		return
 	}

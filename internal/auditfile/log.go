@@ -187,6 +187,21 @@ func (l *Log) append(records []auditlog.Record) ([]auditlog.Record, error) {
 	return out, nil
 }
 
+// Room makes sure that the twin has room for a start and its end, however long, beyond what is written. A file system that reserves nothing is taken at its word.
+func (l *Log) Room() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.failed
+	if err == nil {
+		l.reattach()
+		err = unix.Fallocate(int(l.twin.Fd()), unix.FALLOC_FL_KEEP_SIZE, l.end(), 2*(auditlog.MaxLeaf+1))
+	}
+	if err == nil || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return fault.Errorf(fault.Unavailable, "command log in %s: it has no room for a record: %w", l.cfg.Dir, err)
+}
+
 func (l *Log) end() int64 {
 	if len(l.ends) == 0 {
 		return 0

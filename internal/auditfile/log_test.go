@@ -399,10 +399,23 @@ func TestClockGoesBack(t *testing.T) {
 	}
 }
 
+// fill writes to a file until its file system is full.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	_ = f.Close()
+}
+
 // TestFullDisk: a record is on disk as a whole or not at all, and the log goes on when there is room again.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
@@ -411,14 +424,10 @@ func TestFullDisk(t *testing.T) {
 	defer l.Close()
 	command(t, l, w, "redoubt group set g")
 	ballast := filepath.Join(dir, "ballast")
-	f, err := os.Create(ballast)
-	if err != nil {
-		t.Fatal(err)
+	fill(t, ballast)
+	if err := l.Room(); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("room on a full disk: %v", err)
 	}
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	_ = f.Close()
 	refused := 0
 	for range 50 { // the last page of each file has room for some
 		if _, err := l.Append(auditlog.Record{Kind: auditlog.Start, User: "root", Operation: "group set", Command: strings.Repeat("x", 1000)}); err != nil {
@@ -431,9 +440,13 @@ func TestFullDisk(t *testing.T) {
 	if refused < 40 {
 		t.Fatalf("%d of 50 were refused on a full disk", refused)
 	}
-	if err := os.Remove(ballast); err != nil {
+	if err := os.Truncate(ballast, 0); err != nil {
 		t.Fatal(err)
 	}
+	if err := l.Room(); err != nil {
+		t.Errorf("room again: %v", err)
+	}
+	fill(t, ballast) // what was made sure of is there whatever comes
 	command(t, l, w, "redoubt group set h")
 	s, err := l.Stored()
 	if err != nil {
