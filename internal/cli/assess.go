@@ -105,7 +105,7 @@ func (in *inputs) modelOrGame(e Env, name string, games bool) (*model.Model, err
 	}
 	m, err := model.Read(text)
 	if faults, ok := errors.AsType[model.Faults](err); ok {
-		fmt.Fprint(e.Stderr, faultLines(name, faults))
+		tell(e.Stderr, "%s", faultLines(name, faults))
 		return nil, fault.Errorf(fault.Invalid, "%s has %s; nothing was computed", name, count(len(faults), "fault"))
 	}
 	return m, err
@@ -146,7 +146,7 @@ func (in *inputs) withIncidents(c *cobra.Command, e Env, m *model.Model) error {
 		return fault.Errorf(fault.Invalid, "count the incidents of %s: %w", store, err)
 	}
 	for _, n := range applied.Notes {
-		fmt.Fprintln(e.Stderr, "note: "+n)
+		tell(e.Stderr, "note: %s\n", n)
 	}
 	if faults := m.Check(); len(faults) > 0 {
 		return fault.Errorf(fault.Invalid, "with the incidents of %s the model has %s, the first: %s", store, count(len(faults), "fault"), faults[0])
@@ -203,7 +203,7 @@ func printJSON(w io.Writer, format string, v any) error {
 	if err != nil {
 		return fault.Errorf(fault.Internal, "write the answer as JSON: %w", err)
 	}
-	return write(w, format, text)
+	return write(w, format, escaped(text))
 }
 
 // completeModel completes the names of model files.
@@ -289,7 +289,7 @@ func assessCheck(e Env) *cobra.Command {
 			if format != "table" {
 				continue
 			}
-			fmt.Fprint(e.Stdout, faultLines(name, faults))
+			tell(e.Stdout, "%s", faultLines(name, faults))
 			if m != nil {
 				fmt.Fprintf(e.Stdout, "%s: no fault: %s\n", name, modelHolds(m))
 			}

@@ -69,7 +69,7 @@ func applying(c *cobra.Command, e Env, name string) error {
 	}
 	m, err := model.Read(text)
 	if faults, ok := errors.AsType[model.Faults](err); ok {
-		fmt.Fprint(e.Stderr, faultLines(name, faults))
+		tell(e.Stderr, "%s", faultLines(name, faults))
 		return fault.Errorf(fault.Invalid, "%s has %s; nothing was changed", name, count(len(faults), "fault"))
 	} else if err != nil {
 		return err
@@ -78,12 +78,12 @@ func applying(c *cobra.Command, e Env, name string) error {
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "count the incidents of %s: %w", store, err)
 	}
-	fmt.Fprintf(e.Stderr, "from %s to %s:\n", applied.From, applied.To)
+	tell(e.Stderr, "from %s to %s:\n", applied.From, applied.To)
 	for _, t := range applied.Threats {
-		fmt.Fprintf(e.Stderr, "  %s: %s, %s\n", t.Threat, count(t.Incidents, "incident"), count(len(t.Damages), "new damage"))
+		tell(e.Stderr, "  %s: %s, %s\n", t.Threat, count(t.Incidents, "incident"), count(len(t.Damages), "new damage"))
 	}
 	for _, n := range applied.Notes {
-		fmt.Fprintln(e.Stderr, "note: "+n)
+		tell(e.Stderr, "note: %s\n", n)
 	}
 	changed, err := rewritten(text, m)
 	if err != nil {

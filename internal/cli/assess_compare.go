@@ -107,7 +107,7 @@ func (l look) compared(r compare.Result, onlyInputs, verbose bool) string {
 		b.WriteString(l.paint(heading, "What changed in the model") + "\n")
 		var rows [][]string
 		for _, i := range r.Inputs {
-			rows = append(rows, []string{i.Path, valueText(i.Before), valueText(i.After)})
+			rows = append(rows, []string{oneLine(i.Path), valueText(i.Before), valueText(i.After)})
 		}
 		b.WriteString(l.grid("  ", []string{"Entry", "Before", "After"}, rows))
 	}
@@ -136,7 +136,7 @@ func (l look) compared(r compare.Result, onlyInputs, verbose bool) string {
 		if f.Relative != nil {
 			relative = signed(100**f.Relative, func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }) + " %"
 		}
-		rows = append(rows, []string{name, valueText(f.Before), valueText(f.After), change, relative})
+		rows = append(rows, []string{oneLine(name), valueText(f.Before), valueText(f.After), change, relative})
 	}
 	if len(rows) > 0 {
 		b.WriteString("\n" + l.paint(heading, "What it does to the figures") + "\n")
@@ -177,7 +177,7 @@ func valueText(v any) string {
 }
 
 func shortCell(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = oneLine(s)
 	if r := []rune(s); len(r) > 48 {
 		return string(r[:45]) + "..."
 	}

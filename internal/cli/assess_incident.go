@@ -257,7 +257,7 @@ func (in *inputs) mapping(c *cobra.Command, e Env) (*incident.Mapping, error) {
 	}
 	m, err := incident.ParseRules(text)
 	if faults, ok := errors.AsType[model.Faults](err); ok {
-		fmt.Fprint(e.Stderr, faultLines(name, faults))
+		tell(e.Stderr, "%s", faultLines(name, faults))
 		return nil, fault.Errorf(fault.Invalid, "%s: %s; nothing was imported", name, count(len(faults), "fault"))
 	} else if err != nil {
 		return nil, err
@@ -314,12 +314,12 @@ func importing(c *cobra.Command, e Env, args []string) error {
 		if err != nil {
 			return fault.Errorf(fault.Invalid, "%s: %w", name, err)
 		}
-		fmt.Fprintf(e.Stderr, "%s: %s, %d of them incidents\n", name, count(got.Records, form+" record"), len(got.Incidents))
+		tell(e.Stderr, "%s: %s, %d of them incidents\n", name, count(got.Records, form+" record"), len(got.Incidents))
 		if got.Unmatched > 0 && form != incident.Syslog {
-			fmt.Fprintf(e.Stderr, "  %d fit no rule or are ignored, as %s\n", got.Unmatched, strings.Join(got.Examples, "; "))
+			tell(e.Stderr, "  %d fit no rule or are ignored, as %s\n", got.Unmatched, strings.Join(got.Examples, "; "))
 		}
 		if got.Unread > 0 {
-			fmt.Fprintf(e.Stderr, "  %d can not be read:\n    %s\n", got.Unread, strings.Join(got.Problems, "\n    "))
+			tell(e.Stderr, "  %d can not be read:\n    %s\n", got.Unread, strings.Join(got.Problems, "\n    "))
 		}
 		all = append(all, got.Incidents...)
 		for t, n := range got.ByThreat {
@@ -329,22 +329,22 @@ func importing(c *cobra.Command, e Env, args []string) error {
 	store, _ := c.Flags().GetString("store")
 	replace, _ := c.Flags().GetBool("replace")
 	dry, _ := c.Flags().GetBool("dry-run")
-	tell := func(s *incident.Store) (bool, error) {
+	merge := func(s *incident.Store) (bool, error) {
 		added, replaced, known, err := s.Merge(all, replace)
 		if err != nil {
 			return false, fault.Errorf(fault.Invalid, "%s: %w", store, err)
 		}
 		for _, t := range slices.Sorted(maps.Keys(byThreat)) {
-			fmt.Fprintf(e.Stdout, "%s: %d\n", t, byThreat[t])
+			tell(e.Stdout, "%s: %d\n", t, byThreat[t])
 		}
 		word := "added"
 		if dry {
 			word = "would be added"
 		}
-		fmt.Fprintf(e.Stdout, "%s: %d %s, %d replaced, %d known before\n", store, added, word, replaced, known)
+		tell(e.Stdout, "%s: %d %s, %d replaced, %d known before\n", store, added, word, replaced, known)
 		return !dry && added+replaced > 0, nil
 	}
-	return changeStore(store, tell)
+	return changeStore(store, merge)
 }
 
 func incidentList(e Env) *cobra.Command {
@@ -391,9 +391,9 @@ func incidentList(e Env) *cobra.Command {
 			if i.Damage != nil {
 				damage = strings.TrimSpace(spellNumber(*i.Damage) + " " + i.Currency)
 			}
-			row := []string{i.Time, i.Threat, strconv.Itoa(i.Number()), damage, i.Object, i.Note}
+			row := []string{i.Time, oneLine(i.Threat), strconv.Itoa(i.Number()), oneLine(damage), oneLine(i.Object), printable(i.Note)}
 			if verbose {
-				row = append([]string{i.ID, i.Source}, row...)
+				row = append([]string{oneLine(i.ID), oneLine(i.Source)}, row...)
 			}
 			rows = append(rows, row)
 		}

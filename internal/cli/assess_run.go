@@ -258,7 +258,7 @@ func (in inputs) section(c *cobra.Command, e Env, m *model.Model, s sectionText)
 	verbose, _ := c.Flags().GetBool("verbose")
 	if format != "table" {
 		for _, n := range r.Notes {
-			fmt.Fprintln(e.Stderr, "note: "+noteText(n))
+			tell(e.Stderr, "note: %s\n", noteText(n))
 		}
 	}
 	return in.deliver(e, file, func(w io.Writer) error {
@@ -294,7 +294,7 @@ func (e Env) warnMissing(r *assess.Report) error {
 			return err
 		}
 		if part == nil {
-			fmt.Fprintf(e.Stderr, "warning: the report has no section %s: %s\n", s.section, strings.Join(why, "; "))
+			tell(e.Stderr, "warning: the report has no section %s: %s\n", s.section, strings.Join(why, "; "))
 		}
 	}
 	return nil

@@ -68,7 +68,7 @@ func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) 
 		{l.say("amounts", "Amounts") + ": ", r.Currency + l.say("amounts_per", " per ") + r.Period}, {l.say("model", "Model") + ": ", "SHA-256 " + r.Digest},
 	} {
 		if x[1] != "" {
-			text := x[0] + x[1]
+			text := x[0] + oneLine(x[1])
 			if x[0] == "" {
 				text = l.paint(heading, text)
 			}
@@ -104,7 +104,7 @@ func assessFigures(r *assess.Report) ([]report.Row, error) {
 	out := rows[:0]
 	for i := 0; i < len(rows); i++ {
 		row := rows[i]
-		row.Unit = strings.Replace(row.Unit, "period", r.Period, 1)
+		row.Item, row.Figure, row.Unit = oneLine(row.Item), oneLine(row.Figure), oneLine(strings.Replace(row.Unit, "period", r.Period, 1))
 		if name, ok := strings.CutSuffix(row.Figure, "[0]"); ok && !row.Series && i+1 < len(rows) && rows[i+1].Item == row.Item && rows[i+1].Figure == name+"[1]" &&
 			(i+2 == len(rows) || rows[i+2].Item != row.Item || rows[i+2].Figure != name+"[2]") {
 			row.Figure, row.Value = name, figure(row)+" to "+figure(rows[i+1])
@@ -145,9 +145,9 @@ func (l assessTables) note(n assess.Note) string {
 // noteText is a note without its section.
 func noteText(n assess.Note) string {
 	if n.Path != "" {
-		return n.Path + ": " + n.Text
+		return printable(n.Path + ": " + n.Text)
 	}
-	return n.Text
+	return printable(n.Text)
 }
 
 // assessSection prints one section and the notes on it.
@@ -385,7 +385,7 @@ func (l assessTables) single(items []assessItem) string {
 func figure(r report.Row) string {
 	v, ok := r.Value.(float64)
 	if !ok {
-		return strings.Join(strings.Fields(r.Text()), " ")
+		return oneLine(r.Text())
 	}
 	return spellNumber(v)
 }

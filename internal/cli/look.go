@@ -68,7 +68,15 @@ func (l look) grid(indent string, header []string, rows [][]string) string {
 	t.SetStyle(style)
 	head := make(pretty.Row, len(header))
 	used := len(indent)
+	clean := make([][]string, len(rows))
+	for n, r := range rows {
+		for _, c := range r {
+			clean[n] = append(clean[n], l.harmless(c))
+		}
+	}
+	rows = clean
 	for i, h := range header {
+		h = l.harmless(h)
 		head[i] = l.paint(heading, h)
 		if i < len(header)-1 {
 			widest := ansi.StringWidthWithoutEscSequences(h)
@@ -95,6 +103,7 @@ func (l look) grid(indent string, header []string, rows [][]string) string {
 
 // wrapped sets a paragraph.
 func (l look) wrapped(indent, s string) string {
+	s = l.harmless(s)
 	if l.width > 0 {
 		s = ansi.WrapSoft(s, max(20, l.width-len(indent)-1))
 	}

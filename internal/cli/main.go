@@ -60,7 +60,7 @@ func complain(w io.Writer, err error) {
 	if _, ok := errors.AsType[StatusError](err); ok {
 		return
 	}
-	fmt.Fprintf(w, "redoubt: %s\n", err)
+	tell(w, "redoubt: %s\n", err)
 	if u, ok := errors.AsType[usageError](err); ok && u.hint != "" {
 		fmt.Fprintln(w, u.hint)
 	}
