@@ -166,8 +166,8 @@ func (r *run) dynamics() error {
 
 // horizon is how far to look ahead.
 func (r *run) horizon() float64 {
-	if f := r.model.Frequency; f != nil && f.Horizon > 0 {
-		return f.Horizon
+	if f := r.model.Frequency; f != nil && f.Horizon != nil {
+		return *f.Horizon
 	}
 	return 1
 }

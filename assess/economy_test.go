@@ -112,7 +112,7 @@ func TestOptimumSection(t *testing.T) {
 // TestMeasuresAgainstTheLossesOfObservation takes the expected losses from frequency and damage: 2 a period in the mean, of 100 each.
 func TestMeasuresAgainstTheLossesOfObservation(t *testing.T) {
 	m := &model.Model{Threats: threats("a"), Means: []model.Mean{{Name: "lock", Cost: 30, Reduces: map[string]float64{"a": .5}}},
-		Frequency: &model.Frequency{Horizon: 2, Threats: []model.ThreatFrequency{{Threat: "a", Prior: &model.Gamma{A: 20, B: 10}}}},
+		Frequency: &model.Frequency{Horizon: to(2.0), Threats: []model.ThreatFrequency{{Threat: "a", Prior: &model.Gamma{A: 20, B: 10}}}},
 		Damage:    &model.Damage{Threats: []model.ThreatDamage{{Threat: "a", Law: "table", Table: []model.Amount{{Amount: 100, Probability: 1}}}}},
 		Costs:     &model.Costs{Losses: "losses"},
 	}

@@ -23,6 +23,7 @@ type Losses struct {
 	Simulation  *SimulationResult `json:"simulation,omitempty"` // with dependence, limits and insurance
 
 	parts []risk.Threat // as Threats
+	rates []float64     // as Threats, per period
 }
 
 // ThreatLoss is what one threat may cost.
@@ -190,7 +191,7 @@ func (r *run) lossThreats(out *Losses) {
 		} else {
 			sum += *l.Mean
 		}
-		out.Threats, out.parts = append(out.Threats, l), append(out.parts, x)
+		out.Threats, out.parts, out.rates = append(out.Threats, l), append(out.parts, x), append(out.rates, t.Frequency.Rate)
 	}
 	if all && sum > 0 {
 		for i := range out.Threats {
@@ -269,9 +270,17 @@ func held(b risk.Bracket, t model.Tolerance) ToleranceCheck {
 func (r *run) expectedLosses() map[string]float64 {
 	out := map[string]float64{}
 	if l := r.report.Losses; l != nil {
-		for _, t := range l.Threats {
-			if t.Mean != nil {
+		for i, t := range l.Threats {
+			switch {
+			case t.Mean == nil:
+			case l.Horizon > 0:
 				out[t.Name] = *t.Mean / l.Horizon
+			default: // there is no loss yet, but a period has one
+				p := l.parts[i]
+				p.Counts.Mean = l.rates[i]
+				if m, ok := p.Mean(); ok {
+					out[t.Name] = m
+				}
 			}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func twoThreats() *model.Model {
 	return &model.Model{
 		Threats: threats("first", "second"),
-		Frequency: &model.Frequency{Horizon: 2, Threats: []model.ThreatFrequency{
+		Frequency: &model.Frequency{Horizon: to(2.0), Threats: []model.ThreatFrequency{
 			{Threat: "first", Prior: &model.Gamma{A: 2, B: 1}, Observations: []model.Observation{{Count: 3}, {Count: 1, Exposure: 0.5}, {Count: 4, Exposure: 2}}, Source: "log"},
 			{Threat: "second", Prior: &model.Gamma{A: 0.5, B: 2}},
 		}},
@@ -138,11 +138,45 @@ func TestSimulationSection(t *testing.T) {
 	}
 }
 
+// TestHorizonOfNothing: within no time nothing happens, for sure, in every law; what is lost in a period is known all the same.
+func TestHorizonOfNothing(t *testing.T) {
+	for _, law := range []model.ThreatDamage{{}, {Law: "fixed-lognormal", Mu: 3, Sigma: 1}, {Law: "pareto", Minimum: 2, Shape: 3}, {Law: "table", Table: []model.Amount{{Amount: 5, Probability: 1}}}} {
+		for _, dependence := range []*model.Dependence{nil, {Kind: "shock", Shape: 2}, {Kind: "gaussian", Correlation: 0.5}} {
+			m := twoThreats()
+			if law.Law != "" {
+				law.Threat = m.Damage.Threats[0].Threat
+				m.Damage.Threats[0] = law
+			}
+			m.Losses = &model.Losses{Dependence: dependence, Simulation: &model.Simulation{Trials: 1000}}
+			m.Means = []model.Mean{{Name: "lock", Cost: 1, Reduces: map[string]float64{"second": 0.5}}}
+			m.Costs = &model.Costs{Losses: "losses"}
+			year := section(t, m, assess.SectionOptimum).Optimum.Measures.Without
+			m.Frequency.Horizon = to(0.0)
+			r := section(t, m, assess.SectionOptimum)
+			for _, x := range r.Dynamics.Threats {
+				if f := x.Frequency; f.Mean != 0 || f.Variance != 0 || f.P0 != 1 || len(f.PMF) != 1 || f.PMF[0] != 1 || f.Quantile["0.95"] != 0 {
+					t.Errorf("%s %+v: %+v", law.Law, dependence, f)
+				}
+			}
+			if l := r.Losses; r.Dynamics.Horizon != 0 || *l.Total.Mean != 0 || *l.Total.SD != 0 || l.Total.Quantiles["0.999"] != 0 || l.Threats[0].P0 != 1 || l.Total.Brackets["0.999"] != [2]float64{} {
+				t.Errorf("%s %+v: %+v", law.Law, dependence, l.Total)
+			}
+			if s := r.Losses.Simulation; s != nil && (s.Mean.Value != 0 || s.Quantiles["0.999"] != 0) {
+				t.Errorf("%s: %+v", law.Law, s)
+			}
+			close(t, "loss of a period", r.Optimum.Measures.Without, year, 1e-12)
+			if _, err := json.Marshal(r); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestRiskFaults: each fault has its own place.
 func TestRiskFaults(t *testing.T) {
 	m := &model.Model{
 		Version: model.Version, Threats: threats("a", "b", "c", "d", "e", "f"),
-		Frequency: &model.Frequency{Horizon: -1, Forgetting: 1, ChooseBy: "dice", Quantiles: []float64{0, 1}, Threats: []model.ThreatFrequency{
+		Frequency: &model.Frequency{Horizon: to(-1.0), Forgetting: 1, ChooseBy: "dice", Quantiles: []float64{0, 1}, Threats: []model.ThreatFrequency{
 			{Threat: "a", Prior: &model.Gamma{A: 0, B: math.NaN()}, Observations: []model.Observation{{Count: -1}, {Count: 1.5}, {Count: 1e12}, {Count: 1, Exposure: -2}}}, {Threat: "a"}, {Threat: "nobody"},
 		}},
 		Damage: &model.Damage{Threats: []model.ThreatDamage{

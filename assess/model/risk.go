@@ -2,7 +2,7 @@ package model
 
 // Frequency says how often threats come true: a prior and what was observed, by threat (formulas 3.3 to 3.9).
 type Frequency struct {
-	Horizon    float64           `yaml:"horizon,omitempty" json:"horizon,omitempty"`         // how far to look ahead, in periods; default 1
+	Horizon    *float64          `yaml:"horizon,omitempty" json:"horizon,omitempty"`         // how far to look ahead, in periods; default 1. At 0 nothing has happened yet
 	Forgetting float64           `yaml:"forgetting,omitempty" json:"forgetting,omitempty"`   // weight that an observation loses with each period of age, 0 to 1; default 0: none
 	ChooseBy   string            `yaml:"choose_by,omitempty" json:"choose_by,omitempty"`     // given, or held-back: the forgetting is chosen by how well earlier periods foretell later ones
 	YearEffect bool              `yaml:"year_effect,omitempty" json:"year_effect,omitempty"` // periods differ among each other by more than chance

@@ -16,8 +16,10 @@ func (f *Frequency) check(path string, c *Checker) {
 	if f == nil {
 		return
 	}
-	if c.NotNegative(path+".horizon", f.Horizon); f.Horizon > 1e4 {
-		c.Bad(path+".horizon", "%v periods is longer than 10000", f.Horizon)
+	if t := f.Horizon; t != nil {
+		if c.NotNegative(path+".horizon", *t); *t > 1e4 {
+			c.Bad(path+".horizon", "%v periods is longer than 10000", *t)
+		}
 	}
 	if c.Share(path+".forgetting", f.Forgetting); f.Forgetting == 1 {
 		c.Bad(path+".forgetting", "1 forgets everything but the last observation at once; give less than 1")

@@ -75,7 +75,7 @@ func (d drawing) summary() []card {
 
 func (d drawing) costCards() []card {
 	horizon := 1.0
-	if v := d.r.Dynamics; v != nil && v.Horizon > 0 {
+	if v := d.r.Dynamics; v != nil {
 		horizon = v.Horizon
 	}
 	span := d.w("per", d.r.Period)
