@@ -16,6 +16,8 @@ import (
 const (
 	// outOfTouch is for how long the repository must have been silent before what this node has read of it is no measure for whom it talks to.
 	outOfTouch = 5 * time.Second
+	// justHeard is for how long after the repository has spoken what this node has read of it is what a majority has: a watch asks for a sign every second.
+	justHeard = 1500 * time.Millisecond
 	// mostShown bounds how many certificates of one key are looked at.
 	mostShown = 8
 )
@@ -31,9 +33,13 @@ type witness struct {
 
 func (n *node) witness() witness {
 	w := witness{snap: n.mirror.Snapshot(), memory: n.identity(), own: pki.Fingerprint(n.cred().leaf)}
-	w.touched = n.store != nil && n.store.Silent() < outOfTouch
+	silent := outOfTouch
+	if n.store != nil {
+		silent = n.store.Silent()
+	}
+	w.touched = silent < outOfTouch
 	m := n.heard.Load()
-	w.quorum = w.touched && m != nil && (n.cfg.QuorumServer || m.MayStart())
+	w.quorum = silent < justHeard && m != nil && (n.cfg.QuorumServer || m.MayStart())
 	return w
 }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -39,9 +38,10 @@ const (
 // Store is a confdb.Store over the members of the repository.
 type Store struct {
 	cfg   ClientConfig
-	heard atomic.Int64 // unix nanoseconds of the last answer; at first of the beginning
+	began time.Time
 
 	mu        sync.Mutex
+	watches   map[*watch]struct{} // under way
 	endpoints []*endpoint
 	changed   chan struct{} // closed and replaced by SetEndpoints and Close
 	closed    bool
@@ -64,8 +64,7 @@ func Dial(cfg ClientConfig) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, changed: make(chan struct{})}
-	s.answered()
+	s := &Store{cfg: cfg, began: time.Now(), watches: map[*watch]struct{}{}, changed: make(chan struct{})}
 	if err := s.SetEndpoints(cfg.Endpoints); err != nil {
 		return nil, err
 	}
@@ -178,7 +177,6 @@ func (s *Store) try(ctx context.Context, what string, call func(ctx context.Cont
 			cancel()
 			if err == nil {
 				e.note(nil)
-				s.answered()
 				return nil
 			}
 			if _, ok := errors.AsType[*fault.Error](err); ok {
@@ -205,11 +203,20 @@ func (s *Store) try(ctx context.Context, what string, call func(ctx context.Cont
 	}
 }
 
-// answered notes that the repository has just answered.
-func (s *Store) answered() { s.heard.Store(time.Now().UnixNano()) }
-
-// Silent is for how long no member of the repository with a majority behind it has answered a call or a watch.
-func (s *Store) Silent() time.Duration { return time.Since(time.Unix(0, s.heard.Load())) }
+// Silent is for how long the one of the watches under way that has been silent for longest has not heard from a member with a majority behind it; without a watch, since the beginning.
+// What calls are answered does not count: it says nothing of what the watches have delivered.
+func (s *Store) Silent() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.watches) == 0 {
+		return time.Since(s.began)
+	}
+	var longest time.Duration
+	for w := range s.watches {
+		longest = max(longest, time.Since(time.Unix(0, w.heard.Load())))
+	}
+	return longest
+}
 
 // read is try for calls that change nothing: their outcome is never unknown.
 func (s *Store) read(ctx context.Context, what string, call func(ctx context.Context, conn *grpc.ClientConn) error) error {

@@ -47,3 +47,42 @@ func TestClientComesBack(t *testing.T) {
 		t.Fatalf("slots: %+v, %v", snap, err)
 	}
 }
+
+// How long the repository has been silent is measured by what it says to watches: calls that are answered say nothing of what a watch that hangs has missed.
+func TestSilenceIsThatOfTheWatches(t *testing.T) {
+	m := newMembers(t)
+	m.start(1, ModeNew, nil)
+	s := m.open(1)
+	s.began = time.Now().Add(-time.Hour)
+	key := confdb.Root + "k"
+	put(t, s, key, "v1")
+	get(t, s, key)
+	if silent := s.Silent(); silent < time.Hour {
+		t.Errorf("calls that were answered count: %v", silent)
+	}
+	first, second := s.Watch(t.Context(), confdb.Root), s.Watch(t.Context(), confdb.Root)
+	<-first // the content
+	<-second
+	s.mu.Lock()
+	for w := range s.watches {
+		w.heard.Store(time.Now().Add(-time.Hour).UnixNano())
+	}
+	s.mu.Unlock()
+	put(t, s, key, "v2")
+	<-first
+	<-second
+	put(t, s, key, "v3")
+	<-first // what came before is noted by now
+	<-second
+	if silent := s.Silent(); silent >= time.Hour {
+		t.Errorf("a watch that has heard does not count: %v", silent)
+	}
+	hung := &watch{}
+	hung.heard.Store(time.Now().Add(-time.Hour).UnixNano())
+	s.mu.Lock()
+	s.watches[hung] = struct{}{}
+	s.mu.Unlock()
+	if silent := s.Silent(); silent < time.Hour {
+		t.Errorf("the watch that hangs does not count: %v", silent)
+	}
+}

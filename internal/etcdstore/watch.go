@@ -3,6 +3,7 @@ package etcdstore
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -33,8 +34,17 @@ var (
 // Watch implements confdb.Store.
 func (s *Store) Watch(ctx context.Context, prefix string) <-chan confdb.Change {
 	w := &watch{store: s, prefix: prefix, out: make(chan confdb.Change)}
+	w.heard.Store(time.Now().UnixNano())
+	s.mu.Lock()
+	s.watches[w] = struct{}{}
+	s.mu.Unlock()
 	go func() {
 		defer close(w.out)
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.watches, w)
+		}()
 		w.run(ctx)
 	}()
 	return w.out
@@ -45,6 +55,7 @@ type watch struct {
 	store  *Store
 	prefix string
 	out    chan confdb.Change
+	heard  atomic.Int64 // unix nanoseconds of when all that the member has said was delivered; at first of the beginning
 
 	next      int64  // revision from which on changes are still to be delivered; 0: a Reset is due
 	clusterID uint64 // whose history that is
@@ -202,8 +213,8 @@ func (w *watch) listen(ctx context.Context, stream etcdserverpb.Watch_WatchClien
 		if err := w.take(ctx, msg.resp); err != nil {
 			return err
 		}
-		w.store.answered()
 		last = time.Now() // after the delivery: a slow consumer is not the member's fault
+		w.heard.Store(last.UnixNano())
 	}
 }
 
