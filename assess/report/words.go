@@ -58,14 +58,19 @@ func Label(lang, name string) string {
 			return Word(lang, "figure."+by) + " " + level
 		}
 	}
-	parts := separate(name)
-	for i, p := range parts {
+	names := separate(name)
+	parts := slices.Clone(names)
+	for i, p := range names {
 		plain, place, _ := strings.Cut(p, "[")
 		called, of := plain, "" // a figure for each of some numbers, as counts.2
 		if k := strings.LastIndex(plain, "."); k > 0 {
 			called, of = plain[:k], " "+plain[k+1:]
 		}
-		if w := Word(lang, "figure."+called); w != "" {
+		whole := called
+		if i > 0 { // what a name means there, where it means something else
+			whole = names[i-1] + "." + called
+		}
+		if w := either(Word(lang, "figure."+whole), Word(lang, "figure."+called)); w != "" {
 			plain = w + of
 		}
 		switch place {

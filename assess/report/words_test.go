@@ -38,7 +38,7 @@ func verbs(s string) []string {
 }
 
 func TestLabels(t *testing.T) {
-	for name, want := range map[string]string{"quantiles.0.95": "quantile 0.95", "band[0]": "band ≥", "0.95[1]": "0.95 ≤", "tail_value.0.99": "mean beyond quantile 0.99", "threats[].frequency": "Threats: frequency", "some_thing": "some thing", "": ""} {
+	for name, want := range map[string]string{"quantiles.0.95": "quantile 0.95", "band[0]": "band ≥", "0.95[1]": "0.95 ≤", "tail_value.0.99": "mean beyond quantile 0.99", "threats[].frequency": "Threats: frequency", "raiffa_schlaifer.n": "by Raiffa and Schlaifer: observations that the mean stands for", "n": "bits of the codes", "some_thing": "some thing", "": ""} {
 		if got := Label("en", name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
