@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/hex"
 	"math/big"
+	"os"
 	"slices"
 	"time"
 
@@ -66,16 +68,35 @@ func (k *keeper) expelOnce(done *expelled, snap engine.Snapshot) error {
 	if done.told && sameSerials(serials, done.serials) {
 		return nil
 	}
+	listed := done.told || listedAlready(n.cfg, serials)
 	if err := writeRevoked(n.cfg, snap, n.clock.Wall()); err != nil {
 		return err
 	}
-	if done.told { // before that nobody was let in who is on the list that an earlier life of this daemon wrote
+	if done.told || !listed { // otherwise nobody was let in since the daemon came up who is on the list
 		if err := etcdstore.Cut(cluster.PortPeer); err != nil {
 			return err
 		}
 	}
 	done.told, done.serials = true, serials
 	return nil
+}
+
+// listedAlready reports whether the list that an earlier life of this daemon wrote has all of these serials.
+func listedAlready(c Config, serials []*big.Int) bool {
+	der, err := os.ReadFile(c.path(fileRevoked))
+	if err != nil {
+		return false
+	}
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return false
+	}
+	for _, s := range serials {
+		if !slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return e.SerialNumber.Cmp(s) == 0 }) {
+			return false
+		}
+	}
+	return true
 }
 
 // standingOf is all of the repository that decides whether a node's certificate counts: who is configured, what was given and what was revoked.

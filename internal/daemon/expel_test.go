@@ -3,6 +3,7 @@ package daemon
 import (
 	"crypto/x509"
 	"fmt"
+	"math/big"
 	"os"
 	"slices"
 	"testing"
@@ -24,8 +25,14 @@ func TestRevocationsAreToldByTheirContent(t *testing.T) {
 			snap.Revoked = append(snap.Revoked, "SHA256:"+serial)
 			snap.Revocations = append(snap.Revocations, model.Revoked{Node: cluster.NodeName("n" + serial), Kind: "node", Serial: serial})
 		}
+		if next := revokedSerials(snap); !done.told && listedAlready(cfg, next) {
+			t.Error("no list was written, and it is said to be complete")
+		}
 		if err := k.expelOnce(&done, snap); err != nil {
 			t.Fatal(err)
+		}
+		if next := revokedSerials(snap); !listedAlready(cfg, next) || listedAlready(cfg, append(next, big.NewInt(7))) {
+			t.Errorf("the list of %v is not what it is taken for", want)
 		}
 		der, err := os.ReadFile(cfg.path(fileRevoked))
 		if err != nil {
