@@ -86,8 +86,33 @@ func (n *node) counts(cert *x509.Certificate, subject pki.Subject) error {
 
 // admit says whether who shows a chain of certificates may use this node's member of the repository.
 func (n *node) admit(chain []*x509.Certificate) error {
-	_, err := n.known(chain, x509.ExtKeyUsageClientAuth)
+	filled := n.filled()
+	name, err := n.known(chain, x509.ExtKeyUsageClientAuth)
+	if err == nil && !filled {
+		err = n.identity().first(name)
+	}
 	return err
+}
+
+// filled reports whether this node has read the repository in this life of the daemon.
+func (n *node) filled() bool {
+	select {
+	case <-n.mirror.Filled():
+		return true
+	default:
+		return false
+	}
+}
+
+// first says whether a node may use this node's member of the repository before this node has read what the repository says: only this node itself may, since what it remembers is
+// from before it was down, and whoever it remembers may have been removed meanwhile. Nobody is shut out for good by that: a voter reads through its own member, with its own
+// certificate, as soon as the voters have found together on their other port, and everybody else tries again. One that does not remember that it votes reads through others, and lets those
+// in whom it remembers.
+func (id *identity) first(name cluster.NodeName) error {
+	if name == id.Node || !slices.Contains(id.Voters, id.Node) {
+		return nil
+	}
+	return fault.Errorf(fault.Unavailable, "this node has not read yet whether node %s is still in the cluster; try again in a moment", name)
 }
 
 // acceptServer says whether this node talks to the one that shows a chain of certificates.

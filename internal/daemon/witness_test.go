@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -135,6 +137,33 @@ func TestOnlyWhatWasGivenCounts(t *testing.T) {
 		if gone := removedBy(c.name, err); gone != (c.want == fault.NotFound) {
 			t.Errorf("%s: the node believes that it was removed: %v", what, gone)
 		}
+	}
+}
+
+// Who was removed while a voter was down is not let in by what that voter remembers; the voter itself reads by its own member, and nobody else waits for ever.
+func TestVoterLetsNobodyInBeforeItHasRead(t *testing.T) {
+	voter := &identity{Node: "n1", Voters: []cluster.NodeName{"n1", "n2"}}
+	client := &identity{Node: "n1", Voters: []cluster.NodeName{"n2"}}
+	unknown := &identity{Node: "n1"}
+	for _, c := range []struct {
+		id   *identity
+		name cluster.NodeName
+		want bool
+	}{{voter, "n1", true}, {voter, "n2", false}, {voter, "n3", false}, {client, "n2", true}, {unknown, "n2", true}} {
+		if err := c.id.first(c.name); (err == nil) != c.want || err != nil && !fault.Is(err, fault.Unavailable) {
+			t.Errorf("%v lets %s in: %v", c.id.Voters, c.name, err)
+		}
+	}
+	n := &node{mirror: engine.NewMirror(confdb.NewMemory(), slog.New(slog.DiscardHandler))}
+	if n.filled() {
+		t.Error("it has read nothing")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _ = n.mirror.Run(ctx) }()
+	<-n.mirror.Filled()
+	if !n.filled() {
+		t.Error("it has read the repository")
 	}
 }
 
