@@ -347,7 +347,9 @@ func (r *run) damage(i int, t model.ThreatDamage, trace *Trace) *DamageResult {
 			if out.Negative > 0.01 {
 				r.note(SectionDynamics, at, "the normal law gives a damage of %s below 0 the probability %.3g; the laws lognormal (with a maximum) or table have no such part", t.Threat, out.Negative)
 			}
-			if out.Variance == nil {
+			if out.Mean == nil {
+				r.note(SectionDynamics, at, "so little is known of the damage of %s (alpha = %.3g, not above 1/2) that it has neither mean nor variance; quantiles are given", t.Threat, p.Alpha)
+			} else if out.Variance == nil {
 				r.note(SectionDynamics, at, "so little is known of the damage of %s (alpha = %.3g, not above 1) that it has no variance; quantiles are given", t.Threat, p.Alpha)
 			}
 			return out
@@ -369,9 +371,7 @@ func (r *run) damage(i int, t model.ThreatDamage, trace *Trace) *DamageResult {
 	for _, q := range levels {
 		out.Quantile[level(q)] = s.Quantile(q)
 	}
-	if out.Mean == nil {
-		r.note(SectionDynamics, at, "the damage of %s has no finite mean, so neither has the total loss; quantiles are given. A maximum would bound it", t.Threat)
-	} else if out.Variance == nil {
+	if out.Variance == nil {
 		r.note(SectionDynamics, at, "the damage of %s has no finite variance; quantiles are given", t.Threat)
 	}
 	return out

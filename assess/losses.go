@@ -42,8 +42,8 @@ type ThreatLoss struct {
 
 // TotalLoss is the law of the sum.
 type TotalLoss struct {
-	Mean       *float64              `json:"mean"`     // null: it is infinite
-	Variance   *float64              `json:"variance"` // null: it is infinite, or unknown
+	Mean       *float64              `json:"mean"`     // null: there is none
+	Variance   *float64              `json:"variance"` // null: there is none
 	SD         *float64              `json:"sd"`
 	Quantiles  map[string]float64    `json:"quantiles"`                     // values at risk
 	Brackets   map[string][2]float64 `json:"quantile_brackets"`             // proved: each quantile is between the two
@@ -131,7 +131,7 @@ func (r *run) losses() error {
 		r.note(SectionLosses, "losses.error", "the wanted error of %g was not reached within the memory that is used; the widest bracket is half %.2g of its quantile", out.Error, total.ErrorBound)
 	}
 	if total.Mean == nil {
-		r.note(SectionLosses, "damage", "the expected total loss is infinite, because the damage of a threat has no finite mean; go by the quantiles")
+		r.note(SectionLosses, "damage", "there is no expected total loss, because so little is known of the damage of a threat that its mean is not defined; go by the quantiles")
 	} else if total.SD == nil {
 		r.note(SectionLosses, "damage", "the total loss has no finite variance; go by the quantiles")
 	}

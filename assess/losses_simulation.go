@@ -12,8 +12,8 @@ type SimulationResult struct {
 	Trials     int                   `json:"trials"`
 	Seed       uint64                `json:"seed"`
 	Dependence string                `json:"dependence,omitempty"` // shock, gaussian or t
-	Gross      *Estimate             `json:"gross"`                // expected total before limits and insurance; null: it is infinite
-	Mean       *Estimate             `json:"mean"`                 // expected loss that is left, without premiums; null: it is infinite
+	Gross      *Estimate             `json:"gross"`                // expected total before limits and insurance; null: there is none
+	Mean       *Estimate             `json:"mean"`                 // expected loss that is left, without premiums; null: there is none
 	SD         *float64              `json:"sd"`                   // of the draws
 	Quantiles  map[string]float64    `json:"quantiles"`
 	Brackets   map[string][2]float64 `json:"quantile_brackets"` // hold the quantile with the confidence, between order statistics

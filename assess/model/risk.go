@@ -38,7 +38,7 @@ type Damage struct {
 }
 
 // ThreatDamage is what is known of the damage of one manifestation of a threat. The law is one of normal (normal-gamma conjugate, formulas 3.10 to 3.13; the default),
-// lognormal (normal-gamma on the logarithm: the mean is infinite, so a maximum is required), fixed-lognormal, pareto, table.
+// lognormal (normal-gamma on the logarithm: the mean is infinite, so a maximum is required), fixed-lognormal, pareto (with a shape of 1 or less a maximum is required too), table.
 type ThreatDamage struct {
 	Threat       string       `yaml:"threat" json:"threat"`
 	Law          string       `yaml:"law,omitempty" json:"law,omitempty"`
@@ -47,7 +47,7 @@ type ThreatDamage struct {
 	Mu           float64      `yaml:"mu,omitempty" json:"mu,omitempty"`                     // fixed-lognormal: mean of the logarithm
 	Sigma        float64      `yaml:"sigma,omitempty" json:"sigma,omitempty"`               // fixed-lognormal: its standard deviation
 	Minimum      float64      `yaml:"minimum,omitempty" json:"minimum,omitempty"`           // pareto: the least damage
-	Shape        float64      `yaml:"shape,omitempty" json:"shape,omitempty"`               // pareto
+	Shape        float64      `yaml:"shape,omitempty" json:"shape,omitempty"`               // pareto; where it is not above 1, a maximum is required
 	Table        []Amount     `yaml:"table,omitempty" json:"table,omitempty"`               // table: damages and their probabilities
 	Maximum      float64      `yaml:"maximum,omitempty" json:"maximum,omitempty"`           // the most that one manifestation can cost; 0: not bounded
 	Source       string       `yaml:"source,omitempty" json:"source,omitempty"`

@@ -138,6 +138,9 @@ func (t ThreatDamage) check(at string, c *Checker) {
 	case "pareto":
 		c.between(at+".minimum", t.Minimum, 1e-6, maxAmount)
 		c.between(at+".shape", t.Shape, 0.05, 1000)
+		if t.Shape <= 1 && t.Maximum == 0 {
+			c.Bad(at+".maximum", "with a shape of 1 or less the mean of this law is infinite, so the most that one manifestation can cost has to be given")
+		}
 		if t.Maximum > 0 && t.Maximum <= t.Minimum {
 			c.Bad(at+".maximum", "it is not greater than the minimum, %v", t.Minimum)
 		}
