@@ -7,6 +7,13 @@ import "strings"
 var known = []struct{ section, item, figure, unit, formula string }{
 	{"dynamics", "", "horizon", "period", "3.6"},
 	{"dynamics", "*backtest", "", "", "C1.backtest"},
+	{"dynamics", "*frequency", "backtest", "", "C1.backtest"},
+	{"dynamics", "*frequency", "rate", "", "3.4"},
+	{"dynamics", "*frequency", "rate_sd", "", "3.4"},
+	{"dynamics", "*frequency", "interval", "", "3.4"},
+	{"dynamics", "*frequency", "density", "", "3.4"},
+	{"dynamics", "*frequency", "prior", "", "3.4"},
+	{"dynamics", "*frequency", "seen", "", "3.5"},
 	{"dynamics", "drift", "forgetting", "", "C1.forget"},
 	{"dynamics", "drift", "", "", "C1.year"},
 	{"dynamics", "*frequency", "a", "", "3.5"},
@@ -22,6 +29,9 @@ var known = []struct{ section, item, figure, unit, formula string }{
 	{"dynamics", "*damage", "kappa", "", "3.11"},
 	{"dynamics", "*damage", "alpha", "", "3.11"},
 	{"dynamics", "*damage", "beta", "", "3.11"},
+	{"dynamics", "*damage", "observations", "", "3.11"},
+	{"dynamics", "*damage", "raiffa_schlaifer", "", "C2.raiffa"},
+	{"dynamics", "*damage", "maximum", "money", ""},
 	{"dynamics", "*damage", "scale", "money", "3.12"},
 	{"dynamics", "*damage", "df", "", "3.12"},
 	{"dynamics", "*damage", "p_negative", "", "3.12"},
@@ -104,9 +114,9 @@ var known = []struct{ section, item, figure, unit, formula string }{
 	{"optimum", "measures / front", "", "money", "B.pareto"},
 	{"optimum", "measures", "", "money", "B.measures"},
 	{"game", "stackelberg", "", "", "D.stackelberg"},
+	{"game", "zero_sum", "theta", "", "D.reduction"},
 	{"game", "zero_sum", "", "", "D.zerosum"},
 	{"game", "mixed", "", "", "D.bimatrix"},
-	{"game", "equivalent", "", "", "D.reduction"},
 	{"game", "", "regret", "", "D.regret"},
 	{"game", "", "V", "", "3.16"},
 	{"game", "", "U", "", "3.17"},
@@ -118,6 +128,9 @@ var known = []struct{ section, item, figure, unit, formula string }{
 	{"coverage", "cheapest", "", "", "E.cover"},
 	{"coverage", "addition", "", "", "E.cover"},
 	{"coverage", "single_points", "", "", "E.single"},
+	{"coverage", "fuzzy / weakest_link", "", "", "E.fuzzy.weakest"},
+	{"coverage", "fuzzy / selective_weakest_link", "", "", "E.fuzzy.selective"},
+	{"coverage", "fuzzy / weighted_mean", "", "", "E.fuzzy.mean"},
 	{"coverage", "fuzzy", "", "", "E.fuzzy"},
 	{"coverage", "barriers", "", "money", "E.barriers"},
 	{"coverage", "means", "cost", "money/period", "E.edge"},
@@ -126,8 +139,11 @@ var known = []struct{ section, item, figure, unit, formula string }{
 	{"coverage", "", "residual", "money", "E.barriers"},
 	{"coverage", "", "strength", "", "E.barriers"},
 	{"coverage", "", "", "", "E.edge"},
-	{"vulnerability", "copying / third", "", "", "A3.third"},
+	{"vulnerability", "copying / organisations", "", "", "A3.third"},
+	{"vulnerability", "copying", "third", "", "A3.third"},
 	{"vulnerability", "copying", "", "", "A3"},
+	{"vulnerability", "integrity / steps", "local", "", "A2.violation"},
+	{"vulnerability", "integrity / steps", "p", "", "A2"}, // of a factor
 	{"vulnerability", "integrity", "", "", "A2.route"},
 	{"vulnerability", "extremal", "", "", "A1.extremal"},
 	{"vulnerability", "over_time", "", "", "A1.time"},
@@ -177,4 +193,37 @@ func lookUp(section, item, figure string) (unit, formula string) {
 func named(figure, want string) bool {
 	rest, ok := strings.CutPrefix(figure, want)
 	return ok && (rest == "" || strings.HasSuffix(want, "_") || rest[0] == '.' || rest[0] == '[' || want == "p" && (figure == "p0" || strings.HasPrefix(figure, "pmf")))
+}
+
+// byLaw is the formula of a figure of a law of damages, where that of the table is of the normal law. A law without a formula in the catalogue, as a table has none, is
+// linked to none. For what a threat costs in all, the law is known by what its figures have: see walker.object.
+func byLaw(section, law, formula string) string {
+	switch {
+	case law == "" || law == "normal":
+	case section == "losses":
+		if formula == "C3.exact" {
+			return "C3.quantile"
+		}
+	case law != "lognormal": // nothing is learned
+		return ""
+	case formula == "3.12" || formula == "3.13":
+		return "C2.lognormal"
+	}
+	return formula
+}
+
+// accessRules are the formulas by which a request for access is decided, as the rule of a decision begins.
+var accessRules = []struct{ model, rule, formula string }{
+	{"adept50", "1 and 2", "F.job"}, {"adept50", "3 and 4", "F.job"}, {"adept50", "1", "F.1"}, {"adept50", "2", "F.2"}, {"adept50", "3", "F.3"}, {"adept50", "4", "F.4"},
+	{"adept50", "job", "F.highwater"}, {"adept50", "new file", "F.highwater"},
+	{"hartson", "step 4", "G.4"}, {"hartson", "step 5", "G.5"}, {"hartson", "malformed", "G.space"}, {"hartson", "", "G.8"},
+}
+
+func ruleFormula(model, rule string) string {
+	for _, r := range accessRules {
+		if r.model == model && strings.HasPrefix(rule, r.rule) {
+			return r.formula
+		}
+	}
+	return ""
 }

@@ -210,11 +210,16 @@ func plain(group string, rows []Row, lang string) table {
 // pivot is a table with a line for each item and a column for each figure.
 func pivot(group string, rows []Row, lang string) table {
 	t := table{Title: Label(lang, group), Head: []column{{Text: Word(lang, "item")}}}
-	at, line := map[string]int{}, map[string]int{}
+	at, line, mixed := map[string]int{}, map[string]int{}, map[string]bool{}
 	for _, r := range rows {
 		if _, ok := at[r.Figure]; !ok && len(t.Head) < maxTableColumns {
 			at[r.Figure] = len(t.Head)
 			t.Head = append(t.Head, column{Label(lang, r.Figure), Unit(lang, r.Unit), r.Formula})
+		}
+	}
+	for _, r := range rows { // where items have a figure by different formulas, each is linked to its own
+		if j, ok := at[r.Figure]; ok && r.Formula != t.Head[j].Formula {
+			t.Head[j].Formula, mixed[r.Figure] = "", true
 		}
 	}
 	// What stands after the last list in the group is the same in each item.
@@ -240,6 +245,9 @@ func pivot(group string, rows []Row, lang string) table {
 			t.Rows[i][0].Text = strings.TrimSuffix(r.Item, same)
 		}
 		t.Rows[i][j] = shown(r, lang)
+		if mixed[r.Figure] {
+			t.Rows[i][j].Formula = r.Formula
+		}
 	}
 	t.More = len(dropped)
 	return t

@@ -164,7 +164,9 @@ func rowsOf(all []section, currency string) []Row {
 // walker goes through a section.
 type walker struct {
 	section, currency string
-	logarithm         bool // the object is a law of the logarithm of an amount: its parameters are no amounts
+	logarithm         bool   // the object is a law of the logarithm of an amount: its parameters are no amounts
+	law               string // of damages, that the object is about
+	decided           string // the model of access by which the object decides
 	rows              []Row
 }
 
@@ -177,8 +179,18 @@ var leads = []string{"name", "threat", "mean", "means", "object", "subject", "pa
 // object adds the figures of an object. item is what they are about, figure what is before their name.
 func (w *walker) object(o object, item, group []string, figure string) {
 	if law, ok := o.get("law").(string); ok {
-		w.logarithm = law == "lognormal"
-		defer func() { w.logarithm = false }()
+		w.logarithm, w.law = law == "lognormal", law
+		defer func() { w.logarithm, w.law = false, "" }()
+	}
+	if w.section == "losses" && figure == "" && slices.Equal(group, []string{"threats[]"}) { // the law itself is not there: only the normal one has this figure
+		if w.law = "other"; o.get("variance_iid") != nil {
+			w.law = "normal"
+		}
+		defer func() { w.law = "" }()
+	}
+	if figure == "" && slices.Equal(group, []string{"decisions[]"}) {
+		w.decided, _ = o.get("model").(string)
+		defer func() { w.decided = "" }()
 	}
 	for _, m := range o {
 		if m.name == "trace" && figure == "" && len(item) == 0 {
@@ -252,9 +264,11 @@ func (w *walker) add(v any, item, group []string, figure string, series bool) {
 		if w.logarithm && (slices.Contains(ofLogarithm, figure) || strings.HasSuffix(r.Item, "raiffa_schlaifer")) {
 			u = ""
 		}
-		r.Unit, r.Formula = strings.Replace(u, "money", w.currency, 1), f
+		r.Unit, r.Formula = strings.Replace(u, "money", w.currency, 1), byLaw(w.section, w.law, f)
 	} else if w.section == "codes" && len(item) > 0 { // the codes themselves
 		_, r.Formula = lookUp(w.section, r.Item, figure)
+	} else if rule, ok := v.(string); ok && w.decided != "" && figure == "rule" {
+		r.Formula = ruleFormula(w.decided, rule)
 	}
 	w.rows = append(w.rows, r)
 }
