@@ -65,14 +65,15 @@ type Sensitivity struct {
 	High   float64    `json:"high"`   // and at the second
 }
 
-// ToleranceCheck holds the total against one point of the owner's curve.
+// ToleranceCheck holds the total against one point of the owner's curve: what was drawn where the model has dependence, limits or insurance, the law of the total otherwise.
 type ToleranceCheck struct {
 	Loss        float64    `json:"loss"`
 	Tolerated   float64    `json:"tolerated"` // probability
 	Probability float64    `json:"probability"`
 	Bracket     [2]float64 `json:"bracket"`
 	Exceeded    bool       `json:"exceeded"`
-	Sure        bool       `json:"sure"` // the bracket lies on one side
+	Sure        bool       `json:"sure"`      // the bracket lies on one side
+	Simulated   bool       `json:"simulated"` // probability and bracket are those of the simulation
 }
 
 // LossReturn is what one means saves of the expected total within the horizon.
@@ -135,9 +136,6 @@ func (r *run) losses() error {
 	} else if total.SD == nil {
 		r.note(SectionLosses, "damage", "the total loss has no finite variance; go by the quantiles")
 	}
-	for _, t := range in.Tolerance {
-		out.Tolerance = append(out.Tolerance, held(law.Exceed(t.Loss), t))
-	}
 	if err := r.contributions(out, levels); err != nil {
 		return err
 	}
@@ -151,7 +149,28 @@ func (r *run) losses() error {
 			return err
 		}
 	}
-	return r.simulate(out, in, levels)
+	if err := r.simulate(out, in, levels); err != nil {
+		return err
+	}
+	r.tolerance(out, in, law)
+	return nil
+}
+
+// tolerance holds what the owner will have to bear against his curve.
+func (r *run) tolerance(out *Losses, in *model.Losses, law *risk.Total) {
+	for i, t := range in.Tolerance {
+		if s := out.Simulation; s != nil {
+			out.Tolerance = append(out.Tolerance, held(s.tolerated[i], t, true))
+		} else {
+			out.Tolerance = append(out.Tolerance, held(law.Exceed(t.Loss), t, false))
+		}
+	}
+	switch {
+	case out.Simulation != nil:
+		r.note(SectionLosses, "losses", "total, inherent and proposed, the threats and what means save are of independent threats before limits and insurance; what is left with them is in simulation, and the tolerance is held against that")
+	case len(in.Tolerance) > 0 && extended(in):
+		r.note(SectionLosses, "losses.tolerance", "without a simulation the tolerance was held against the total of independent threats before limits and insurance")
+	}
 }
 
 func lossLevels(in *model.Losses) []float64 {
@@ -259,10 +278,10 @@ func exceedance(law *risk.Total) (curve, brackets [][2]float64) {
 	return curve, brackets
 }
 
-func held(b risk.Bracket, t model.Tolerance) ToleranceCheck {
+func held(b risk.Bracket, t model.Tolerance, simulated bool) ToleranceCheck {
 	return ToleranceCheck{
 		Loss: t.Loss, Tolerated: t.Probability, Probability: b.Point, Bracket: [2]float64{b.Low, b.High},
-		Exceeded: b.Point > t.Probability, Sure: b.Low > t.Probability || b.High <= t.Probability,
+		Exceeded: b.Point > t.Probability, Sure: b.Low > t.Probability || b.High <= t.Probability, Simulated: simulated,
 	}
 }
 

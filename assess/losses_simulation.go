@@ -20,9 +20,11 @@ type SimulationResult struct {
 	Confidence float64               `json:"confidence"`
 	TailValue  map[string]Estimate   `json:"tail_value,omitempty"`
 	Exceedance [][2]float64          `json:"exceedance"`          // loss, and the probability of more
-	Exceeding  [][2]float64          `json:"exceedance_brackets"` // two standard errors of those probabilities to either side
+	Exceeding  [][2]float64          `json:"exceedance_brackets"` // two standard errors of those probabilities to either side, and what so many draws can not tell from 0 or 1
 	Premium    float64               `json:"premium"`             // of all insurances
 	Layers     []LayerResult         `json:"layers,omitempty"`
+
+	tolerated []risk.Bracket // of the probability of more than each loss of the owner's curve
 }
 
 // Estimate is a figure that was drawn, with its standard error.
@@ -43,8 +45,13 @@ type LayerResult struct {
 // maxDraws is how many single damages are drawn at most: a simulation that would need more has fewer trials.
 const maxDraws = 2e9
 
+// extended reports whether the model has what only a simulation can follow.
+func extended(in *model.Losses) bool {
+	return in.Dependence != nil || len(in.Limits) > 0 || len(in.Insurance) > 0
+}
+
 func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
-	if in.Dependence == nil && len(in.Limits) == 0 && len(in.Insurance) == 0 {
+	if !extended(in) {
 		return nil
 	}
 	s := risk.Simulation{Trials: 100000, Seed: 1, Levels: levels, Workers: r.options.Workers}
@@ -97,11 +104,18 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 			s.Losses = append(s.Losses, row[0])
 		}
 	}
+	curve := len(s.Losses)
+	for _, t := range in.Tolerance {
+		s.Losses = append(s.Losses, t.Loss)
+	}
 	d, err := risk.Simulate(r.ctx, s)
 	if err != nil {
 		return err
 	}
 	out.Simulation = simulated(d, s, in, name)
+	for _, e := range d.Exceed[curve:] {
+		out.Simulation.tolerated = append(out.Simulation.tolerated, likely(e, d.Trials))
+	}
 	return nil
 }
 
@@ -147,10 +161,9 @@ func simulated(d *risk.Drawn, s risk.Simulation, in *model.Losses, name string) 
 			out.TailValue[level(p)] = *x
 		}
 	}
-	for i, x := range s.Losses {
-		e := d.Exceed[i]
-		out.Exceedance = append(out.Exceedance, [2]float64{x, e.Value})
-		out.Exceeding = append(out.Exceeding, [2]float64{math.Max(0, e.Value-2*e.Error), math.Min(1, e.Value+2*e.Error)})
+	for i, x := range s.Losses[:len(s.Losses)-len(in.Tolerance)] { // the rest is held against the owner's curve
+		p := likely(d.Exceed[i], d.Trials)
+		out.Exceedance, out.Exceeding = append(out.Exceedance, [2]float64{x, p.Point}), append(out.Exceeding, [2]float64{p.Low, p.High})
 	}
 	for i, l := range in.Insurance {
 		x := LayerResult{Name: l.Name, Premium: l.Premium, Pays: Estimate(d.Layers[i]), Probability: Estimate(d.Hit[i])}
@@ -161,6 +174,15 @@ func simulated(d *risk.Drawn, s risk.Simulation, in *model.Losses, name string) 
 		out.Layers = append(out.Layers, x)
 	}
 	return out
+}
+
+// likely is a probability that was drawn: two standard errors to either side. What came in no draw, or in all, has no error of its own; it is known to no more than what
+// so many draws would miss once in forty times.
+func likely(e risk.Estimate, trials int) risk.Bracket {
+	missed := math.Log(40) / float64(trials)
+	return risk.Bracket{
+		Low: math.Max(0, math.Min(e.Value-2*e.Error, 1-missed)), Point: e.Value, High: math.Min(1, math.Max(e.Value+2*e.Error, missed)),
+	}
 }
 
 func estimate(e risk.Estimate) *Estimate {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,6 +180,37 @@ func TestHorizonOfNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+// TestToleranceIsHeldAgainstWhatIsLeft: with dependence the probability is that of the simulation, and with insurance of everything nothing is left to exceed.
+func TestToleranceIsHeldAgainstWhatIsLeft(t *testing.T) {
+	m := twoThreats()
+	m.Frequency.Horizon = nil
+	for i := range 2 {
+		m.Frequency.Threats[i] = model.ThreatFrequency{Threat: m.Threats[i].Name, Prior: &model.Gamma{A: 2, B: 1}}
+		m.Damage.Threats[i] = model.ThreatDamage{Threat: m.Threats[i].Name, Law: "fixed-lognormal", Mu: 8, Sigma: 1}
+	}
+	m.Losses = &model.Losses{Tolerance: []model.Tolerance{{Loss: 60000, Probability: 0.05}}}
+	if c := section(t, m, assess.SectionLosses).Losses.Tolerance[0]; c.Exceeded || !c.Sure || c.Simulated {
+		t.Errorf("independent threats: %+v", c)
+	}
+	m.Losses.Dependence = &model.Dependence{Kind: "gaussian", Correlation: 0.9}
+	l := section(t, m, assess.SectionLosses).Losses
+	if c := l.Tolerance[0]; !c.Exceeded || !c.Sure || !c.Simulated || c.Bracket[0] > c.Probability || c.Bracket[1] < c.Probability || l.Simulation.Quantiles["0.95"] < 60000 {
+		t.Errorf("dependent threats: %+v, 0.95: %v", c, l.Simulation.Quantiles["0.95"])
+	}
+	if len(l.Simulation.Exceedance) != len(l.Simulation.Exceeding) || slices.ContainsFunc(l.Simulation.Exceedance, func(p [2]float64) bool { return p[0] == 60000 }) {
+		t.Error("the tolerance is among the points of the curve")
+	}
+	m.Losses.Insurance = []model.Layer{{Limit: 1e12}}
+	m.Losses.Tolerance = []model.Tolerance{{Loss: 1, Probability: 0.05}, {Loss: 2, Probability: 0}}
+	r := section(t, m, assess.SectionLosses)
+	if c := r.Losses.Tolerance; c[0].Exceeded || !c[0].Sure || c[0].Probability != 0 || c[1].Exceeded || c[1].Sure {
+		t.Errorf("insured wholly: %+v", c)
+	}
+	if !slices.ContainsFunc(r.Notes, func(n assess.Note) bool { return strings.Contains(n.Text, "before limits and insurance") }) {
+		t.Error("nothing says that the total is gross")
 	}
 }
 

@@ -89,9 +89,13 @@ func (d drawing) lossPlots() []plot {
 // exceedance is the probability that the total exceeds each loss, on logarithmic axes, with its bracket, the owner's tolerance, and the other states of protection.
 func (d drawing) exceedance() chart.Curves {
 	v := d.r.Losses
+	current := "current"
+	if v.Simulation != nil {
+		current = "current_gross"
+	}
 	p := chart.Curves{
 		Head: d.head("exceedance", d.w("exceed_title"), d.w("exceed_alt")), X: d.w("loss_axis", d.r.Currency), Y: d.w("exceed_axis"), LogX: true, LogY: true,
-		Curves: []chart.Curve{{Name: d.w("current"), Points: rare(points(v.Total.Exceedance, 1))}},
+		Curves: []chart.Curve{{Name: d.w(current), Points: rare(points(v.Total.Exceedance, 1))}},
 	}
 	p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(edge(v.Total, 0)), Upper: rare(edge(v.Total, 1))})
 	for i, x := range []struct {
@@ -100,6 +104,12 @@ func (d drawing) exceedance() chart.Curves {
 	}{{"inherent", v.Inherent}, {"proposed", v.Proposed}} {
 		if x.total != nil {
 			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(points(x.total.Exceedance, 1)), Colour: i + 1})
+		}
+	}
+	if s := v.Simulation; s != nil && len(s.Exceedance) > 1 {
+		left := slices.DeleteFunc(rare(points(s.Exceedance, 1)), func(p chart.Point) bool { return p.X <= 0 })
+		if len(left) > 1 { // insured wholly, nothing is left
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w("current_net"), Points: left, Colour: 4})
 		}
 	}
 	if d.m != nil && d.m.Losses != nil && len(d.m.Losses.Tolerance) > 0 {

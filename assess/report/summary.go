@@ -83,8 +83,11 @@ func (d drawing) costCards() []card {
 	if horizon != 1 || d.r.Period != "year" {
 		span, rare = d.w("for_horizon", chart.Number(horizon), d.r.Period), d.w("rare_horizon")
 	}
-	var out []card
 	v := d.r.Losses
+	if v != nil && v.Total != nil && v.Simulation != nil {
+		return append(d.netCards(span, rare), d.toleranceAndWorst()...)
+	}
+	var out []card
 	if v == nil || v.Total == nil {
 		if d.r.IBM != nil {
 			out = append(out, card{Title: d.w("average"), Value: d.money(d.r.IBM.Total), Text: d.w("per", d.r.Period), Link: "ibm"})
@@ -99,6 +102,41 @@ func (d drawing) costCards() []card {
 	if q, ok := v.Total.Quantiles["0.99"]; ok {
 		out = append(out, card{Title: rare, Value: d.money(q), Link: "losses", Bad: true})
 	}
+	return append(out, d.toleranceAndWorst()...)
+}
+
+// netCards are what is left with dependence, limits and insurance, as it was drawn, and beside it what the threats would cost without them.
+func (d drawing) netCards(span, rare string) []card {
+	s, total := d.r.Losses.Simulation, d.r.Losses.Total
+	var out []card
+	if s.Mean != nil {
+		out = append(out, card{Title: d.w("average_net"), Value: d.money(s.Mean.Value), Text: span, Link: "losses"})
+	} else if q, ok := s.Quantiles["0.5"]; ok {
+		out = append(out, card{Title: d.w("average_none"), Value: d.money(q), Text: span, Link: "losses"})
+	}
+	if s.Premium > 0 && len(out) > 0 {
+		out[len(out)-1].Lines = []string{d.w("premiums", d.money(s.Premium))}
+	}
+	if q, ok := s.Quantiles["0.99"]; ok {
+		out = append(out, card{Title: rare, Value: d.money(q), Text: d.w("net"), Link: "losses", Bad: true})
+	}
+	gross := card{Title: d.w("gross"), Link: "losses"}
+	if total.Mean != nil {
+		gross.Lines = append(gross.Lines, d.w("average")+": "+d.money(*total.Mean))
+	}
+	if q, ok := total.Quantiles["0.99"]; ok {
+		gross.Lines = append(gross.Lines, rare+": "+d.money(q))
+	}
+	if len(gross.Lines) > 0 {
+		out = append(out, gross)
+	}
+	return out
+}
+
+// toleranceAndWorst say whether the owner accepts it, and which threats cost most.
+func (d drawing) toleranceAndWorst() []card {
+	v := d.r.Losses
+	var out []card
 	if len(v.Tolerance) > 0 {
 		var lines []string
 		for _, t := range v.Tolerance {
