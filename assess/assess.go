@@ -98,9 +98,9 @@ var steps = []struct {
 	{SectionCodes, (*run).codes},
 }
 
-// rests says which sections a section uses the results of.
+// rests says which sections a section uses the results of. A part of the losses, those with the measures that are proposed, comes of the optimum.
 var rests = map[Section][]Section{
-	SectionLosses:  {SectionDynamics},
+	SectionLosses:  {SectionDynamics, SectionIBM, SectionOptimum},
 	SectionOptimum: {SectionDynamics, SectionLosses, SectionIBM},
 }
 
@@ -127,6 +127,7 @@ func RunSection(ctx context.Context, m *model.Model, section Section, o Options)
 	if err != nil {
 		return nil, err
 	}
+	after := false
 	for _, s := range steps {
 		if s.section != section && !slices.Contains(rests[section], s.section) {
 			continue
@@ -134,9 +135,10 @@ func RunSection(ctx context.Context, m *model.Model, section Section, o Options)
 		if err := r.step(s.section, s.compute); err != nil {
 			return nil, err
 		}
-		if s.section == section {
-			break
+		if after { // what is noted of its own figures is not of those that were asked for
+			r.report.Notes = slices.DeleteFunc(r.report.Notes, func(n Note) bool { return n.Section == string(s.section) })
 		}
+		after = after || s.section == section
 	}
 	return r.report, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"redoubt/assess"
 	"redoubt/assess/model"
 )
@@ -183,6 +185,20 @@ func TestContractOfTheJSON(t *testing.T) {
 	}
 	if pair([]any{1.0, 2.0, 3.0, 4.0}) == "" || list(pair)([]any{}) == "" || record(each("x"))(map[string]any{}) == "" {
 		t.Error("the test accepts what is not promised")
+	}
+}
+
+// TestASectionAloneIsThatOfTheReport: what is computed for one section is to the letter what the whole report has for it.
+func TestASectionAloneIsThatOfTheReport(t *testing.T) {
+	m, err := model.Read([]byte(model.Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := jsonOf(t, m, "")
+	for name := range contract() {
+		if diff := cmp.Diff(whole[name], jsonOf(t, m, assess.Section(name))[name]); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
