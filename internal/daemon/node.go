@@ -70,7 +70,9 @@ const firstTry = 100 * time.Millisecond
 func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity, cred *credentials) (*node, error) {
 	n := &node{cfg: cfg, log: log, meter: meter, id: id, slot: &slot{}, clock: clock{cfg.Test.Clock}, sealer: newSealer(cfg)}
 	n.creds.Store(cred)
-	n.keeper = &keeper{node: n, peers: &peers{node: n, clients: map[cluster.NodeName]peerClient{}}}
+	n.keeper = &keeper{node: n, peers: &peers{
+		node: n, clients: map[cluster.NodeName]peerClient{}, record: func() *membership.Record { return n.member.View().Record },
+	}}
 	n.private, n.seat = privnet.New(log), newSeat(cfg, log)
 	session, err := newSession()
 	if err != nil {

@@ -107,12 +107,15 @@ type peers struct {
 	node    *node
 	mu      sync.Mutex
 	clients map[cluster.NodeName]peerClient
+	record  func() *membership.Record // who is a member in which life
 }
 
-// peerClient speaks to a node at an address: one that was removed and joined again has another.
+// peerClient speaks to a life of a node at an address. One that was removed and joined again has another address; and to one that has died and come back, connections of before
+// lead nowhere: the first call on each would break off, with nobody knowing whether it was carried out.
 type peerClient struct {
 	*client.Client
 	address string
+	life    cluster.Incarnation
 	cred    *credentials
 }
 
@@ -134,16 +137,28 @@ func (p *peers) client(name cluster.NodeName) (*client.Client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, ok := p.clients[name]
-	cred := p.node.cred()
-	if ok && c.address == r.PrivateAddress && c.cred == cred {
+	cred, life := p.node.cred(), lifeOf(p.record(), name)
+	if ok && c.address == r.PrivateAddress && c.life == life && c.cred == cred {
 		return c.Client, nil
 	}
 	if ok {
 		c.Close()
 	}
-	c = peerClient{client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), cred.client(string(name), p.node.clock.Wall, p.node.acceptServer)), r.PrivateAddress, cred}
+	c = peerClient{client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), cred.client(string(name), p.node.clock.Wall, p.node.acceptServer)), r.PrivateAddress, life, cred}
 	p.clients[name] = c
 	return c.Client, nil
+}
+
+// lifeOf is the incarnation in which a node is a member; none if it is not.
+func lifeOf(rec *membership.Record, name cluster.NodeName) cluster.Incarnation {
+	if rec != nil {
+		for _, m := range rec.Members {
+			if m.Node == name {
+				return m.Incarnation
+			}
+		}
+	}
+	return cluster.Incarnation{}
 }
 
 func (n *node) apiPort() int {

@@ -22,7 +22,7 @@ func (w *world) pid(t *testing.T, node, seconds string) string {
 func TestDependenciesAcrossNodes(t *testing.T) {
 	w := use(t, "e2e")
 	w.gds(t, "n1")
-	t.Cleanup(func() { _, _ = w.try(t.Context(), "n1", "group", "delete", "-y", "-F", "dep-app", "dep-db") })
+	w.leave(t, "n1", "dep-app", "dep-db")
 	w.do(t, "n1", "group", "create", "-n", "n2,n3", "dep-db")
 	w.do(t, "n1", "group", "create", "-n", "n1", "dep-app")
 	w.do(t, "n1", "resource", "create", "-g", "dep-db", "-t", "redoubt.gds", "-p", "Start_command=/bin/sleep 100071", "dep-db-r")

@@ -25,7 +25,7 @@ func (w *world) group(t *testing.T, ask, name string) v1.GroupState {
 func TestServiceThatFailsEverywhere(t *testing.T) {
 	w := use(t, "e2e")
 	w.gds(t, "n1")
-	t.Cleanup(func() { _, _ = w.try(t.Context(), "n1", "group", "delete", "-y", "-F", "nowhere-rg") })
+	w.leave(t, "n1", "nowhere-rg")
 	w.do(t, "n1", "group", "create", "-n", "n1,n2,n3", "nowhere-rg")
 	w.do(t, "n1", "resource", "create", "-g", "nowhere-rg", "-t", "redoubt.gds", "-p", "Start_command=/bin/false", "-p", "Failover_mode=SOFT", "nowhere-r")
 	starts := func() (list []string) {

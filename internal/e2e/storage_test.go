@@ -83,7 +83,7 @@ func TestDatabaseOnSharedStorage(t *testing.T) {
 		return strings.TrimSpace(out)
 	}
 
-	t.Cleanup(func() { _, _ = w.try(t.Context(), "n2", "group", "delete", "-y", "-F", "data-rg") })
+	w.leave(t, "n2", "data-rg")
 	for _, typ := range []string{"ocf:heartbeat:Filesystem", "ocf:heartbeat:redis", "ocf:heartbeat:IPaddr2"} {
 		if !strings.Contains(w.do(t, "n2", "type", "list"), typ) {
 			w.do(t, "n2", "type", "register", typ)

@@ -149,6 +149,17 @@ func (w *world) try(ctx context.Context, node string, args ...string) (string, e
 	return w.Output(ctx, node, append([]string{"redoubt"}, args...)...)
 }
 
+// leave takes groups out of the cluster when the test ends, so that those that follow do not find them.
+func (w *world) leave(t *testing.T, node string, groups ...string) {
+	t.Cleanup(func() {
+		for _, words := range [][]string{{"group", "offline", "-y"}, {"group", "delete", "-y", "-F"}} {
+			if out, err := w.try(context.Background(), node, append(words, groups...)...); err != nil && !t.Failed() { // the test's own context has ended
+				t.Errorf("%s# redoubt %s: %v %s", node, strings.Join(append(words, groups...), " "), err, out)
+			}
+		}
+	})
+}
+
 // refuse runs a command that has to fail, and returns its error.
 func (w *world) refuse(t *testing.T, node string, args ...string) string {
 	t.Helper()
