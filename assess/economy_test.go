@@ -171,6 +171,14 @@ func TestTullock(t *testing.T) {
 	}
 }
 
+// TestMarginalsNoted: a play whose marginals contradict formula 3.18 is told of, and the bracket says that it was searched for.
+func TestMarginalsNoted(t *testing.T) {
+	r := section(t, &model.Model{Game: &model.Game{Information: "100*x/(x+y+1) + 400*exp(-((x-37.123)/0.002)^2)", Gain: "I", Loss: "I"}}, assess.SectionGame)
+	if r.Game.Nash == nil || math.Abs(r.Game.Nash.V-423.806) > 0.01 || r.Game.ZeroSum.Method != "searched" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0].Text, "formula 3.18") {
+		t.Errorf("%+v %v", r.Game.Nash, r.Notes)
+	}
+}
+
 func TestMatrixGames(t *testing.T) {
 	m := &model.Model{Game: &model.Game{Matrix: &model.Matrix{Rows: []string{"force", "deceit"}, Attacker: [][]float64{{3, -1}, {-2, 4}}}}}
 	g := section(t, m, assess.SectionGame).Game

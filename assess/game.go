@@ -86,7 +86,7 @@ type GameShare struct {
 // GameZeroSum is the value of a zero-sum game with the strategies that reach it.
 type GameZeroSum struct {
 	Value    float64     `json:"value"`
-	Bracket  [2]float64  `json:"bracket"` // computed from the strategies and the matrix: the value is within
+	Bracket  [2]float64  `json:"bracket"` // of a matrix computed from it and the strategies: the value is within; of a game of expenditures what searches found, which is no proof
 	Method   string      `json:"method,omitempty"`
 	Theta    *float64    `json:"theta,omitempty"` // of a game of expenditures whose loss is θ times the gain: K = θ f(I) - θ x + y has the same equilibria
 	Attacker []GameShare `json:"attacker,omitempty"`
@@ -178,6 +178,9 @@ func (r *run) contest(in *model.Game) error {
 		play := playOf(p, true, found.Tolerance)
 		if m := found.Interior[k]; finite(m.Attack, m.Defence) { // where a function has a corner or a gap beside the point there is none
 			play.Marginal = &GameMargins{m.Attack, m.Defence}
+			if !m.Holds(p, 1e-3) {
+				r.note(SectionGame, "game", "at x = %.6g, y = %.6g the marginal profit is %.4g and the marginal loss %.4g, where formula 3.18 wants 1 and -1: a function has a corner there, or a gain too narrow for the %d points that were searched was missed", p.X, p.Y, m.Attack, m.Defence, game.Searched)
+			}
 		}
 		plays = append(plays, play)
 		if out.Nash == nil || play.U < out.Nash.U {
@@ -197,10 +200,10 @@ func (r *run) contest(in *model.Game) error {
 		}
 	}
 	if len(found.Nash) == 0 {
-		r.note(SectionGame, "game", "no pair of expenditures is an equilibrium: whatever either spends, the other would spend something else; see the mixed strategies")
+		r.note(SectionGame, "game", "no pair of expenditures was found to be an equilibrium: whatever either spends, the other would spend something else; see the mixed strategies")
 	}
 	if z := found.ZeroSum; z != nil {
-		out.ZeroSum = &GameZeroSum{Value: z.Value, Bracket: [2]float64{z.Lo, z.Hi}, Theta: &z.Theta}
+		out.ZeroSum = &GameZeroSum{Value: z.Value, Bracket: [2]float64{z.Lo, z.Hi}, Method: "searched", Theta: &z.Theta}
 		out.Trace.Formulas = append(out.Trace.Formulas, "D.reduction")
 	}
 	r.report.Game = out

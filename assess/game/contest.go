@@ -24,7 +24,7 @@ type Play struct {
 	I      float64 // information that the attacker gets
 	V      float64 // the attacker's profit
 	U      float64 // the defender's loss
-	Regret float64 // the most that either could gain by changing his expenditure alone: the certificate
+	Regret float64 // the most that searches found either could gain by changing his expenditure alone: no proof that there is no more
 }
 
 // Assumption is one that the model makes and that does not hold.
@@ -191,11 +191,28 @@ func (a *arena) defend(x float64, n int) float64 {
 	return search.Minimise(func(y float64) float64 { return a.loss(x, y) }, 0, a.MaxY, n).X
 }
 
-// play computes a pair, and the regret by searches of all that either could do instead.
+// Searched is how many places of each range a search looks at for what a player could do instead, before it refines the best.
+const Searched = search.Points
+
+// lowest is the least place that is found of a function: by a search of the whole range, and by searches of ever narrower parts about some places, where a peak may be too
+// narrow for the first.
+func lowest(f func(float64) float64, most float64, about ...float64) search.Valley {
+	best := search.Minimise(f, 0, most, Searched)
+	for _, at := range about {
+		for width := most / 10; width > 1e-7*most; width /= 10 {
+			if v := search.Minimise(f, max(0, at-width), min(most, at+width), 100); v.Y < best.Y {
+				best = v
+			}
+		}
+	}
+	return best
+}
+
+// play computes a pair, and the regret by searches of what either could do instead.
 func (a *arena) play(x, y float64) Play {
 	p := Play{X: x, Y: y, I: a.Information(x, y), V: a.profit(x, y), U: a.loss(x, y)}
-	better := -search.Minimise(func(x float64) float64 { return -a.profit(x, y) }, 0, a.MaxX, search.Points).Y
-	cheaper := search.Minimise(func(y float64) float64 { return a.loss(x, y) }, 0, a.MaxY, search.Points).Y
+	better := -lowest(func(x float64) float64 { return -a.profit(x, y) }, a.MaxX, x).Y
+	cheaper := lowest(func(y float64) float64 { return a.loss(x, y) }, a.MaxY, y).Y
 	p.Regret = max(0, better-p.V, p.U-cheaper)
 	return p
 }

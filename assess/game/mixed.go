@@ -3,8 +3,6 @@ package game
 import (
 	"math"
 	"slices"
-
-	"redoubt/assess/search"
 )
 
 // mixed finds an equilibrium in mixed strategies: it begins with a few expenditures of each, solves the matrix game of those, and lets either add the expenditure of the
@@ -18,8 +16,8 @@ func (a *arena) mixed(tolerance float64) *Mixed {
 		if !ok {
 			break
 		}
-		x := search.Minimise(func(x float64) float64 { return -m.average(a.profit, []float64{x}, nil) }, 0, a.MaxX, search.Points)
-		y := search.Minimise(func(y float64) float64 { return m.average(a.loss, nil, []float64{y}) }, 0, a.MaxY, search.Points)
+		x := lowest(func(x float64) float64 { return -m.average(a.profit, []float64{x}, nil) }, a.MaxX, m.Xs...)
+		y := lowest(func(y float64) float64 { return m.average(a.loss, nil, []float64{y}) }, a.MaxY, m.Ys...)
 		m.Regret = max(0, -x.Y-m.V, m.U-y.Y)
 		if m.Regret < best.Regret {
 			best = m

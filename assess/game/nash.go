@@ -39,7 +39,7 @@ type Mixed struct {
 type Saddle struct {
 	Theta  float64
 	Value  float64
-	Lo, Hi float64 // K of the best defence against x, and of the best attack against y: the value is between them
+	Lo, Hi float64 // K of the best defence against x, and of the best attack against y, that searches found: the value is between them if these are the best there are
 	X, Y   float64
 }
 
@@ -53,11 +53,16 @@ func (c Contest) Solve() (Result, error) {
 	}
 	r := Result{MaxX: a.MaxX, MaxY: a.MaxY, Tolerance: 1e-7 * a.scale}
 	r.Nash = a.nash(r.Tolerance)
-	for _, p := range r.Nash {
-		r.Interior = append(r.Interior, a.condition(p))
-	}
 	if len(r.Nash) == 0 {
 		r.Mixed = a.mixed(r.Tolerance)
+		if m := r.Mixed; m != nil && len(m.Xs) == 1 && len(m.Ys) == 1 { // a pair too narrow for the way to pure ones
+			if p := a.play(m.Xs[0], m.Ys[0]); p.Regret <= r.Tolerance {
+				r.Nash, r.Mixed = []Play{p}, nil
+			}
+		}
+	}
+	for _, p := range r.Nash {
+		r.Interior = append(r.Interior, a.condition(p))
 	}
 	r.Stackelberg = a.stackelberg()
 	for _, p := range r.Nash {
@@ -191,6 +196,18 @@ func (a *arena) newton(x, y float64) [2]float64 {
 	return [2]float64{x, y}
 }
 
+// Holds reports whether formula 3.18 is kept at a play to within a part of slack. Where it is not, a function has a corner there, or a player could do better.
+func (c Condition) Holds(p Play, slack float64) bool {
+	attack, defence := math.Abs(c.Attack-1) <= slack, math.Abs(c.Defence+1) <= slack
+	if !c.AttackInside {
+		attack = p.X > 0 || c.Attack <= 1+slack // the other end is a bound that somebody gave
+	}
+	if !c.DefenceInside {
+		defence = p.Y > 0 || c.Defence >= -1-slack
+	}
+	return attack && defence
+}
+
 // condition computes both sides of formula 3.18; at a boundary the slope is taken to the inside.
 func (a *arena) condition(p Play) Condition {
 	one := func(f func(float64) float64, at, most float64) (float64, bool) {
@@ -250,8 +267,8 @@ func (a *arena) saddle(nash []Play) *Saddle {
 	k := func(x, y float64) float64 { return theta*a.profit(x, y) + y }
 	p := nash[0]
 	s := &Saddle{Theta: theta, X: p.X, Y: p.Y, Value: k(p.X, p.Y)}
-	s.Lo = min(s.Value, search.Minimise(func(y float64) float64 { return k(p.X, y) }, 0, a.MaxY, search.Points).Y)
-	s.Hi = max(s.Value, -search.Minimise(func(x float64) float64 { return -k(x, p.Y) }, 0, a.MaxX, search.Points).Y)
+	s.Lo = min(s.Value, lowest(func(y float64) float64 { return k(p.X, y) }, a.MaxY, p.Y).Y)
+	s.Hi = max(s.Value, -lowest(func(x float64) float64 { return -k(x, p.Y) }, a.MaxX, p.X).Y)
 	return s
 }
 
