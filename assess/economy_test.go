@@ -245,6 +245,25 @@ func TestTheEconomyOfTheExample(t *testing.T) {
 	if g := section(t, m, assess.SectionGame).Game; g == nil || g.Nash == nil {
 		t.Errorf("%+v", g)
 	}
+	// What a means saves is the same in both sections, and a choice by other losses says where it is not.
+	for _, contradicted := range []bool{false, true} {
+		if contradicted {
+			m.Costs.Losses = "ibm"
+		}
+		r := section(t, m, assess.SectionOptimum)
+		saves := map[string]float64{}
+		for _, x := range r.Losses.Returns {
+			saves[x.Name] = x.Saves / r.Losses.Horizon
+		}
+		for _, x := range r.Optimum.Measures.Returns {
+			if same := math.Abs(x.Alone-saves[x.Name]) <= 1e-9*x.Alone; same == contradicted {
+				t.Errorf("%s saves %v by section optimum, %v by section losses", x.Name, x.Alone, saves[x.Name])
+			}
+		}
+		if noted := slices.ContainsFunc(r.Notes, func(n assess.Note) bool { return n.Path == "costs.losses" && strings.Contains(n.Text, "dual-control") }); noted != contradicted {
+			t.Errorf("noted: %v, contradicted: %v", noted, contradicted)
+		}
+	}
 }
 
 // TestOddContests has functions with corners, steps, gaps and no end: there is a solution with its certificate, or a note that says why not, and never a number that is none.

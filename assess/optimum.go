@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"redoubt/assess/cost"
 	"redoubt/assess/expression"
@@ -282,12 +283,33 @@ func (r *run) measures(out *Optimum) error {
 		result.Threats = append(result.Threats, ThreatResidue{Name: n, Loss: p.Losses[i], Residual: left[i]})
 	}
 	out.Measures = result
+	r.contradictions(result)
 	out.Trace.Formulas = append(out.Trace.Formulas, "B.measures", "B.pareto", "B.return")
 	out.Trace.Inputs = append(out.Trace.Inputs, "means", from)
 	if r.model.Costs != nil {
 		out.Trace.source(r.model.Costs.Source)
 	}
 	return nil
+}
+
+// contradictions notes means that pay by the losses that the choice is made by, and do not by those of section losses, or the other way round.
+func (r *run) contradictions(chosen *MeasureChoice) {
+	if chosen.Losses != "ibm" || r.report.Losses == nil {
+		return
+	}
+	pays := map[string]bool{}
+	for _, x := range chosen.Returns {
+		pays[x.Name] = x.Alone > x.Cost
+	}
+	var names []string
+	for _, x := range r.report.Losses.Returns {
+		if p, ok := pays[x.Name]; ok && p != (x.Saves > x.Cost) {
+			names = append(names, x.Name)
+		}
+	}
+	if len(names) > 0 {
+		r.note(SectionOptimum, "costs.losses", "whether these pay is not the same by the losses of section ibm, which the choice is made by, as by those of section losses: %s; costs.losses says which counts", strings.Join(names, ", "))
+	}
 }
 
 // frontMost is how many points of the frontier a report gets.
