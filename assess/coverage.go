@@ -130,8 +130,11 @@ const (
 
 func (r *run) coverage() error {
 	in := r.model.Coverage
-	if in == nil || len(in.Edges) == 0 && len(in.Barriers) == 0 && in.Fuzzy == nil {
+	if in == nil || in.Edges == nil && len(in.Barriers) == 0 && in.Fuzzy == nil {
 		return nil
+	}
+	if in.Edges != nil && len(in.Edges) == 0 {
+		r.note(SectionCoverage, "coverage.edges", "no threat is real for any object by this list, so nothing is open and K is 1")
 	}
 	out := &Coverage{Trace: Trace{Formulas: []string{"E.edge", "E.overlap", "E.weighted", "E.single", "E.cover"}, Inputs: []string{"coverage.edges", "coverage.strengths", "means"}}, Combine: in.Combine}
 	if in.Combine {

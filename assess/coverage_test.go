@@ -180,3 +180,19 @@ func BenchmarkCoverageMillionEdges(b *testing.B) {
 		}
 	}
 }
+
+// TestNoEdgesAreCovered: an empty list is an answer, a list that is missing is none.
+func TestNoEdgesAreCovered(t *testing.T) {
+	const head = "version: 1\nthreats: [{name: t}]\nobjects: [{name: o}]\nmeans: [{name: m, present: true}]\n"
+	r := sectionOf(t, SectionCoverage, head+"coverage: {edges: []}\n")
+	if c := r.Coverage; c == nil || c.K != 1 || c.KWeighted != 1 || !c.Full || c.Edges != 0 || c.Cheapest != nil || len(c.Open) > 0 {
+		t.Errorf("%+v", c)
+	}
+	if !slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Path == "coverage.edges" && strings.Contains(n.Text, "K is 1") }) {
+		t.Errorf("nothing says why: %+v", r.Notes)
+	}
+	text, err := json.Marshal(r)
+	if err != nil || !strings.Contains(string(text), `"K":1,`) {
+		t.Error(string(text), err)
+	}
+}
