@@ -33,3 +33,29 @@ func TestThePageShowsWhatIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestBracketsOfTheCurveAreProbabilities: they have no unit, and the formula that proves them.
+func TestBracketsOfTheCurveAreProbabilities(t *testing.T) {
+	r, _ := example(t)
+	rows, err := report.Rows(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, row := range rows {
+		if !strings.HasPrefix(row.Figure, "exceedance_brackets[") {
+			continue
+		}
+		found[row.Item]++
+		want := "C3.bracket"
+		if row.Item == "simulation" {
+			want = "C3.simulation"
+		}
+		if row.Unit != "" || row.Formula != want || !row.Series {
+			t.Fatalf("%+v", row)
+		}
+	}
+	if found["total"] < 100 || found["inherent"] < 100 || found["proposed"] < 100 || found["simulation"] < 20 {
+		t.Error(found)
+	}
+}
