@@ -90,7 +90,7 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	}
 	rows := rowsOf(all, r.Currency)
 	p := page{
-		Lang: lang, Title: either(r.Title, Word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: r.Period,
+		Lang: lang, Title: either(r.Title, Word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: Unit(lang, r.Period),
 		Style: template.CSS(pageCSS + chart.Style), //nolint:gosec // both are texts of this program
 	}
 	if m != nil {
@@ -264,7 +264,7 @@ func shown(r Row, lang string) cell {
 		}
 		return cell{Text: Word(lang, "no")}
 	}
-	return cell{Text: r.Text()}
+	return cell{Text: Value(lang, r.Figure, r.Text())}
 }
 
 // input is an entry of the model that figures rest on.

@@ -3,6 +3,7 @@ package report
 import (
 	_ "embed"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -113,6 +114,30 @@ func Unit(lang, u string) string {
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// wordy are the figures whose values are words of the program, not of the model.
+var wordy = []string{"law", "method", "bound", "variant", "chosen_by", "dependence", "rule", "measure"}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// Value is a value that is a word or a sentence of the program, in a language; what is in no list of words stays.
+func Value(lang, figure, value string) string {
+	parts := strings.Split(figure, ".")
+	if !slices.Contains(wordy, parts[len(parts)-1]) {
+		return value
+	}
+	if w := Word(lang, "value."+value); w != "" { // with a number of its own, as a rule has
+		return w
+	}
+	w := Word(lang, "value."+digits.ReplaceAllString(value, "#"))
+	if w == "" {
+		return value
+	}
+	for _, n := range digits.FindAllString(value, -1) {
+		w = strings.Replace(w, "#", n, 1)
+	}
+	return w
 }
 
 // told are the notes in a language.

@@ -2,6 +2,8 @@ package report
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,6 +37,34 @@ func verbs(s string) []string {
 		}
 	}
 	return out
+}
+
+// TestMethodsInRussian: what package codes says of how codes were found, and where their bound comes from, is there in Russian, as its source has it.
+func TestMethodsInRussian(t *testing.T) {
+	files, err := filepath.Glob("../codes/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	said := regexp.MustCompile(`(?:Method|Bound)(?::| =|, out\.Method =)[^"\n]*"([^"]+)"`)
+	found := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range said.FindAllStringSubmatch(string(text), -1) {
+			found++
+			if v := strings.ReplaceAll(m[1], "%d", "7"); Value("ru", "method", v) == v || Value("en", "bound", v) != v || strings.Contains(Value("ru", "method", v), "#") {
+				t.Errorf("%q is %q in Russian", v, Value("ru", "method", v))
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d are found", found)
+	}
+	if got := Value("ru", "name", "normal"); got != "normal" {
+		t.Errorf("a name is translated: %q", got)
+	}
 }
 
 func TestLabels(t *testing.T) {
@@ -78,6 +108,11 @@ func TestFiguresInRussian(t *testing.T) {
 		}
 		if u := strings.ReplaceAll(Unit("ru", x.Unit), r.Currency, ""); latin.MatchString(u) {
 			missing["unit "+u] = true
+		}
+	}
+	for _, x := range rows {
+		if v, word := x.Value.(string); word && slices.Contains(wordy[:len(wordy)-2], x.Figure) && latin.MatchString(Value("ru", x.Figure, v)) {
+			missing["value "+x.Figure+" "+v] = true
 		}
 	}
 	for w := range missing {

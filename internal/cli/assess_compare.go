@@ -49,6 +49,10 @@ func comparing(c *cobra.Command, e Env, args []string) error {
 	if err != nil {
 		return err
 	}
+	lang, err := langOf(c)
+	if err != nil {
+		return err
+	}
 	least, _ := c.Flags().GetFloat64("least")
 	if !(least >= 0 && least < 1) {
 		return usageError{errors.New("--least wants a share from 0 to 1"), ""}
@@ -93,23 +97,23 @@ func comparing(c *cobra.Command, e Env, args []string) error {
 		if format != "table" {
 			return printJSON(w, format, result)
 		}
-		_, err := io.WriteString(w, l.compared(result, onlyInputs, verbose))
+		_, err := io.WriteString(w, assessTables{l, string(lang)}.compared(result, onlyInputs, verbose))
 		return err
 	})
 }
 
 // compared sets what changed for people.
-func (l look) compared(r compare.Result, onlyInputs, verbose bool) string {
+func (l assessTables) compared(r compare.Result, onlyInputs, verbose bool) string {
 	var b strings.Builder
 	if len(r.Inputs) == 0 {
-		b.WriteString("The models say the same.\n")
+		b.WriteString(l.say("compare.same", "The models say the same.") + "\n")
 	} else {
-		b.WriteString(l.paint(heading, "What changed in the model") + "\n")
+		b.WriteString(l.paint(heading, l.say("compare.inputs", "What changed in the model")) + "\n")
 		var rows [][]string
 		for _, i := range r.Inputs {
 			rows = append(rows, []string{oneLine(i.Path), valueText(i.Before), valueText(i.After)})
 		}
-		b.WriteString(l.grid("  ", []string{"Entry", "Before", "After"}, rows))
+		b.WriteString(l.grid("  ", []string{l.say("compare.entry", "Entry"), l.say("compare.before", "Before"), l.say("compare.after", "After")}, rows))
 	}
 	if onlyInputs {
 		return b.String()
@@ -123,11 +127,12 @@ func (l look) compared(r compare.Result, onlyInputs, verbose bool) string {
 		}
 		if f.Section != section {
 			section = f.Section
-			rows = append(rows, []string{l.paint(heading, strings.ToUpper(section)), "", "", "", ""})
+			rows = append(rows, []string{l.paint(heading, strings.ToUpper(l.section(assess.Section(section)))), "", "", "", ""})
 		}
-		name := strings.TrimPrefix(f.Item+" "+f.Figure, " ")
-		if f.Unit != "" {
-			name += ", " + f.Unit
+		said := l.spoken([]report.Row{{Section: f.Section, Item: f.Item, Group: strings.ReplaceAll(f.Item, " / ", "."), Figure: f.Figure, Unit: f.Unit}})[0]
+		name := strings.TrimPrefix(said.Item+" "+said.Figure, " ")
+		if said.Unit != "" {
+			name += ", " + said.Unit
 		}
 		change, relative := "", ""
 		if f.Change != nil {
@@ -136,11 +141,18 @@ func (l look) compared(r compare.Result, onlyInputs, verbose bool) string {
 		if f.Relative != nil {
 			relative = signed(100**f.Relative, func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }) + " %"
 		}
-		rows = append(rows, []string{oneLine(name), valueText(f.Before), valueText(f.After), change, relative})
+		rows = append(rows, []string{oneLine(name), valueText(l.word(f.Figure, f.Before)), valueText(l.word(f.Figure, f.After)), change, relative})
 	}
 	if len(rows) > 0 {
-		b.WriteString("\n" + l.paint(heading, "What it does to the figures") + "\n")
-		b.WriteString(l.grid("  ", []string{"Figure", "Before", "After", "Change", "Relative"}, rows))
+		b.WriteString("\n" + l.paint(heading, l.say("compare.figures", "What it does to the figures")) + "\n")
+		b.WriteString(l.grid("  ", []string{l.say("figure", "Figure"), l.say("compare.before", "Before"), l.say("compare.after", "After"), l.say("compare.change", "Change"), l.say("compare.relative", "Relative")}, rows))
+	}
+	if l.translated() {
+		b.WriteString("\n" + report.Word(l.lang, "compare.kept", r.Same))
+		if series > 0 {
+			b.WriteString(report.Word(l.lang, "compare.series", series))
+		}
+		return b.String() + ".\n"
 	}
 	fmt.Fprintf(&b, "\n%s did not change", count(r.Same, "figure"))
 	if series > 0 {

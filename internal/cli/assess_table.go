@@ -30,6 +30,14 @@ func (l assessTables) say(key, english string) string {
 
 func (l assessTables) translated() bool { return l.lang != "" && l.lang != string(formula.English) }
 
+// period is the model's period.
+func (l assessTables) period(p string) string {
+	if l.translated() {
+		return report.Unit(l.lang, p)
+	}
+	return p
+}
+
 // spoken are figures by words.
 func (l assessTables) spoken(rows []report.Row) []report.Row {
 	if !l.translated() {
@@ -43,16 +51,26 @@ func (l assessTables) spoken(rows []report.Row) []report.Row {
 			}
 		}
 		rows[i].Item, rows[i].Figure, rows[i].Unit = strings.Join(parts, " / "), report.Label(l.lang, r.Figure), report.Unit(l.lang, r.Unit)
-		switch v := r.Value.(type) {
-		case bool:
-			rows[i].Value = report.Word(l.lang, map[bool]string{true: "yes", false: "no"}[v])
-		case string:
-			if low, high, ok := strings.Cut(v, " to "); ok && low != "" && strings.ContainsRune("-0123456789", rune(low[0])) {
-				rows[i].Value = low + " – " + high
-			}
-		}
+		rows[i].Value = l.word(r.Figure, r.Value)
 	}
 	return rows
+}
+
+// word is a value of a figure, where it is a word of the program or an interval.
+func (l assessTables) word(figure string, value any) any {
+	if !l.translated() {
+		return value
+	}
+	switch v := value.(type) {
+	case bool:
+		return report.Word(l.lang, map[bool]string{true: "yes", false: "no"}[v])
+	case string:
+		if low, high, ok := strings.Cut(v, " to "); ok && low != "" && strings.ContainsRune("-0123456789", rune(low[0])) {
+			return low + " – " + high
+		}
+		return report.Value(l.lang, figure, v)
+	}
+	return value
 }
 
 // assessReport prints all sections.
@@ -65,7 +83,7 @@ func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) 
 	var b strings.Builder
 	for _, x := range [][2]string{
 		{"", r.Title}, {l.say("system", "System") + ": ", r.System}, {l.say("date", "Date") + ": ", r.Date},
-		{l.say("amounts", "Amounts") + ": ", r.Currency + l.say("amounts_per", " per ") + r.Period}, {l.say("model", "Model") + ": ", "SHA-256 " + r.Digest},
+		{l.say("amounts", "Amounts") + ": ", r.Currency + l.say("amounts_per", " per ") + l.period(r.Period)}, {l.say("model", "Model") + ": ", "SHA-256 " + r.Digest},
 	} {
 		if x[1] != "" {
 			text := x[0] + oneLine(x[1])

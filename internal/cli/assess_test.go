@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"redoubt/assess"
+	"redoubt/assess/compare"
 	"redoubt/assess/incident"
 	"redoubt/assess/report"
 )
@@ -222,5 +223,23 @@ func TestLiveHardening(t *testing.T) {
 		if _, err := liveHardening(flag); err == nil {
 			t.Errorf("%q is read", flag)
 		}
+	}
+}
+
+// TestComparedInRussian: heads, sections, figures and values of the program are in the language.
+func TestComparedInRussian(t *testing.T) {
+	change := 1.0
+	text := assessTables{lang: "ru"}.compared(compare.Result{
+		Inputs:  []compare.Input{{Path: "horizon", Before: 1.0, After: 2.0}},
+		Figures: []compare.Figure{{Section: "losses", Item: "total", Figure: "mean", Unit: "EUR", Before: 1.0, After: 2.0, Change: &change}, {Section: "dynamics", Item: "x", Figure: "law", Before: "normal", After: "table"}},
+		Same:    3,
+	}, false, false)
+	for _, want := range []string{"Что изменилось", "Было", "ОБЩИЕ ПОТЕРИ", "среднее, EUR", "нормальный", "таблица", "Не изменилось показателей: 3"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+	if got := (assessTables{lang: "ru"}).period("year"); got != "год" {
+		t.Errorf("%q", got)
 	}
 }
