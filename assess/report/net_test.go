@@ -59,3 +59,12 @@ func TestBracketsOfTheCurveAreProbabilities(t *testing.T) {
 		t.Error(found)
 	}
 }
+
+// TestUnitsOfTheTableNameThePeriod, as the tables for people do.
+func TestUnitsOfTheTableNameThePeriod(t *testing.T) {
+	r, m := example(t)
+	text := write(t, report.CSV, r, m, "en")
+	if want := "," + r.Currency + "/" + r.Period + ","; r.Period == "" || !strings.Contains(text, want) || strings.Contains(text, "/period,") || strings.Contains(text, ",period,") {
+		t.Errorf("no unit %s, or one that names no period", want)
+	}
+}

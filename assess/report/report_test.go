@@ -419,7 +419,9 @@ func TestWorkbookPlots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(columns, func(c []string) bool { return c[0] == "сейчас, валовые, независимые угрозы" })
+	i := slices.IndexFunc(columns, func(c []string) bool {
+		return c[0] == "сейчас, валовые, независимые угрозы"
+	})
 	if i < 1 {
 		t.Fatal("the exceedance curve has no numbers")
 	}

@@ -17,7 +17,7 @@ import (
 // columns head the table and each sheet of the workbook.
 var columns = []string{"section", "item", "figure", "value", "unit", "formula"}
 
-// CSV writes one tidy table: a line for each figure. Words that a spreadsheet would take for a formula have an apostrophe before them.
+// CSV writes one tidy table: a line for each figure, the units with the period of the model. Words that a spreadsheet would take for a formula have an apostrophe before them.
 func CSV(w io.Writer, r *assess.Report, _ *model.Model, _ string) error {
 	rows, err := Rows(r)
 	if err != nil {
@@ -36,7 +36,7 @@ func CSV(w io.Writer, r *assess.Report, _ *model.Model, _ string) error {
 		if _, word := row.Value.(string); word {
 			value = harmless(value)
 		}
-		if err := out.Write([]string{row.Section, harmless(row.Item), harmless(row.Figure), value, harmless(row.Unit), row.Formula}); err != nil {
+		if err := out.Write([]string{row.Section, harmless(row.Item), harmless(row.Figure), value, harmless(strings.Replace(row.Unit, "period", r.Period, 1)), row.Formula}); err != nil {
 			return fmt.Errorf("write the table: %w", err)
 		}
 	}
