@@ -68,6 +68,7 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stderr, "restored revision %d with %d records. Start redoubtd: this node is the only voter now. Its services begin %v later: what runs on under the guard of another node, whose daemon was stopped for a restart, has ended by then.\n",
 		info.Revision, info.Keys, restartHold)
+	fmt.Fprintln(stderr, "Nodes, users and certificates that were removed or revoked after the snapshot was taken count again: remove and revoke them anew, and if a node was among them run: redoubt certificate rotate-authority")
 	if moved {
 		fmt.Fprintf(stderr, "The repository as it was is in %s.\n", aside)
 	}
