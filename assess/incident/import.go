@@ -27,6 +27,8 @@ type Imported struct {
 	ByThreat  map[string]int // manifestations
 	Problems  []string       // entries that could not be read, up to twenty
 	Unread    int            // how many those are
+	Later     []string       // incidents of a time that has not come yet, with their places, up to five; they are taken
+	LaterAll  int            // how many those are
 }
 
 // importer collects what one file has.
@@ -86,7 +88,7 @@ func (x *importer) take(where string, r *record) {
 	if !x.m.classify(x.format, r) {
 		x.out.Unmatched++
 		if len(x.out.Examples) < 5 {
-			x.out.Examples = append(x.out.Examples, where+": "+shorten(r.Note))
+			x.out.Examples = append(x.out.Examples, strings.TrimSuffix(where+": "+shorten(r.Note), ": "))
 		}
 		return
 	}
@@ -106,6 +108,11 @@ func (x *importer) take(where string, r *record) {
 	if err := i.Check(); err != nil {
 		x.problem(where, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
+	}
+	if i.After(x.o.Now) {
+		if x.out.LaterAll++; len(x.out.Later) < 5 {
+			x.out.Later = append(x.out.Later, where+": "+i.Time)
+		}
 	}
 	x.out.Incidents = append(x.out.Incidents, i)
 	x.out.ByThreat[i.Threat] += i.Number()

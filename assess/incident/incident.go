@@ -82,6 +82,12 @@ func (i Incident) Check() error {
 	return errors.Join(errs...)
 }
 
+// After reports whether an incident is of a time that has not come, in no zone: it begins more than a day after now. Without a now none is.
+func (i Incident) After(now time.Time) bool {
+	t, err := When(i.Time)
+	return err == nil && !now.IsZero() && t.After(now.Add(24*time.Hour))
+}
+
 // Identify makes the id of an incident that has none, from what it says. Incidents that say the same are told apart by the number of those before them.
 func Identify(i Incident, before int) string {
 	i.ID = ""

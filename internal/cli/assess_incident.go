@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,7 +152,13 @@ func incidentAdd(e Env) *cobra.Command {
 		}
 		if c.Flags().Changed("damage") {
 			d, _ := c.Flags().GetFloat64("damage")
+			if !(d >= 0) || math.IsInf(d, 0) {
+				return usageError{fmt.Errorf("--damage %v: want a number that is not below 0", d), ""}
+			}
 			i.Damage = &d
+		}
+		if i.After(e.now()) {
+			tell(e.Stderr, "warning: %s has not come yet\n", i.Time)
 		}
 		if err := fits(e, text("model"), i); err != nil {
 			return err
@@ -320,6 +327,9 @@ func importing(c *cobra.Command, e Env, args []string) error {
 		}
 		if got.Unread > 0 {
 			tell(e.Stderr, "  %d can not be read:\n    %s\n", got.Unread, strings.Join(got.Problems, "\n    "))
+		}
+		if got.LaterAll > 0 {
+			tell(e.Stderr, "  warning: %d of a time that has not come yet, as %s\n", got.LaterAll, strings.Join(got.Later, "; "))
 		}
 		all = append(all, got.Incidents...)
 		for t, n := range got.ByThreat {

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -26,6 +28,29 @@ func TestSectionNotComputed(t *testing.T) {
 		t.Errorf("status %d: %s", r.status, r.errout)
 	}
 	if r := run(&daemon{}, quiet, false, "redoubt", "assess", "ibm", "-"); r.status == 0 || !strings.Contains(r.errout, "it needs section ibm") {
+		t.Errorf("status %d: %s", r.status, r.errout)
+	}
+}
+
+// TestOddIncidents: an amount that is none is told as that alone, a time to come is told of, and an example without a note ends with its place.
+func TestOddIncidents(t *testing.T) {
+	dir := t.TempDir()
+	store, file := filepath.Join(dir, "i.jsonl"), filepath.Join(dir, "v.json")
+	for _, d := range []string{"NaN", "-1", "+Inf"} {
+		r := run(&daemon{}, "", false, "redoubt", "assess", "incident", "--store", store, "add", "--threat", "t", "--damage="+d)
+		if r.status == 0 || !strings.Contains(r.errout, "--damage") || strings.Contains(r.errout, "id of") {
+			t.Errorf("%s: status %d: %s", d, r.status, r.errout)
+		}
+	}
+	r := run(&daemon{}, "", false, "redoubt", "assess", "incident", "--store", store, "add", "--threat", "t", "--time", "2097-01-01")
+	if r.status != 0 || !strings.Contains(r.errout, "2097-01-01 has not come") {
+		t.Errorf("status %d: %s", r.status, r.errout)
+	}
+	if err := os.WriteFile(file, []byte(`[{"timeline":{"incident":{"year":2098}},"action":{"malware":{}}},{"timeline":{"incident":{"year":2020}},"security_incident":"False"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = run(&daemon{}, "", false, "redoubt", "assess", "incident", "--store", store, "import", "--form", "veris", file)
+	if r.status != 0 || !strings.Contains(r.errout, "as record 1: 2098") || !strings.Contains(r.errout, "as record 2\n") {
 		t.Errorf("status %d: %s", r.status, r.errout)
 	}
 }
