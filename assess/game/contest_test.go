@@ -239,7 +239,8 @@ func BenchmarkContest(b *testing.B) {
 func TestNarrowPeak(t *testing.T) {
 	same := func(i float64) float64 { return i }
 	c := game.Contest{Gain: same, Loss: same, Information: func(x, y float64) float64 {
-		return 100*x/(x+y+1) + 400*math.Exp(-math.Pow((x-37.123)/0.002, 2))
+		z := (x - 37.123) / 0.002
+		return 100*x/(x+y+1) + 400*math.Exp(-z*z)
 	}}
 	r := solve(t, c)
 	if len(r.Nash) == 0 {

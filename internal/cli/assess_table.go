@@ -43,17 +43,19 @@ func (l assessTables) spoken(rows []report.Row) []report.Row {
 	if !l.translated() {
 		return rows
 	}
-	for i, r := range rows {
+	out := make([]report.Row, 0, len(rows))
+	for _, r := range rows {
 		parts := strings.Split(r.Item, " / ")
 		for k, p := range parts { // what the report's structure names, and not the model
 			if slices.ContainsFunc(strings.Split(r.Group, "."), func(g string) bool { return strings.TrimSuffix(g, "[]") == p }) {
 				parts[k] = report.Label(l.lang, p)
 			}
 		}
-		rows[i].Item, rows[i].Figure, rows[i].Unit = strings.Join(parts, " / "), report.Label(l.lang, r.Figure), report.Unit(l.lang, r.Unit)
-		rows[i].Value = l.word(r.Figure, r.Value)
+		r.Value = l.word(r.Figure, r.Value)
+		r.Item, r.Figure, r.Unit = strings.Join(parts, " / "), report.Label(l.lang, r.Figure), report.Unit(l.lang, r.Unit)
+		out = append(out, r)
 	}
-	return rows
+	return out
 }
 
 // word is a value of a figure, where it is a word of the program or an interval.
