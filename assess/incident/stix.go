@@ -57,7 +57,7 @@ func stixRecord(id string, o map[string]any) *record {
 	return r
 }
 
-// stixIncident takes an incident. The object is a stub in the standard; what an extension says of its kind and of its time is read too.
+// stixIncident takes an incident. The standard gives the object little more than a name; what an extension says of its kind and of its time is read too.
 func (x *importer) stixIncident(id string, o map[string]any) {
 	r := stixRecord(id, o)
 	r.add("incident_type", wordsOf(o, "incident_types")...)
