@@ -50,6 +50,7 @@ var layers = map[string]int{
 	"internal/privnet":    layerAdapter,
 	"internal/realtime":   layerAdapter,
 	"internal/nocore":     layerAdapter,
+	"internal/apart":      layerAdapter,
 	"internal/native":     layerAdapter,
 	"internal/nft":        layerAdapter,
 	"internal/exectype":   layerAdapter,
@@ -82,6 +83,7 @@ var layers = map[string]int{
 var exceptions = [][2]string{
 	{"internal/cli", "api/client"},           // the command line speaks to the daemon through the public client
 	{"internal/guardlink", "internal/guard"}, // the two ends of one protocol
+	{"internal/proc", "internal/apart"},      // a thread of the Go runtime, no part of the system
 }
 
 // pureStdlib is what a decision package may import beside the project's own.

@@ -151,11 +151,26 @@ func serving(t *testing.T, l *lab.Lab, node string) {
 // within polls a condition for which there is no event.
 func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
+	settles(t, limit, what, func() string {
+		if ok() {
+			return ""
+		}
+		return "not yet"
+	})
+}
+
+// settles waits until f names nothing that is wrong.
+func settles(t *testing.T, limit time.Duration, what string, f func() string) {
+	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(limit); !ok(); <-tick.C {
+	for deadline := time.Now().Add(limit); ; <-tick.C {
+		wrong := f()
+		if wrong == "" {
+			return
+		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", limit, what)
+			t.Fatalf("not within %v: %s: %s", limit, what, wrong)
 		}
 	}
 }

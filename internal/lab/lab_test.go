@@ -450,7 +450,7 @@ func TestCrash(t *testing.T) {
 		if err := lab.Remove(o.Name); err != nil {
 			t.Fatal(err)
 		}
-		within(t, 10*time.Second, c.what+": nothing is left", func() bool { return cmp.Equal(before, look(t, o.Name)) })
+		settles(t, 10*time.Second, c.what+": nothing is left", func() string { return cmp.Diff(before, look(t, o.Name)) })
 	}
 }
 

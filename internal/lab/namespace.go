@@ -6,30 +6,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"redoubt/internal/apart"
 	"redoubt/internal/fault"
 )
 
 // nodePath is the PATH of programs on a machine.
 const nodePath = toolDir + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// aside runs f on a thread of its own that ends with it, after moving the thread into the namespaces of process pid. The namespaces are
-// named as in /proc/PID/ns. What f starts or opens belongs to those namespaces and may outlive the thread.
+// aside runs f apart, in the namespaces of process pid, which are named as in /proc/PID/ns. What f starts or opens belongs to those namespaces.
 func aside(pid int, kinds []string, f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the runtime ends the thread with the goroutine
+	return apart.Do(func() error {
 		if err := enter(pid, kinds); err != nil {
-			result <- err
-			return
+			return err
 		}
-		result <- f()
-	}()
-	return <-result
+		return f()
+	})
 }
 
 func enter(pid int, kinds []string) error {

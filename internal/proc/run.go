@@ -6,13 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/agent"
+	"redoubt/internal/apart"
 	"redoubt/internal/fault"
 )
 
@@ -205,16 +205,10 @@ func (l *Launcher) command(p agent.Program) (*exec.Cmd, agent.Admission, error) 
 	return &exec.Cmd{Path: as.Path, Args: as.Args}, as, nil
 }
 
-// inNamespaces calls f on a thread of its own that makes children in the guard's namespaces. The thread ends
-// with the call, so a program whose start hangs (its file is on a dead server) holds up nobody else.
+// inNamespaces calls f apart, on a thread that makes children in the guard's namespaces. A program whose start hangs (its file is on a dead
+// server) holds up nobody else.
 func (l *Launcher) inNamespaces(f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		// Never unlocked: the thread can not be given back.
-		runtime.LockOSThread()
-		result <- l.enter(f)
-	}()
-	return <-result
+	return apart.Do(func() error { return l.enter(f) })
 }
 
 func (l *Launcher) enter(f func() error) error {
