@@ -6,6 +6,8 @@ LINT     = bin/tools/golangci-lint
 LINTVER  = v2.12.2
 VULN     = bin/tools/govulncheck
 VULNVER  = v1.9.0
+# A program with the race detector waits a second before it ends unless told otherwise; the tests start hundreds of them.
+export GORACE ?= atexit_sleep_ms=0
 
 .PHONY: build test check lint demo e2e sim fuzz vuln bench bench-assess docs deb install-deps clean
 
