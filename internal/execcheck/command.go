@@ -1,6 +1,8 @@
 package execcheck
 
 import (
+	"iter"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,58 +21,127 @@ import (
 // command names and that is code has to be root's: further programs, what interpreters read, and every other word that is the path of an executable file.
 func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.User, error) {
 	level := g.cfg.Level()
-	c := execsec.Parse(command)
-	programs, err := g.programs(c, env)
-	if err != nil {
-		return nil, err
+	q, wrong := g.question(level, call, command, env)
+	if len(wrong) > 0 {
+		return nil, wrong[0]
 	}
-	if len(programs) == 0 {
-		programs = []string{"/bin/sh"} // all of it is the shell's own
-	}
-	chosen, warnings, err := ChooseUser(Question{Level: level, Path: programs[0], Configured: call.Resource.ApplicationUser})
+	chosen, warnings, err := ChooseUser(q.Question)
 	if err != nil {
 		return nil, err
 	}
 	for _, w := range warnings {
-		g.warn(level, programs[0], []execsec.Violation{{Path: programs[0], Why: w}})
+		g.warn(level, q.Path, []execsec.Violation{{Path: q.Path, Why: w}})
 	}
 	if chosen.UID != 0 {
 		return &chosen, nil // what else runs, runs as that user too
 	}
-	for _, path := range programs[1:] {
-		if err := g.asRoot(level, path, nil); err != nil {
-			return nil, err
-		}
-	}
-	for _, path := range c.Code {
-		if !filepath.IsAbs(path) {
-			if level == execsec.Secure {
-				return nil, relative(path)
-			}
-			continue
-		}
-		if err := g.asRoot(level, path, nil); err != nil {
-			return nil, err
-		}
-	}
-	for _, m := range c.Mentions {
-		runs, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) })
-		if err == nil && runs {
-			err = g.asRoot(level, m.Path, m.Users)
-		}
-		if err != nil && (level == execsec.Secure || level == execsec.Warn) {
-			return nil, err
-		}
+	for err := range g.rest(level, q) {
+		return nil, err
 	}
 	return nil, nil
+}
+
+// InspectCommand says all that is wrong with a command of a property as it would run now, whatever the level has the gate do about it. What is not installed here
+// is not wrong. The error is for a file system that does not answer.
+func (g *Gate) InspectCommand(call agent.Call, command string, env []string) (wrong []string, err error) {
+	q, errs := g.question(execsec.Secure, call, command, env)
+	for _, path := range slices.Concat(q.programs, q.command.Code) {
+		if filepath.IsAbs(path) {
+			if _, err := g.patient.ask(path, func() bool { return executable(path) }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	q.Level = g.cfg.Level() // it says as whom the command runs
+	chosen, wrong, err := ChooseUser(q.Question)
+	errs = append(errs, err)
+	if chosen.UID == 0 && !fault.Is(err, fault.NotFound) {
+		errs = slices.AppendSeq(errs, g.rest(execsec.Secure, q))
+	}
+	for _, err := range errs {
+		if err != nil && !fault.Is(err, fault.NotFound) && !slices.Contains(wrong, err.Error()) {
+			wrong = append(wrong, err.Error())
+		}
+	}
+	return wrong, nil
+}
+
+// asked is the question as whom a command runs, with what the command runs and reads.
+type asked struct {
+	Question
+	reading
+	programs []string
+}
+
+// reading is where code of a command is looked for, and for whom.
+type reading struct {
+	command execsec.Command
+	env     []string
+	users   []string // whom the command becomes before it goes on
+	depth   int      // how many scripts have it as the interpreter of the one before
+}
+
+// question takes a command apart. The errors are for programs that can not be told, or that others could put before those that are meant.
+func (g *Gate) question(level execsec.Level, call agent.Call, command string, env []string) (q asked, wrong []error) {
+	q.command, q.env = execsec.Parse(command), env
+	q.programs, wrong = g.programs(level, q.reading)
+	if len(q.programs) == 0 {
+		q.programs = []string{"/bin/sh"} // all of it is the shell's own
+	}
+	q.Question = Question{Level: level, Path: q.programs[0], Configured: call.Resource.ApplicationUser}
+	return q, wrong
+}
+
+// rest is what is wrong with everything that root would run and read by a command, beside the file of the program that it is about.
+func (g *Gate) rest(level execsec.Level, q asked) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		if err := g.interpreter(level, q.programs[0], q.reading); err != nil && !yield(err) {
+			return
+		}
+		g.all(level, q.programs[1:], q.reading)(yield)
+	}
+}
+
+// all is what is wrong with programs that root would run, and with what else their command reads and mentions.
+func (g *Gate) all(level execsec.Level, programs []string, r reading) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for _, path := range programs {
+			if err := g.asRoot(level, path, r); err != nil && !yield(err) {
+				return
+			}
+		}
+		for _, path := range r.command.Code {
+			var err error
+			switch {
+			case filepath.IsAbs(path):
+				err = g.asRoot(level, path, r)
+			case level == execsec.Secure:
+				err = relative(path)
+			}
+			if err != nil && !yield(err) {
+				return
+			}
+		}
+		for _, m := range r.command.Mentions {
+			runs, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) })
+			if err == nil && runs {
+				of := r
+				of.users = slices.Concat(m.Users, r.users)
+				err = g.asRoot(level, m.Path, of)
+			}
+			if err != nil && (level == execsec.Secure || level == execsec.Warn) && !yield(err) {
+				return
+			}
+		}
+	}
 }
 
 func relative(word string) error {
 	return fault.Errorf(fault.Invalid, "the command names the program %q: give its path from the root, so that it can be seen who may write it", word)
 }
 
-// asRoot says whether root may run or read a file of a command. users are those whom the command becomes first: what they own they may run.
-func (g *Gate) asRoot(level execsec.Level, path string, users []string) error {
+// asRoot says whether root may run or read a file of a command. What those own whom the command becomes first, they may run.
+func (g *Gate) asRoot(level execsec.Level, path string, r reading) error {
 	t, err := walk(path)
 	if fault.Is(err, fault.NotFound) {
 		// It may be made between now and then: by root only, if the folder is root's.
@@ -86,13 +157,16 @@ func (g *Gate) asRoot(level execsec.Level, path string, users []string) error {
 	t.close()
 	owner := t.last().UID
 	if owner == 0 {
-		return g.judge(level, path, execsec.Judge(t.facts, 0))
+		if err := g.judge(level, path, execsec.Judge(t.facts, 0)); err != nil {
+			return err
+		}
+		return g.interpreter(level, path, r)
 	}
 	u, err := number(owner)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(users, u.Name) || slices.Contains(users, strconv.Itoa(owner)) {
+	if slices.Contains(r.users, u.Name) || slices.Contains(r.users, strconv.Itoa(owner)) {
 		return g.judge(level, path, execsec.Judge(t.facts, owner))
 	}
 	err = fault.Errorf(fault.Precondition, "the command would have root run %s, which belongs to user %s, who could make root run anything; set Application_user to that user, or chown root %s", path, u.Name, path)
@@ -103,34 +177,61 @@ func (g *Gate) asRoot(level execsec.Level, path string, users []string) error {
 	return nil
 }
 
-// programs are the files of the programs that a command names. A word that is no program in PATH is the shell's own.
-func (g *Gate) programs(c execsec.Command, env []string) ([]string, error) {
-	var out []string
-	for _, word := range c.Programs {
-		if strings.Contains(word, "/") {
-			switch {
-			case strings.HasPrefix(word, "/"):
-			case g.cfg.Level() != execsec.Secure:
-				continue // where it lies is known only when it runs
-			default:
-				return nil, relative(word)
-			}
+// interpreter looks at what the first line of a file of a command has run, if it is a script.
+func (g *Gate) interpreter(level execsec.Level, path string, r reading) error {
+	if r.depth == maxNested || !executable(path) {
+		return nil // the kernel does not run it
+	}
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return fault.Errorf(codeOf(err), "open %s: %w", path, err)
+	}
+	defer f.Close()
+	words, script, err := (&pinned{file: f, path: path}).interpreter()
+	if !script || err != nil && level != execsec.Secure {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.command, r.depth = execsec.ParseWords(words...), r.depth+1
+	programs, wrong := g.programs(level, r)
+	if len(wrong) > 0 {
+		return wrong[0]
+	}
+	for err := range g.all(level, programs, r) {
+		return fault.Errorf(fault.CodeOf(err), "the interpreter of %s: %w", path, err)
+	}
+	return nil
+}
+
+// programs are the files of the programs that a command names, as far as they can be told. A word that is no program in PATH is the shell's own.
+func (g *Gate) programs(level execsec.Level, r reading) (out []string, wrong []error) {
+	for _, word := range r.command.Programs {
+		switch {
+		case strings.HasPrefix(word, "/"):
 			out = append(out, word)
 			continue
+		case strings.Contains(word, "/"): // where it lies is known only when it runs
+			if level == execsec.Secure {
+				wrong = append(wrong, relative(word))
+			}
+			continue
 		}
-		path, facts, err := lookup(word, env, c.Path)
+		path, facts, err := lookup(word, r.env, r.command.Path)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = execsec.Refuse(level, word, execsec.Judge(facts, 0))
 		}
-		if err := execsec.Refuse(g.cfg.Level(), word, execsec.Judge(facts, 0)); err != nil {
-			return nil, err
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
 		}
 		out = append(out, path)
 	}
-	return out, nil
+	return out, wrong
 }
 
 // executable reports whether a path leads to a file that the kernel would execute.

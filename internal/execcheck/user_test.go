@@ -99,6 +99,10 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 	roots := h.put(t, "bin/roots.sh", "exit 0\n", 0o644)
 	named := h.put(t, "bin/named", "#!/bin/sh\n", 0o755) // of a user with a name
 	ok(t, os.Chown(named, 65534, 0))
+	scripted := h.put(t, "bin/scripted", "#!"+mine+" -x\n", 0o755) // of root, but what runs it is not
+	found := h.put(t, "bin/found", "#!/usr/bin/env -S A=b sh -c "+mine+"\n", 0o755)
+	plain := h.put(t, "bin/plain", "#!/usr/bin/env -S -i sh -e\n", 0o755)
+	nested := h.put(t, "bin/nested", "#!"+scripted+"\n", 0o755)
 	const refused, owner, root = "belongs to user", "owner", "root"
 	for _, level := range []execsec.Level{execsec.Secure, execsec.Warn} {
 		h.level = level
@@ -108,6 +112,7 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 			"find / -exec " + mine + " ;": refused, "sleep 1; timeout 5 " + mine: refused, "sh -c \"sh -c 'env A=b " + mine + "'\"": refused, "echo $(" + mine + ")": refused, "sleep `" + mine + "`": refused,
 			"echo \"$(" + mine + ")\"": refused, "python3 -c 'import os; os.system(\"" + mine + " a\")'": refused, "/usr/bin/env --chdir=/ sleep 1 --exec=" + mine: refused, "trap " + mine + " EXIT; sleep 1": refused,
 			"$A/x " + mine: refused, "flock /run/x sh -c " + mine: refused, "su root -c " + mine: refused, "su nobody -s /bin/sh -c " + mine: refused, "start-stop-daemon -S -n nobody -x " + named: refused,
+			scripted: refused, "sleep 1; " + found: refused, "timeout 3 " + nested: refused, "cd /; sleep 1 --exec=" + scripted: refused,
 			// What he owns and root would read as code need not be executable.
 			"sh " + data: refused, ". " + data + "; sleep 1": refused, "sh <" + data: refused, "java -jar " + data: refused, "java -cp /x.jar:" + home + " Main": refused, "perl -w " + data: refused,
 			"LD_PRELOAD=" + data + " sleep 1": refused, "PATH=" + home + ":$PATH sleep 1": refused, "exec -a x /lib64/ld-linux-x86-64.so.2 " + data: refused, "BASH_ENV=" + data + " sleep 1": refused,
@@ -115,7 +120,7 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 			mine + "; sleep 1": owner, "timeout -k 1 5 " + mine: owner, "env -u A B=1 " + mine: owner, "exec -a n " + mine: owner, "nice -n 5 ionice -c 3 " + mine: owner, "flock " + data + " " + mine: owner,
 			"stdbuf -oL " + mine: owner, "xargs " + mine: owner, "/usr/bin/nohup " + mine + " &": owner,
 			// Data of his, and what a command becomes him for, are no reason to refuse.
-			"sleep 1": root, "exit 0": root, "cd /; exec sleep 1": root, "sleep 1 -c " + data + " --data=" + home: root, "sh -c 'sleep 1 <" + data + "'": root, "sh " + roots + " " + data: root,
+			"sleep 1": root, "exit 0": root, "cd /; exec sleep 1": root, "sleep 1 -c " + data + " --data=" + home: root, "sh -c 'sleep 1 <" + data + "'": root, "sh " + roots + " " + data: root, plain: root,
 			"[ -f " + h.path("bin/none") + " ] && . " + h.path("bin/none") + "; sleep 1": root, "test -x /opt/none && /opt/none; sleep 1": root, "sh -c 'exec sleep 1' " + data: root,
 			"su nobody -s /bin/sh -c " + named: root, "setpriv --reuid=65534 " + named: root, "start-stop-daemon -S -c nobody:root -x " + named: root, "redoubt run-as -U nobody " + named: root,
 		} {
@@ -160,5 +165,46 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 	h.level = execsec.Override
 	if u, err := h.AppUser(service("nobody"), mine, env); err != nil || u == nil || u.UID != stranger {
 		t.Errorf("OVERRIDE: %+v, %v; want the owner", u, err)
+	}
+}
+
+// TestCommandsAreInspectedBeforeTheyRun: what the gate would refuse is told whatever the level, all of it, and what is sound or not installed is not.
+func TestCommandsAreInspectedBeforeTheyRun(t *testing.T) {
+	h := newHost(t)
+	mine := h.put(t, "bin/mine", "#!/bin/sh\n", 0o755)
+	ok(t, os.Chown(mine, stranger, stranger))
+	open := h.put(t, "bin/open", "#!/bin/sh\n", 0o777)
+	env := []string{"PATH=/usr/bin:/bin"}
+	for _, c := range []struct {
+		level         execsec.Level
+		user, command string
+		want          []string // a word of each line
+	}{
+		{execsec.Secure, "", "sleep 1", nil},
+		{execsec.Secure, "", "/bin/sleep 1; /opt/rdt-none/x && /opt/rdt-none/y", nil},
+		{execsec.Secure, "", h.path("bin/none"), nil},
+		{execsec.Secure, "", mine, nil}, // it runs as him
+		{execsec.Secure, "root", mine, []string{"as root"}},
+		{execsec.Secure, "", "sleep 1; " + mine + "; sh -c " + open + "; cd bin; ./x", []string{"from the root", "belongs to user 64123", open + " may be written by everybody"}},
+		{execsec.Warn, "", "sleep 1; " + mine + "; " + open, []string{"belongs to user 64123", open + " may be written by everybody"}},
+		{execsec.Warn, "", open, []string{open + " may be written by everybody"}},
+		{execsec.Override, "nobody", "sleep 1; " + mine, []string{"is ignored", "belongs to user 64123"}},
+		{execsec.Compatibility, "", mine, []string{"belongs to user 64123"}},
+		{execsec.Compatibility, "", "sleep 1; sh " + mine, []string{"belongs to user 64123"}},
+		{execsec.Secure, "nobody", "sleep 1; " + mine, nil}, // all of it runs as nobody
+		{execsec.Secure, "rdt-nosuch", "sleep 1", nil},      // he may be made until it runs
+	} {
+		h.level = c.level
+		got, err := h.InspectCommand(service(c.user), c.command, env)
+		ok(t, err)
+		if len(got) != len(c.want) {
+			t.Errorf("%s, %q by %q: %q; want %q", c.level, c.command, c.user, got, c.want)
+			continue
+		}
+		for i, w := range c.want {
+			if !strings.Contains(got[i], w) {
+				t.Errorf("%s, %q by %q: %q; want %q", c.level, c.command, c.user, got[i], w)
+			}
+		}
 	}
 }

@@ -34,7 +34,7 @@ func fileChecks() []Check {
 		}, files(v1.FileProgram, writable, "others than root may replace it")},
 		{v1.CheckInfo{
 			ID: "RC-EXE-001", Severity: Error, Area: areaFiles, Title: "Only root writes the programs that root runs for resources and to fence nodes",
-			Rationale: "Methods of resource types and fence agents run as root: who writes one is root on every node that runs it.", Remedy: "do what the remedy says, on that node",
+			Rationale: "Methods of resource types, commands of redoubt.gds that run as root and fence agents: who writes one of them, or what it reads as code, is root on every node that runs it.", Remedy: "do what the remedy says, on that node",
 		}, func(f Facts, r *report) {
 			for _, n := range f.Nodes {
 				for _, p := range n.Plantable {

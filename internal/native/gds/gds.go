@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -119,11 +120,9 @@ func (t *Type) validate(ctx context.Context, call agent.Call) error {
 		return err
 	}
 	// As whom every command runs is found out now: nobody wants to learn it from a failed takeover.
-	for _, name := range []string{"Start_command", "Stop_command", "Probe_command", "Validate_command"} {
-		if command := property.Text(call, name); command != "" {
-			if _, err := t.program(ctx, call, aside(call), "Validate", command); err != nil && !fault.Is(err, fault.NotFound) {
-				return fault.Errorf(fault.CodeOf(err), "resource %s, property %s on node %s: %w", call.Resource.Name, name, call.Node, err)
-			}
+	for name, command := range Commands(call) {
+		if _, err := t.program(ctx, call, aside(call), "Validate", command); err != nil && !fault.Is(err, fault.NotFound) {
+			return fault.Errorf(fault.CodeOf(err), "resource %s, property %s on node %s: %w", call.Resource.Name, name, call.Node, err)
 		}
 	}
 	text := property.Text(call, "Validate_command")
@@ -135,6 +134,26 @@ func (t *Type) validate(ctx context.Context, call agent.Call) error {
 		return fault.Errorf(fault.Precondition, "resource %s can not run on node %s: %w", call.Resource.Name, call.Node, err)
 	}
 	return nil
+}
+
+// Commands are the commands of a resource as they are for the node of the call, each with the property that it stands in.
+func Commands(call agent.Call) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, name := range []string{"Start_command", "Stop_command", "Probe_command", "Validate_command"} {
+			if command := property.Text(call, name); command != "" && !yield(name, command) {
+				return
+			}
+		}
+	}
+}
+
+// SearchPath is the PATH of commands: the folder of tools, if there is one, before the usual ones.
+func SearchPath(tools string) string {
+	const usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	if tools == "" {
+		return usual
+	}
+	return tools + ":" + usual
 }
 
 // program is a command of a property, for the shell, as the user who runs it.
@@ -168,16 +187,12 @@ func (t *Type) run(ctx context.Context, call agent.Call, label, command string, 
 }
 
 func (t *Type) environment(ctx context.Context, call agent.Call, method string) []string {
-	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	if t.cfg.ToolDir != "" {
-		path = t.cfg.ToolDir + ":" + path
-	}
 	addresses := make([]string, 0, 2)
 	for _, a := range t.addresses(ctx, call) {
 		addresses = append(addresses, a.String())
 	}
 	env := []string{
-		"PATH=" + path, "LC_ALL=C", "HOME=/",
+		"PATH=" + SearchPath(t.cfg.ToolDir), "LC_ALL=C", "HOME=/",
 		"REDOUBT_RESOURCE=" + string(call.Resource.Name), "REDOUBT_GROUP=" + string(call.Resource.Group), "REDOUBT_TYPE=" + string(call.Resource.Type),
 		"REDOUBT_NODE=" + string(call.Node), "REDOUBT_METHOD=" + method, "REDOUBT_ADDRESSES=" + strings.Join(addresses, " "),
 		"hostnames=" + strings.Join(addresses, ","),

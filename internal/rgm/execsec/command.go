@@ -35,6 +35,17 @@ func Parse(text string) Command {
 	return c
 }
 
+// ParseWords is Parse for a command that is given by its words, which no shell reads.
+func ParseWords(texts ...string) Command {
+	var c Command
+	words := make([]shellWord, len(texts))
+	for i, text := range texts {
+		words[i].text = text
+	}
+	c.simple(words, 0)
+	return c
+}
+
 func (c *Command) parse(text string, depth int) {
 	if depth > maxNestedCommands {
 		return // sh -c within sh -c and so on: the words outside were looked at as a whole
@@ -147,8 +158,9 @@ func (c *Command) wrapped(wrap wrapper, words []shellWord, depth int) []shellWor
 				c.parse(rest[0].text, depth+1)
 				return nil
 			}
-			if text, ok := strings.CutPrefix(option, "--split-string="); ok {
+			if text := attached(option, wrap.commands); text != "" {
 				c.parse(text, depth+1)
+				return nil
 			}
 			if slices.Contains(wrap.values, option) && len(rest) > 0 {
 				c.mention(nil, rest[0])
@@ -171,6 +183,16 @@ func (c *Command) wrapped(wrap wrapper, words []shellWord, depth int) []shellWor
 		}
 	}
 	return nil
+}
+
+// attached is the value that a word has together with one of options: -Stext, --split-string=text; "" when there is none.
+func attached(word string, options []string) string {
+	for _, o := range options {
+		if text, ok := strings.CutPrefix(word, o); ok {
+			return strings.TrimPrefix(text, "=")
+		}
+	}
+	return ""
 }
 
 // interpreter looks at the arguments of a program that runs a file, and reports whether it reads its standard input instead.
