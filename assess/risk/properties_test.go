@@ -292,6 +292,16 @@ func TestWorkersDoNotMatter(t *testing.T) {
 			t.Errorf("kind %d: the workers change the result", s.Kind)
 		}
 	}
+	s.Kind, s.Trials, s.Threats = Independent, 150000, s.Threats[:3]
+	s.Workers = 1
+	a, err := Simulate(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Workers = 3
+	if b, _ := Simulate(context.Background(), s); !reflect.DeepEqual(a, b) {
+		t.Error("the workers change what is drawn by tables")
+	}
 }
 
 // TestSimulationAgrees holds exact results against draws.
