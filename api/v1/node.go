@@ -218,6 +218,8 @@ type NodeFacts struct {
 	Posture *NodePosture `json:"posture,omitempty"` // only when it was asked for
 	// Memory is what it remembers of the services at the shared address that it was asked for, if it gave that up a moment ago: by service, 27 bytes for each connection.
 	Memory map[string][]byte `json:"memory,omitempty"`
+	// Sockets are the connections that its own instances of these services have, in the same form.
+	Sockets map[string][]byte `json:"sockets,omitempty"`
 }
 
 // The operations below are called by nodes of the same cluster only.
@@ -225,7 +227,7 @@ type NodeFacts struct {
 // PeerFacts asks a node for its NodeFacts.
 type PeerFacts struct {
 	Posture bool   `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
-	Memory  string `json:"memory,omitempty" query:"memory"`   // what it remembers of the services at this shared address, and nothing else
+	Memory  string `json:"memory,omitempty" query:"memory"`   // what it knows of connections of the services at this shared address, and nothing else
 }
 
 // PeerDescribe asks a node what a resource type is there; the answer is a PeerType.

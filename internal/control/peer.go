@@ -13,6 +13,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 )
@@ -24,13 +25,17 @@ func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v
 		return v1.NodeFacts{}, err
 	}
 	if in.Memory != "" {
-		out := v1.NodeFacts{Node: string(r.Node), Memory: map[string][]byte{}}
+		out := v1.NodeFacts{Node: string(r.Node), Memory: map[string][]byte{}, Sockets: map[string][]byte{}}
 		if r.Memories != nil {
 			for service, m := range r.Memories(cluster.ResourceName(in.Memory)) {
 				out.Memory[string(service)] = m.Pack()
+				out.Sockets[string(service)] = balance.Memory{Connections: m.Sockets}.Pack()
 			}
 		}
 		return out, nil
+	}
+	if in.Toward != "" {
+		return c.publicHere(ctx, r, in)
 	}
 	return c.factsHere(ctx, in.Posture)
 }

@@ -85,7 +85,7 @@ type Running struct {
 	Snapshotter Snapshotter
 	Sealer      Sealer
 	Authority   Authority
-	// Memories is what this node remembers of the services at a shared address that it gave up a moment ago; nil: nothing.
+	// Memories is what this node knows of connections of the services at a shared address; nil: nothing.
 	Memories func(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory
 }
 

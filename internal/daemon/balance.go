@@ -23,7 +23,7 @@ func (n *node) newBalancer(anew bool) (*balancer, error) {
 	return &balancer{engine.NewBalancer(cfg, n.member, n.mirror, n.gated(), kernel), kernel}, nil
 }
 
-// memories is what the present incarnation remembers of the services at a shared address that it gave up a moment ago.
+// memories is what the present incarnation knows of connections of the services at a shared address.
 func (n *node) memories(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
 	w := n.work.Load()
 	if w == nil {
@@ -47,6 +47,11 @@ func (h holdersOf) Memories(ctx context.Context, node cluster.NodeName, address 
 		if err != nil {
 			return nil, err
 		}
+		sockets, err := balance.Unpack(facts.Sockets[service])
+		if err != nil {
+			return nil, err
+		}
+		m.Sockets = sockets.Connections
 		out[cluster.ResourceName(service)] = m
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -38,31 +39,40 @@ func hold(address, connections, flag string) {
 	os.Exit(0)
 }
 
-// holdOne is one connection; opened is called once when it has its first answer, or will never have one.
+// holdOne is one connection, which is never made again; opened is called once when it has its first answer, or will never have one.
 func holdOne(address, flag string, opened func()) string {
-	dials := 0
-	c := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxConnsPerHost: 1, Dial: func(network, to string) (net.Conn, error) {
-		if dials++; dials > 1 {
-			return nil, fmt.Errorf("the connection was lost")
-		}
-		return net.DialTimeout(network, to, 5*time.Second)
-	}}}
 	who := "nobody"
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err == nil {
+		defer func() { _ = conn.Close() }()
+	}
+	answers := bufio.NewReader(conn)
 	ask := func() error {
-		r, err := c.Get("http://" + address + "/")
+		if err := conn.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", address); err != nil {
+			return err
+		}
+		r, err := http.ReadResponse(answers, nil)
 		if err != nil {
 			return err
 		}
-		defer r.Body.Close()
+		defer func() { _ = r.Body.Close() }()
 		b, err := io.ReadAll(r.Body)
 		if now := strings.TrimSpace(string(b)); who == "nobody" {
 			who = now
 		} else if err == nil && now != who {
 			err = fmt.Errorf("%s answers", now)
 		}
+		if err == nil && r.Close {
+			err = fmt.Errorf("the server closes")
+		}
 		return err
 	}
-	err := ask()
+	if err == nil {
+		err = ask()
+	}
 	opened()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -73,5 +83,5 @@ func holdOne(address, flag string, opened func()) string {
 		<-tick.C
 		err = ask()
 	}
-	return who + " broken " + err.Error()
+	return fmt.Sprintf("%s broken at %s: %v", who, time.Now().Format("15:04:05.000"), err)
 }

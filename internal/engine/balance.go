@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -24,18 +23,19 @@ type Plane interface {
 	Intact() bool
 	// Networks lists the addresses of this host.
 	Networks() ([]netip.Prefix, error)
-	// Connections counts the TCP connections that this host has at ports (none: all) of addresses.
-	Connections(addresses []netip.Addr, ports []balance.Port) (int, error)
+	// Connections lists the TCP connections that this host has at ports (none: all but those excepted) of addresses, without marks.
+	Connections(addresses []netip.Addr, ports, except []balance.Port) ([]balance.Known, error)
 	// Tend looks after what is remembered of connections and clients, and says how full that is for each service whose addresses this host has.
 	Tend() ([]balance.Fill, error)
-	// Recollect gives what this host remembers of a service, and Remember adds to it what another did; without rules for the service, when these are made.
+	// Recollect gives what this host remembers of a service, and Remember adds to it what others know; without rules for the service, when these are made.
 	Recollect(service cluster.ResourceName) balance.Memory
 	Remember(service cluster.ResourceName, m balance.Memory) error
 }
 
-// Holders asks other nodes for what they remember.
+// Holders asks other nodes for what they know of connections.
 type Holders interface {
-	// Memories gives what a node remembers of the services at a shared address that it gave up a moment ago, by service; nothing when it did not.
+	// Memories gives what a node knows of the services at a shared address, by service: the connections that it has itself, and what it remembers if it gave the address
+	// up a moment ago.
 	Memories(ctx context.Context, node cluster.NodeName, address cluster.ResourceName) (map[cluster.ResourceName]balance.Memory, error)
 }
 
@@ -57,7 +57,9 @@ type Balancer struct {
 	last *balance.Outline // what the kernel looks like; nil: not known
 	// left is when addresses were given up; they linger for a while.
 	left map[cluster.ResourceName]membership.Instant
-	said string // the last error
+	// again is when the others are asked once more about an address that this node holds.
+	again map[cluster.ResourceName]membership.Instant
+	said  string // the last error
 
 	// Of the loop alone.
 	tendAt  membership.Instant            // when what is remembered is looked after next
@@ -72,7 +74,7 @@ func NewBalancer(cfg Config, member *Member, source Source, store confdb.Store, 
 		over: balance.Overrides{
 			Taking: map[cluster.ResourceName][]balance.Held{}, Leaving: map[cluster.ResourceName]bool{}, Lingering: map[cluster.ResourceName][]balance.Held{},
 		},
-		left: map[cluster.ResourceName]membership.Instant{}, crowded: map[cluster.ResourceName]bool{},
+		left: map[cluster.ResourceName]membership.Instant{}, again: map[cluster.ResourceName]membership.Instant{}, crowded: map[cluster.ResourceName]bool{},
 	}
 }
 
@@ -81,6 +83,8 @@ func (b *Balancer) Run(ctx context.Context) error {
 	views, news := b.member.Subscribe(ctx), b.source.Subscribe(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	for {
 		b.mu.Lock()
 		err := b.follow(ctx)
@@ -98,6 +102,14 @@ func (b *Balancer) Run(ctx context.Context) error {
 			if b.last != nil && len(b.last.Shares) > 0 && b.member.MayStart() && !b.plane.Intact() {
 				b.cfg.Log.Warn("the rules or the addresses that balance the load of scalable services were changed by somebody; they are made again")
 				b.last = nil
+				b.askAgain()
+			}
+			for r, at := range b.again {
+				// What the rules are made anew for is asked when they are there.
+				if b.last != nil && b.cfg.Clock.Boot() >= at {
+					delete(b.again, r)
+					asking.Go(func() { b.inherit(ctx, r) })
+				}
 			}
 			serves := b.last != nil && len(b.last.Shares) > 0
 			b.mu.Unlock()
@@ -187,16 +199,31 @@ func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balanc
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over.Taking[r] = at
+	// Until the clients have heard of this node, more connections begin at the holder before.
+	b.again[r] = b.cfg.Clock.Boot().Add(int64(heard))
 	delete(b.over.Leaving, r)
 	delete(b.over.Lingering, r)
 	delete(b.left, r)
 	return b.follow(ctx)
 }
 
-// inheritLimit is how long the node waits for what the others remember before it takes an address without.
+// inheritLimit is how long the node waits for what the others know before it takes an address without.
 const inheritLimit = 2 * time.Second
 
-// inherit asks the other nodes for what they remember of the services at an address.
+// heard is after which time a new holder has announced itself often enough. It is well below linger.
+const heard = time.Second
+
+// askAgain has the others asked about all addresses that this node holds, whose rules have lost what they remembered. The caller holds mu.
+func (b *Balancer) askAgain() {
+	s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
+	for _, r := range s.Resources {
+		if r.Type == balance.SharedAddress && balance.Holder(s, r) == b.cfg.Node {
+			b.again[r.Name] = b.cfg.Clock.Boot()
+		}
+	}
+}
+
+// inherit asks the other nodes for what they know of the connections of the services at an address, and sees what this one has itself.
 func (b *Balancer) inherit(ctx context.Context, address cluster.ResourceName) {
 	record := b.source.Snapshot().Record
 	if b.cfg.Holders == nil || record == nil || len(b.sharing(address)) == 0 {
@@ -204,6 +231,11 @@ func (b *Balancer) inherit(ctx context.Context, address cluster.ResourceName) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, inheritLimit)
 	defer cancel()
+	all := map[cluster.ResourceName][]balance.Memory{}
+	for service, memory := range b.sockets(address) {
+		all[service] = append(all[service], memory)
+	}
+	var told sync.Mutex
 	var asked sync.WaitGroup
 	for _, m := range record.Members {
 		if m.Node == b.cfg.Node {
@@ -211,26 +243,68 @@ func (b *Balancer) inherit(ctx context.Context, address cluster.ResourceName) {
 		}
 		asked.Go(func() {
 			memories, err := b.cfg.Holders.Memories(bounded, m.Node, address)
-			for service, memory := range memories {
-				err = errors.Join(err, b.plane.Remember(service, memory))
-			}
 			if err != nil {
-				b.cfg.Log.Warn("connections that only the holder before knows may break", "address", address, "node", m.Node, "err", err)
+				b.cfg.Log.Warn("a node does not say which connections it knows; those of slots that were dealt anew may break", "address", address, "node", m.Node, "err", err)
+			}
+			told.Lock()
+			defer told.Unlock()
+			for service, memory := range memories {
+				all[service] = append(all[service], memory)
 			}
 		})
 	}
 	asked.Wait()
+	for service, memories := range all {
+		if err := b.plane.Remember(service, balance.Join(memories...)); err != nil {
+			b.cfg.Log.Warn("connections of slots that were dealt anew may break", "address", address, "resource", service, "err", err)
+		}
+	}
 }
 
-// Memories gives what this node remembers of the services at a shared address that it gave up a moment ago, by service; nothing when it did not.
+// Memories gives what this node knows of the services at a shared address, by service: its own connections, and what it remembers if it gave the address up a moment ago.
 func (b *Balancer) Memories(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
 	b.mu.Lock()
 	_, lingers := b.over.Lingering[address]
 	b.mu.Unlock()
-	out := map[cluster.ResourceName]balance.Memory{}
+	out := b.sockets(address)
 	if lingers {
 		for _, s := range b.sharing(address) {
-			out[s] = b.plane.Recollect(s)
+			m := b.plane.Recollect(s)
+			m.Sockets = out[s].Sockets
+			out[s] = m
+		}
+	}
+	return out
+}
+
+// sockets are the connections that instances on this node have at a shared address, by service.
+func (b *Balancer) sockets(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
+	out := map[cluster.ResourceName]balance.Memory{}
+	services := b.sharing(address)
+	b.mu.Lock()
+	shares := b.look().Shares
+	b.mu.Unlock()
+	var addrs []netip.Addr
+	for _, r := range b.source.Snapshot().State.Resources {
+		if r.Name == address {
+			addrs = balance.AddressesOf(r)
+		}
+	}
+	for _, s := range shares {
+		i := slices.IndexFunc(s.Instances, func(i balance.Instance) bool { return i.Self })
+		if i < 0 || !slices.Contains(services, s.Name) {
+			continue
+		}
+		own, err := b.plane.Connections(addrs, s.Ports, s.Except)
+		if err != nil {
+			b.cfg.Log.Warn("connections of this node are not told to the holder of their address", "resource", s.Name, "err", err)
+			continue
+		}
+		for k := range own {
+			own[k].Mark = s.Instances[i].Mark
+		}
+		if len(own) > 0 {
+			out[s.Name] = balance.Memory{Sockets: own}
 		}
 	}
 	return out
@@ -254,6 +328,7 @@ func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName, at []bal
 	b.awaitDrained(ctx, r)
 	b.mu.Lock()
 	delete(b.over.Taking, r)
+	delete(b.again, r)
 	b.over.Leaving[r], b.over.Lingering[r], b.left[r] = true, at, b.cfg.Clock.Boot()
 	err := b.follow(ctx)
 	b.mu.Unlock()
@@ -312,12 +387,12 @@ func (b *Balancer) Drain(ctx context.Context, r model.Resource) {
 			t.Stop()
 			return
 		}
-		n, err := b.plane.Connections(addrs, service.Ports)
+		open, err := b.plane.Connections(addrs, service.Ports, nil)
 		if err != nil {
 			b.cfg.Log.Warn("connections of an instance that is about to stop are not waited for", "resource", r.Name, "err", err)
 			return
 		}
-		if n == 0 {
+		if len(open) == 0 {
 			return
 		}
 		wait = settle / 2

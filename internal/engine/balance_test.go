@@ -32,7 +32,7 @@ type kernel struct {
 	now         balance.Plane
 	applied     int
 	lost        bool
-	connections int
+	connections int // in sum, at ports of 10.1.1.70
 	full        int // per cent
 	tended      int
 	memory      map[cluster.ResourceName]balance.Memory
@@ -51,14 +51,22 @@ func (k *kernel) Remember(s cluster.ResourceName, m balance.Memory) error {
 	if k.memory == nil {
 		k.memory = map[cluster.ResourceName]balance.Memory{}
 	}
-	k.memory[s] = m
+	k.memory[s] = balance.Join(k.memory[s], k.memory[s].News(m))
 	return nil
 }
 
 // neighbour is another node, which answers after a while, or never when that is negative.
 type neighbour struct {
+	mu       sync.Mutex
 	memories map[cluster.ResourceName]balance.Memory
 	after    time.Duration
+}
+
+// say sets what it knows of the service.
+func (n *neighbour) say(m balance.Memory) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.memories = map[cluster.ResourceName]balance.Memory{"web": m}
 }
 
 func (n *neighbour) Memories(ctx context.Context, node cluster.NodeName, address cluster.ResourceName) (map[cluster.ResourceName]balance.Memory, error) {
@@ -70,6 +78,8 @@ func (n *neighbour) Memories(ctx context.Context, node cluster.NodeName, address
 		return nil, context.Cause(ctx)
 	}
 	time.Sleep(n.after)
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return n.memories, nil
 }
 
@@ -92,10 +102,14 @@ func (k *kernel) Networks() ([]netip.Prefix, error) {
 	return []netip.Prefix{netip.MustParsePrefix("10.1.1.1/24"), netip.MustParsePrefix("192.0.2.1/24")}, nil
 }
 
-func (k *kernel) Connections([]netip.Addr, []balance.Port) (int, error) {
+func (k *kernel) Connections([]netip.Addr, []balance.Port, []balance.Port) ([]balance.Known, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.connections, nil
+	var out []balance.Known
+	for i := range k.connections {
+		out = append(out, balance.Known{Client: netip.MustParseAddr("10.1.1.70"), Port: uint16(1000 + i), Left: time.Hour})
+	}
+	return out, nil
 }
 
 func (k *kernel) Tend() ([]balance.Fill, error) {
@@ -295,6 +309,49 @@ func TestMemoryMovesWithTheAddress(t *testing.T) {
 		if err := s.balancer.Hold(ctx, "ip", held); err != nil || time.Since(began) != inheritLimit {
 			t.Errorf("a node that does not answer holds the address up for %v, %v", time.Since(began), err)
 		}
+	})
+}
+
+// Nodes say which connections they have themselves: those are known when the holder before has died, when they began while the clients had not yet heard of the next
+// one, and when somebody takes the rules away.
+func TestConnectionsAreKnownByTheirEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		s.connections = 1
+		held := []balance.Held{{Address: netip.MustParseAddr("10.1.1.9"), Device: "eth0"}}
+		if got := s.balancer.Memories("ip")["web"]; len(got.Sockets) != 1 || got.Sockets[0].Mark != 1 || len(got.Connections) != 0 {
+			t.Errorf("a node that never held the address says %+v", got)
+		}
+		socket := func(port uint16) balance.Known {
+			return balance.Known{Client: netip.MustParseAddr("10.1.1.77"), Port: port, Mark: 2, Left: time.Hour}
+		}
+		knows := func(when string, want int) {
+			t.Helper()
+			if got := s.Recollect("web"); len(got.Connections) != want || s.blank {
+				t.Errorf("%s: %+v, want %d connections; rules before: %v", when, got, want, s.blank)
+			}
+		}
+		s.n2.say(balance.Memory{Sockets: []balance.Known{socket(4711)}})
+		if err := s.balancer.Hold(ctx, "ip", held); err != nil {
+			t.Fatal(err)
+		}
+		knows("taken", 2)
+		s.n2.say(balance.Memory{Sockets: []balance.Known{socket(4711), socket(4712)}})
+		time.Sleep(heard + 1500*time.Millisecond)
+		knows("clients have heard of the new holder", 3)
+		s.board.change(func(st *model.State) {
+			st.Instances = append([]model.Instance{{Node: "n1", Incarnation: cluster.Incarnation{Number: 1}, Group: "addr-rg", Resources: []model.ResourceInstance{{Name: "ip", State: model.ResourceOnline}}}}, st.Instances...)
+		})
+		s.mu.Lock()
+		s.lost, s.memory = true, nil
+		s.mu.Unlock()
+		time.Sleep(2500 * time.Millisecond)
+		s.mu.Lock()
+		s.blank = false // the rules come first here: without them nobody is served
+		s.mu.Unlock()
+		knows("the rules were taken away", 3)
 	})
 }
 

@@ -188,8 +188,8 @@ func address(p netip.Prefix, life time.Duration) *netlink.Addr {
 }
 
 // silence keeps this node from answering for addresses that it does not hold, and from using them when it asks for others. IPv6 needs nothing of the kind: there a
-// node speaks on a link only for the addresses of that link.
-func (k *Kernel) silence(list []balance.Silent) error {
+// node speaks on a link only for the addresses of that link. With more, it stays silent about what it was silent about besides.
+func (k *Kernel) silence(list []balance.Silent, more bool) error {
 	there, err := arpThere()
 	if err != nil {
 		return err
@@ -207,14 +207,23 @@ func (k *Kernel) silence(list []balance.Silent) error {
 		elements = append(elements, nftables.SetElement{Key: s.Address.AsSlice(), Val: own.AsSlice()})
 	}
 	own := &nftables.Set{Table: table, Name: "own", IsMap: true, KeyType: nftables.TypeIPAddr, DataType: nftables.TypeIPAddr}
-	if len(list) == 0 && !there || there && len(list) > 0 && sameElements(own, elements) {
+	var have []nftables.SetElement
+	if there {
+		have = elementsOf(own)
+	}
+	for _, h := range have {
+		if more && !slices.ContainsFunc(elements, func(e nftables.SetElement) bool { return slices.Equal(e.Key, h.Key) }) {
+			elements = append(elements, nftables.SetElement{Key: h.Key, Val: h.Val})
+		}
+	}
+	if len(elements) == 0 && !there || there && len(elements) > 0 && sameElements(have, elements) {
 		return nil
 	}
 	err = commit(func(c *nftables.Conn) ([]mdlayher.Message, error) {
 		if there {
 			c.DelTable(table)
 		}
-		if len(list) == 0 {
+		if len(elements) == 0 {
 			return nil, nil
 		}
 		c.AddTable(table)
@@ -261,41 +270,58 @@ func arpThere() (bool, error) {
 	return slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == arpTable }), nil
 }
 
-// sameElements reports whether a map has exactly these elements; one that can not be read has not.
-func sameElements(s *nftables.Set, want []nftables.SetElement) bool {
+// elementsOf reads a map; one that can not be read has none.
+func elementsOf(s *nftables.Set) []nftables.SetElement {
 	c, err := nftables.New()
 	if err != nil {
-		return false
+		return nil
 	}
 	have, err := c.GetSetElements(s)
-	if err != nil || len(have) != len(want) {
-		return false
+	if err != nil {
+		return nil
 	}
-	return !slices.ContainsFunc(want, func(w nftables.SetElement) bool {
+	return have
+}
+
+// sameElements reports whether two lists have the same elements.
+func sameElements(have, want []nftables.SetElement) bool {
+	return len(have) == len(want) && !slices.ContainsFunc(want, func(w nftables.SetElement) bool {
 		return !slices.ContainsFunc(have, func(h nftables.SetElement) bool {
 			return slices.Equal(h.Key, w.Key) && slices.Equal(h.Val, w.Val)
 		})
 	})
 }
 
-// Connections counts the TCP connections that this host has at ports of addresses; no ports are all of them.
-func (k *Kernel) Connections(addrs []netip.Addr, ports []balance.Port) (int, error) {
-	n := 0
+// Connections lists the TCP connections that this host has at ports of addresses, with the time for which a holder would remember each, and no mark. No ports are all but
+// those excepted.
+func (k *Kernel) Connections(addrs []netip.Addr, ports, except []balance.Port) ([]balance.Known, error) {
+	var out []balance.Known
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		sockets, err := netlink.SocketDiagTCP(family)
+		for try := 0; errors.Is(err, netlink.ErrDumpInterrupted) && try < 10; try++ {
+			sockets, err = netlink.SocketDiagTCP(family)
+		}
 		if err != nil {
-			return 0, fault.Errorf(fault.Internal, "count connections: %w", err)
+			return nil, fault.Errorf(fault.Internal, "list connections: %w", err)
 		}
 		for _, s := range sockets {
-			local, ok := netip.AddrFromSlice(s.ID.Source)
+			life := closeLife
 			switch s.State {
 			case netlink.TCP_LISTEN, netlink.TCP_CLOSE, netlink.TCP_TIME_WAIT:
 				continue
+			case netlink.TCP_ESTABLISHED:
+				life = tcpLife
 			}
-			if ok && slices.Contains(addrs, local.Unmap()) && (len(ports) == 0 || slices.Contains(ports, balance.Port{Number: s.ID.SourcePort})) {
-				n++
+			at := balance.Port{Number: s.ID.SourcePort}
+			if len(ports) > 0 && !slices.Contains(ports, at) || len(ports) == 0 && slices.Contains(except, at) {
+				continue
+			}
+			local, ok := netip.AddrFromSlice(s.ID.Source)
+			client, fine := netip.AddrFromSlice(s.ID.Destination)
+			if ok && fine && slices.Contains(addrs, local.Unmap()) {
+				out = append(out, balance.Known{Client: client.Unmap(), Port: s.ID.DestinationPort, Left: life})
 			}
 		}
 	}
-	return n, nil
+	return out, nil
 }

@@ -89,17 +89,26 @@ func recollect(name string, room uint32) balance.Memory {
 	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
 	var m balance.Memory
 	for _, v6 := range []bool{false, true} {
-		m.Connections = append(m.Connections, readAll(flowsOf(table, v6, room), v6)...)
-		m.Clients = append(m.Clients, readAll(clientsOf(table, v6, room), v6)...)
+		connections, _ := readAll(flowsOf(table, v6, room), v6)
+		clients, _ := readAll(clientsOf(table, v6, room), v6)
+		m.Connections, m.Clients = append(m.Connections, connections...), append(m.Clients, clients...)
 	}
 	return m
 }
 
-// readAll reads a set until a reading finds nothing new: while the kernel makes room in a set that has grown, a reading leaves some out.
-func readAll(s *nftables.Set, v6 bool) []balance.Known {
+// readAll reads a set until a reading finds nothing new: while the kernel makes room in a set that has grown, or takes out what has expired, a reading leaves some out.
+// The error is that of a set that could not be read at all.
+func readAll(s *nftables.Set, v6 bool) ([]balance.Known, error) {
 	known := map[netip.AddrPort]balance.Known{}
+	var failed error
+	readings := 0
 	for range 5 {
-		list, _ := read(s, v6)
+		list, err := read(s, v6)
+		if err != nil {
+			failed = err
+			continue
+		}
+		readings++
 		before := len(known)
 		for _, k := range list {
 			known[netip.AddrPortFrom(k.Client, k.Port)] = k
@@ -108,7 +117,10 @@ func readAll(s *nftables.Set, v6 bool) []balance.Known {
 			break
 		}
 	}
-	return slices.Collect(maps.Values(known))
+	if readings > 0 {
+		failed = nil
+	}
+	return slices.Collect(maps.Values(known)), failed
 }
 
 // Recollect gives what this host remembers of a service; nothing, when it has no table of it.
@@ -116,36 +128,60 @@ func (k *Kernel) Recollect(service cluster.ResourceName) balance.Memory {
 	return recollect(prefix+string(service), k.cfg.Room)
 }
 
-// Remember adds what another node remembers of a service to what this one does; where both know a connection, this one is right. What is remembered of a service without
-// a table goes into the table that the next Apply makes.
+// Remember adds what other nodes know of a service to what this one does (balance.Memory.News). What is known of a service without a table goes into the table that an
+// Apply makes within a minute.
 func (k *Kernel) Remember(service cluster.ResourceName, m balance.Memory) error {
 	have, err := ours()
 	if err != nil {
 		return err
 	}
-	if _, there := have[prefix+string(service)]; !there {
+	name := prefix + string(service)
+	if _, there := have[name]; !there {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.awaited[prefix+string(service)] = m
+		had := k.awaited[name].memory
+		k.awaited[name] = awaited{balance.Join(had, had.News(m)), time.Now()}
 		return nil
 	}
-	table := &nftables.Table{Name: prefix + string(service), Family: nftables.TableFamilyNetdev}
-	for _, v6 := range []bool{false, true} {
-		for _, s := range []*nftables.Set{flowsOf(table, v6, k.cfg.Room), clientsOf(table, v6, k.cfg.Room)} {
-			own, err := read(s, v6)
+	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
+	for try := 0; ; try++ {
+		err := takeOver(table, k.cfg.Room, m)
+		// A packet was faster than this with one of the connections, or its time has come: then another reading knows better.
+		if err == nil || try == 5 || !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOENT) {
 			if err != nil {
-				continue // the service has no such set
+				return fault.Errorf(fault.Internal, "take over the connections of %s: %w", service, err)
 			}
-			known := map[netip.AddrPort]bool{}
-			for _, o := range own {
-				known[netip.AddrPortFrom(o.Client, o.Port)] = true
+			return nil
+		}
+	}
+}
+
+// takeOver adds to the sets of a table what they have to hear of a memory. Sets that the table does not have hear nothing.
+func takeOver(table *nftables.Table, room uint32, m balance.Memory) error {
+	own := recollect(table.Name, room)
+	news := own.News(m)
+	for _, v6 := range []bool{false, true} {
+		for _, s := range []*nftables.Set{flowsOf(table, v6, room), clientsOf(table, v6, room)} {
+			fresh := elementsFor(s, news)
+			if len(fresh) == 0 {
+				continue
 			}
-			fresh := func(list []balance.Known) []balance.Known {
-				return slices.DeleteFunc(slices.Clone(list), func(x balance.Known) bool { return known[netip.AddrPortFrom(x.Client, x.Port)] })
+			if _, err := read(s, v6); err != nil {
+				continue
 			}
-			for part := range slices.Chunk(elementsFor(s, balance.Memory{Connections: fresh(m.Connections), Clients: fresh(m.Clients)}), chunk) {
-				if err := replace(s, nil, part); err != nil && !errors.Is(err, unix.ENFILE) {
-					return fault.Errorf(fault.Internal, "take over the connections of %s: %w", service, err)
+			had := map[string]nftables.SetElement{}
+			for _, e := range elementsFor(s, own) {
+				had[string(e.Key)] = e
+			}
+			for part := range slices.Chunk(fresh, chunk) {
+				var gone []nftables.SetElement
+				for _, e := range part {
+					if h, ok := had[string(e.Key)]; ok {
+						gone = append(gone, h)
+					}
+				}
+				if err := replace(s, gone, part); err != nil && !errors.Is(err, unix.ENFILE) {
+					return err
 				}
 			}
 		}

@@ -1,12 +1,16 @@
 package nft_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/nft"
@@ -232,11 +236,126 @@ func TestMemoryOfTheHolderBefore(t *testing.T) {
 	if who, err := ask(known); err != nil || who != "n2" {
 		t.Errorf("%q, %v", who, err)
 	}
-	// One without a table remembers from the moment when it has one.
+	// One without a table remembers from the moment when it has one, whatever else changes meanwhile.
 	nodes[0].in(t, func() error { return nodes[0].kernel.Remember("later", before) })
+	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n3": 1}, tcp80)))
 	nodes[0].apply(t, hold(table("later", nodes, map[string]int{"n2": 1}, balance.Port{Number: 81})))
 	if m := nodes[0].recollect(t, "later"); len(m.Connections) != 3 {
 		t.Errorf("a table that came later: %+v", m)
+	}
+}
+
+// Of what several say the one counts that saw a packet last, and that a node has an end of a connection only where nobody remembers it.
+func TestWhoSawItLastIsRight(t *testing.T) {
+	_, nodes := service(t)
+	holder := nodes[0]
+	at := func(port uint16, mark uint32, left time.Duration) balance.Known {
+		return balance.Known{Client: netip.MustParseAddr("10.1.1.200"), Port: port, Mark: mark, Left: left}
+	}
+	for _, c := range []struct {
+		port uint16
+		when string
+	}{{80, "with a table"}, {81, "before there is a table"}} {
+		s := table("web"+c.when[:1], nodes, map[string]int{"n2": 1, "n3": 1}, balance.Port{Number: c.port})
+		s.BySource, s.Remember, s.Affinity = true, true, 60
+		if c.port == 80 {
+			holder.apply(t, hold(s))
+		}
+		for _, m := range []balance.Memory{
+			{Connections: []balance.Known{at(1, 2, 20*time.Minute), at(2, 2, 50*time.Minute)}},
+			{Connections: []balance.Known{at(1, 3, 50*time.Minute), at(2, 3, 20*time.Minute)}, Sockets: []balance.Known{at(2, 3, time.Hour), at(3, 3, time.Hour)}},
+			{Connections: []balance.Known{}},
+		} {
+			holder.in(t, func() error { return holder.kernel.Remember(cluster.ResourceName(s.Name), m) })
+		}
+		holder.apply(t, hold(s))
+		got := holder.recollect(t, cluster.ResourceName(s.Name))
+		marks := map[uint16]uint32{}
+		for _, k := range got.Connections {
+			marks[k.Port] = k.Mark
+		}
+		if len(marks) != 3 || marks[1] != 3 || marks[2] != 2 || marks[3] != 3 || len(got.Clients) != 1 {
+			t.Errorf("%s: %+v", c.when, got)
+		}
+		holder.apply(t, hold())
+	}
+}
+
+// A node that takes an address over is heard by others only when its rules are there: what came sooner would be refused by its own kernel.
+func TestNobodyHearsANodeWithoutRules(t *testing.T) {
+	client, nodes := service(t)
+	next := nodes[1]
+	nodes[0].in(t, func() error { return nodes[0].remove("eth0", vip4.String()+"/24", vip6.String()+"/64") })
+	nodes[0].apply(t, balance.Plane{Local: []netip.Addr{vip4, vip6}, Silent: []balance.Silent{{Address: vip4, Own: nodes[0].v4}}})
+	mine := table("web", nodes, map[string]int{"n3": 1}, tcp80)
+	mine.Self, mine.Addresses = 2, []balance.Held{{Address: vip4, Device: "eth0"}, {Address: vip6, Device: "eth0"}}
+	refused := mine
+	refused.Name = strings.Repeat("long", 100)
+	next.in(t, func() error {
+		if err := next.kernel.Apply(t.Context(), hold(refused)); err == nil {
+			t.Error("the kernel takes a name of any length")
+		}
+		return nil
+	})
+	client.in(t, func() error { return client.forget() })
+	if who, err := client.once("tcp", url4); err == nil || errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("a node without rules is heard: %q, %v", who, err)
+	}
+	next.apply(t, hold(mine))
+	client.in(t, func() error { return client.forget() })
+	if who, err := client.once("tcp", url4); err != nil || who != "n3" {
+		t.Errorf("with rules: %q, %v", who, err)
+	}
+}
+
+// The holder dies with all that it remembers, after the slots were dealt anew. The next one goes by what the nodes say of their own connections.
+func TestConnectionsOutliveTheirHolder(t *testing.T) {
+	client, nodes := service(t)
+	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n1": 1, "n2": 5, "n3": 1}, tcp80)))
+	conns := map[string][]net.Conn{}
+	for _, to := range []string{url4, url6} {
+		for range 30 {
+			c, err := client.dial("tcp", to, netip.AddrPort{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			who, err := ask(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns[who] = append(conns[who], c)
+		}
+	}
+	if len(conns["n2"]) < 10 || len(conns["n3"]) == 0 {
+		t.Fatalf("%v", conns)
+	}
+	nodes[0].in(t, func() error { return nodes[0].remove("eth0", vip4.String()+"/24", vip6.String()+"/64") })
+	nodes[0].apply(t, balance.Plane{Silent: []balance.Silent{{Address: vip4}}})
+	next := table("web", nodes, map[string]int{"n1": -1, "n2": 1, "n3": 9}, tcp80)
+	next.Self = 2
+	next.Addresses = []balance.Held{{Address: vip4, Device: "eth0"}, {Address: vip6, Device: "eth0"}}
+	var all []balance.Memory
+	for i, n := range nodes[1:] {
+		n.in(t, func() error {
+			own, err := n.kernel.Connections([]netip.Addr{vip4, vip6}, []balance.Port{tcp80}, nil)
+			for k := range own {
+				own[k].Mark = uint32(i + 2)
+			}
+			all = append(all, balance.Memory{Sockets: own})
+			return err
+		})
+	}
+	nodes[1].in(t, func() error { return nodes[1].kernel.Remember("web", balance.Join(all...)) })
+	nodes[1].apply(t, hold(next))
+	nodes[1].in(t, func() error { return nodes[1].add("eth0", vip4.String()+"/24", vip6.String()+"/64") })
+	client.in(t, func() error { return client.forget() })
+	for _, n := range []string{"n2", "n3"} {
+		for _, c := range conns[n] {
+			if who, err := ask(c); err != nil || who != n {
+				t.Errorf("connection from %s with %s: %q, %v", c.LocalAddr(), n, who, err)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -54,8 +55,17 @@ type Kernel struct {
 
 	mu      sync.Mutex
 	applied *balance.Plane
-	awaited map[string]balance.Memory // for the tables of the next Apply, by name
+	awaited map[string]awaited // for tables that are not yet there, by name
 }
+
+// awaited is what a table has to know from the first on, and since when it is waited for.
+type awaited struct {
+	memory balance.Memory
+	since  time.Time
+}
+
+// awaitLimit is how long a table is waited for.
+const awaitLimit = time.Minute
 
 // New returns the adapter; the kernel is not touched.
 func New(cfg Config) *Kernel {
@@ -65,24 +75,27 @@ func New(cfg Config) *Kernel {
 	if cfg.Room == 0 {
 		cfg.Room = remembered
 	}
-	return &Kernel{cfg: cfg, awaited: map[string]balance.Memory{}}
+	return &Kernel{cfg: cfg, awaited: map[string]awaited{}}
 }
 
-// Apply makes the kernel look like the plane: first the node falls silent where it has to, then addresses come and go, then the tables. It goes by what the
-// kernel has, so that it can be called at any time, and repairs what somebody else took away.
+// Apply makes the kernel look like the plane: first the node falls silent where it has to, then addresses come and go, then the tables; and when these are there, it may
+// be heard again where it has to be. Whoever heard it sooner would send to this node what only the tables bring to its instance. It goes by what the kernel has, so that it
+// can be called at any time, and repairs what somebody else took away.
 func (k *Kernel) Apply(ctx context.Context, p balance.Plane) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var errs []error
-	if err := k.silence(p.Silent); err != nil {
+	if err := k.silence(p.Silent, true); err != nil {
 		errs = append(errs, err) // then no address may appear that would be answered for
 	} else if err := k.local(ctx, p.Local); err != nil {
 		errs = append(errs, err)
 	}
 	if err := k.tables(p.Tables); err != nil {
 		errs = append(errs, err)
+	} else if err := k.silence(p.Silent, false); err != nil {
+		errs = append(errs, err)
 	}
-	clear(k.awaited)
+	maps.DeleteFunc(k.awaited, func(_ string, a awaited) bool { return time.Since(a.since) > awaitLimit })
 	if err := errors.Join(errs...); err != nil {
 		k.applied = nil
 		return err
@@ -96,7 +109,7 @@ func (k *Kernel) Clear() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.applied = nil
-	return errors.Join(k.tables(nil), k.silence(nil))
+	return errors.Join(k.tables(nil), k.silence(nil, false))
 }
 
 // tables brings the tables of the services up to date, each in a transaction of its own.
@@ -136,7 +149,11 @@ func (k *Kernel) table(name string, t balance.Table, devices []device, have *fou
 	want := shapeOf(t.Shape, devices)
 	switch {
 	case have == nil:
-		return rebuild(name, t, devices, want, false, k.cfg.Room, k.awaited[name])
+		err := rebuild(name, t, devices, want, false, k.cfg.Room, k.awaited[name].memory)
+		if err == nil {
+			delete(k.awaited, name)
+		}
+		return err
 	case have.is(want, devices):
 		return k.update(name, t)
 	}

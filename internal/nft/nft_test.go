@@ -371,9 +371,12 @@ func TestConnectionsAreCounted(t *testing.T) {
 	}
 	for i, want := range []int{0, 3, 0} {
 		nodes[i].in(t, func() error {
-			got, err := nodes[i].kernel.Connections([]netip.Addr{vip4, vip6}, []balance.Port{tcp80})
-			if got != want {
-				t.Errorf("%s has %d connections, want %d", nodes[i].name, got, want)
+			got, err := nodes[i].kernel.Connections([]netip.Addr{vip4, vip6}, []balance.Port{tcp80}, nil)
+			if len(got) != want {
+				t.Errorf("%s has the connections %v, want %d", nodes[i].name, got, want)
+			}
+			if others, err := nodes[i].kernel.Connections([]netip.Addr{vip4, vip6}, nil, []balance.Port{tcp80}); len(others) != 0 || err != nil {
+				t.Errorf("%s has connections at ports that are excepted: %v, %v", nodes[i].name, others, err)
 			}
 			return err
 		})

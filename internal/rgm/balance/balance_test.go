@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -280,6 +281,38 @@ func TestReached(t *testing.T) {
 }
 
 // What is packed for another node comes out as it was, in whole seconds, and nothing else is read as a memory.
+func TestWhoKnowsAConnection(t *testing.T) {
+	at := func(port uint16, mark uint32, left time.Duration) balance.Known {
+		return balance.Known{Client: netip.MustParseAddr("192.0.2.7"), Port: port, Mark: mark, Left: left}
+	}
+	joined := balance.Join(
+		balance.Memory{Connections: []balance.Known{at(1, 2, 30*time.Minute), at(2, 2, time.Hour)}, Sockets: []balance.Known{at(5, 2, time.Hour), at(6, 2, time.Hour)}},
+		balance.Memory{Connections: []balance.Known{at(1, 3, 50*time.Minute), at(2, 3, time.Minute)}, Sockets: []balance.Known{at(5, 3, time.Hour), at(7, 3, time.Hour), at(1, 2, time.Hour)}},
+	)
+	want := balance.Memory{
+		Connections: []balance.Known{at(1, 3, 50*time.Minute), at(2, 2, time.Hour)},
+		Sockets:     []balance.Known{at(1, 2, time.Hour), at(6, 2, time.Hour), at(7, 3, time.Hour)}, // 5: two ends
+	}
+	if !slices.Equal(joined.Connections, want.Connections) || !slices.Equal(joined.Sockets, want.Sockets) || len(joined.Clients) != 0 {
+		t.Errorf("joined: %+v", joined)
+	}
+	own := balance.Memory{Connections: []balance.Known{at(1, 2, 10*time.Minute), at(2, 2, time.Hour-time.Second), at(6, 3, 10*time.Second)}}
+	news := own.News(joined)
+	if !slices.Equal(news.Connections, []balance.Known{at(1, 3, 50*time.Minute), at(7, 3, time.Hour)}) {
+		t.Errorf("news of connections: %+v", news)
+	}
+	if !slices.Equal(news.Clients, []balance.Known{at(0, 3, time.Hour)}) {
+		t.Errorf("news of clients: %+v", news)
+	}
+	own.Clients = []balance.Known{at(0, 2, time.Second)}
+	if news := own.News(joined); len(news.Clients) != 0 {
+		t.Errorf("a client that is known: %+v", news)
+	}
+	if again := balance.Join(own, news).News(joined); len(again.Connections)+len(again.Clients) != 0 {
+		t.Errorf("what is known is no news: %+v", again)
+	}
+}
+
 func TestPackedMemory(t *testing.T) {
 	known := rapid.Custom(func(t *rapid.T) balance.Known {
 		a := netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, "v4")))
