@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"sync"
 
@@ -30,6 +31,14 @@ type registrar struct {
 
 type body[T any] struct{ Body T }
 
+// document is the document that an operation answers with. Its type is the same for all, so that what huma does for each route is compiled once for each input only.
+type document struct{ Body any }
+
+// answers describes the document.
+func (r registrar) answers(kind reflect.Type) *huma.Response {
+	return &huma.Response{Content: map[string]*huma.MediaType{"application/json": {Schema: r.api.OpenAPI().Components.Schemas.Schema(kind, true, "")}}}
+}
+
 // route is how one operation comes into the API.
 type route func(r registrar, op v1.Operation)
 
@@ -37,7 +46,7 @@ type route func(r registrar, op v1.Operation)
 // its input as the body, so that a client need not know which it is.
 func bind[In, Out any](method control.Method[In, Out]) route {
 	return func(r registrar, op v1.Operation) {
-		do := func(ctx context.Context, in In) (*body[Out], error) {
+		do := func(ctx context.Context, in In) (*document, error) {
 			req := about(ctx)
 			out, err := control.Do(ctx, r.server.cfg.Control, req.who, op, in, method)
 			req.recorded = true
@@ -45,14 +54,17 @@ func bind[In, Out any](method control.Method[In, Out]) route {
 				req.err = err
 				return nil, failed(err, req.id)
 			}
-			return &body[Out]{out}, nil
+			return &document{out}, nil
 		}
 		if op.Read {
-			huma.Register(r.api, r.describe(op, http.MethodGet), func(ctx context.Context, in *In) (*body[Out], error) { return do(ctx, *in) })
+			get := r.describe(op, http.MethodGet)
+			get.Responses["200"] = r.answers(reflect.TypeFor[Out]())
+			huma.Register(r.api, get, func(ctx context.Context, in *In) (*document, error) { return do(ctx, *in) })
 		}
 		post := r.describe(op, http.MethodPost)
+		post.Responses["200"] = r.answers(reflect.TypeFor[Out]())
 		post.Hidden = op.Read
-		huma.Register(r.api, post, func(ctx context.Context, in *body[In]) (*body[Out], error) { return do(ctx, in.Body) })
+		huma.Register(r.api, post, func(ctx context.Context, in *body[In]) (*document, error) { return do(ctx, in.Body) })
 	}
 }
 
