@@ -51,6 +51,8 @@ type CertificateRevoke struct {
 type CertificateRotateAuthority struct {
 	Users bool `json:"users,omitempty" doc:"the authority of users and partners, not that of nodes"`
 	Force bool `json:"force,omitempty" doc:"do not wait for nodes that are away, nor for certificates of users: they are shut out"`
+	// Abandon is for an exchange whose successor's key was lost with the only node that had it.
+	Abandon bool `json:"abandon,omitempty" doc:"give the exchange that is under way up, because no node that is there has the key of the successor: the old authority stays"`
 }
 
 // PeerRenew tells a node to give itself another certificate.

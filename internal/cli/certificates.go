@@ -16,6 +16,7 @@ func certificateNoun() noun {
 		verb{name: "rotate-authority", short: "Exchange an authority for another, while everything runs", example: "redoubt certificate rotate-authority -y", destroys: true, long: true, options: []option{
 			{"users", "", boolean, "the authority of users and partners, not that of nodes"},
 			{"force", "F", boolean, "do not wait for nodes that are away, nor for certificates of users: they are shut out"},
+			{"abandon", "", boolean, "give the exchange that is under way up, when the only nodes that have the key of the new authority are lost: the old one stays"},
 		}},
 	)}
 }

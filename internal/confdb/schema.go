@@ -64,6 +64,8 @@ var changes = slices.Concat(
 		{kind: KindInstance, path: "resources[].sights", since: 2, says: "what a resource saw of others", spare: true},
 		{kind: KindMembership, path: "leaving[].fence", since: 2, says: "that a node's fence agent has to confirm its end", spare: true},
 		{kind: KindFencing, since: 2, says: "what became of asking a fence agent"},
+		{kind: KindAuthorities, path: "node.abandoned", since: 2, says: "that the exchange of an authority was given up", spare: true},
+		{kind: KindAuthorities, path: "user.abandoned", since: 2, says: "that the exchange of an authority was given up", spare: true},
 		{kind: KindRevoked, path: "knew", since: 2, says: "which authorities' keys a removed node knew", spare: true},
 		{kind: KindNetwork, since: 2, says: "the addresses of nodes for scalable services"},
 	},

@@ -127,17 +127,27 @@ func (v view) exchange(kind string, l model.Lineage) string {
 	if l.Stage == model.StageSettled {
 		return ""
 	}
+	goes, comes := "old", "new"
+	if l.Abandoned {
+		goes, comes = "new", "old"
+	}
 	what := map[model.Stage]string{
 		model.StageTrust:   "every node has to trust the new authority",
-		model.StageReissue: "every node has to have a certificate of the new authority",
-		model.StageDrop:    "every node has to stop trusting the old authority",
+		model.StageReissue: "every node has to have a certificate of the " + comes + " authority",
+		model.StageDrop:    "every node has to stop trusting the " + goes + " authority",
 	}[l.Stage]
 	_, _, waiting := l.Next(strings.TrimSuffix(kind, "-authority"), v.parties(), v.snap.Trusts, false)
 	switch {
 	case len(waiting) > 0:
 		what += "; waits for " + strings.Join(words(waiting), ", ")
 	case kind == certUserAuthority && l.Stage == model.StageReissue && !l.Force:
-		what = "the old authority stays until every certificate of a user that it gave has ended or is revoked"
+		what = "the " + goes + " authority stays until every certificate of a user that it gave has ended or is revoked"
+	}
+	if l.Keyless(v.parties(), v.snap.Trusts) {
+		what += "; no node that is there has the key of the " + comes + " authority"
+	}
+	if l.Abandoned {
+		what = "it was given up; " + what
 	}
 	return what
 }

@@ -64,7 +64,11 @@ func (v view) authorityProblems(kind string, l model.Lineage, add addProblem) {
 		}
 		add(severity, object, remedy, "it expires on %s", root.NotAfter.Format(time.DateOnly))
 	}
-	if why := v.exchange(kind, l); why != "" && v.now.Sub(l.Started) > time.Minute {
+	switch why := v.exchange(kind, l); {
+	case why == "" || v.now.Sub(l.Started) <= time.Minute:
+	case !l.Abandoned && l.Keyless(v.parties(), v.snap.Trusts):
+		add(warning, object, "bring a node back that has the key; if all that had it are lost for good, "+remedy+" with --abandon gives the exchange up", "its exchange can not go on: %s", why)
+	default:
 		add(warning, object, "bring the nodes back that are waited for; "+remedy+" with -F does not wait, and shuts them out", "its exchange is not done: %s", why)
 	}
 }

@@ -15,7 +15,7 @@ import (
 const exchangeLimit = 2 * time.Minute
 
 // CertificateRotateAuthority exchanges an authority for another. What it writes is only the beginning: the nodes carry it from stage to stage by themselves, so
-// that nothing is lost whoever dies. Asked again, it waits for the one that is under way.
+// that nothing is lost whoever dies. Asked again, it waits for the one that is under way, or gives that one up.
 func (c *Control) CertificateRotateAuthority(ctx context.Context, who Caller, in v1.CertificateRotateAuthority) (v1.Result, error) {
 	r, err := c.enter(ctx, who, "certificate rotate-authority")
 	if err != nil {
@@ -24,6 +24,13 @@ func (c *Control) CertificateRotateAuthority(ctx context.Context, who Caller, in
 	kind, shown := certNode, certNodeAuthority
 	if in.Users {
 		kind, shown = certUser, certUserAuthority
+	}
+	if in.Abandon {
+		out, err := c.change(ctx, r, who, configuration(func(d *draft) error { return d.abandon(kind, in.Force) }))
+		if err != nil {
+			return out, err
+		}
+		return c.awaitExchange(ctx, r, out, kind, shown, true)
 	}
 	var next *model.Root
 	out, err := c.change(ctx, r, who, configuration(func(d *draft) error {
@@ -57,11 +64,44 @@ func (c *Control) CertificateRotateAuthority(ctx context.Context, who Caller, in
 	if err != nil {
 		return out, err
 	}
-	return c.awaitExchange(ctx, r, out, kind, shown)
+	return c.awaitExchange(ctx, r, out, kind, shown, false)
+}
+
+// abandon gives the exchange of an authority up that can not go on.
+func (d *draft) abandon(kind string, force bool) error {
+	all := d.snap.Authorities
+	l := all.Of(kind)
+	switch {
+	case l.Stage == model.StageSettled:
+		return fault.Errorf(fault.Precondition, "the authority of %ss is not being exchanged: there is nothing to give up", kind)
+	case l.Abandoned && force && !l.Force:
+		l.Force = true
+		all.Set(kind, l)
+		d.put(confdb.KeyAuthorities, confdb.KindAuthorities, all)
+		d.say("what is left of the exchange waits no longer for whoever is away")
+		return nil
+	case l.Abandoned:
+		d.say("the exchange was given up already")
+		return nil
+	case l.Stage == model.StageDrop:
+		return fault.Errorf(fault.Precondition, "the exchange of the authority of %ss is all but done: the old one signs nothing and is not trusted any more; wait until it is done", kind)
+	case !l.Keyless(d.parties(), d.snap.Trusts):
+		return fault.Errorf(fault.Precondition, "a node that is there has the key of the new authority of %ss: the exchange goes on by itself, `redoubt certificate show` tells how far it is", kind)
+	}
+	last := l.Roots[len(l.Roots)-1].Fingerprint
+	next, ok := l.Abandon(d.snap.Gave(last))
+	if !ok {
+		return fault.Errorf(fault.Internal, "the record of the authority of %ss names no successor that could be given up", kind)
+	}
+	next.By, next.Force = d.who.String(), force && next.Stage == model.StageReissue
+	all.Set(kind, next)
+	d.put(confdb.KeyAuthorities, confdb.KindAuthorities, all)
+	d.say("the exchange is given up: authority " + last + " goes, and the one before it stays")
+	return nil
 }
 
 // awaitExchange waits until the exchange is done, or until it can not go on without somebody who is away.
-func (c *Control) awaitExchange(ctx context.Context, r *Running, out v1.Result, kind, shown string) (v1.Result, error) {
+func (c *Control) awaitExchange(ctx context.Context, r *Running, out v1.Result, kind, shown string, abandoned bool) (v1.Result, error) {
 	var l model.Lineage
 	away := func(v view) bool {
 		_, _, waiting := l.Next(kind, v.parties(), v.snap.Trusts, false)
@@ -74,6 +114,7 @@ func (c *Control) awaitExchange(ctx context.Context, r *Running, out v1.Result, 
 	}
 	err := c.until(ctx, r, exchangeLimit, func(v view) bool {
 		l = v.snap.Authorities.Of(kind)
+		abandoned = abandoned || l.Abandoned
 		return l.Stage == model.StageSettled || away(v)
 	})
 	if err != nil {
@@ -82,10 +123,18 @@ func (c *Control) awaitExchange(ctx context.Context, r *Running, out v1.Result, 
 	v := c.look(r)
 	l = v.snap.Authorities.Of(kind)
 	if l.Stage != model.StageSettled {
+		if !l.Abandoned && l.Keyless(v.parties(), v.snap.Trusts) {
+			out.Messages = append(out.Messages, "the exchange can not go on: "+v.exchange(shown, l)+"; bring a node back that has it, or give the exchange up with --abandon if all that had it are lost for good")
+			return out, nil
+		}
 		out.Messages = append(out.Messages, "the exchange goes on by itself: "+v.exchange(shown, l)+"; `redoubt certificate show` tells how far it is, and -F ends it without them")
 		return out, nil
 	}
 	root, _ := l.Signing()
+	if abandoned {
+		out.Messages = append(out.Messages, "the authority of "+kind+"s is "+root.Fingerprint+" still; the one that was to succeed it is trusted nowhere")
+		return out, nil
+	}
 	out.Messages = append(out.Messages, "the authority of "+kind+"s is "+root.Fingerprint+" now; the old one is trusted nowhere any more")
 	return out, nil
 }

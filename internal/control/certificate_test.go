@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
@@ -197,6 +198,77 @@ func TestRemovedNodeKnowsTheAuthorities(t *testing.T) {
 		authorities("SHA256:c", "SHA256:d")
 		if f := found(); len(f) != 0 {
 			t.Errorf("after the exchange of both: %v", f)
+		}
+	})
+}
+
+// The only node that had the key of a new authority is lost. Until it is known to be, the command says what is missing; then it gives the exchange up, and the old authority stays.
+func TestExchangeIsGivenUp(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.found("n1", "n2")
+		w.put(confdb.KeyNode("n3"), confdb.KindNode, model.Node{Name: "n3", ID: 3, PrivateAddress: "172.31.0.3", Addresses: []string{"10.1.0.3", "10.2.0.3"}, Certificate: "SHA256:n3"})
+		far := time.Now().AddDate(20, 0, 0)
+		two := []model.Root{{Fingerprint: "SHA256:old", NotAfter: far}, {Fingerprint: "SHA256:new", NotAfter: far}}
+		say := func(n, issuer string, roots, keys []string) {
+			w.put(confdb.PrefixTrust+n, confdb.KindTrust, model.Trust{Node: cluster.NodeName(n), NodeRoots: roots, UserRoots: []string{"SHA256:users"}, Keys: keys, Issuer: issuer})
+		}
+		set := func(l model.Lineage) {
+			w.put(confdb.KeyAuthorities, confdb.KindAuthorities, model.Authorities{Node: l, User: model.Lineage{Roots: []model.Root{{Fingerprint: "SHA256:users", NotAfter: far}}}})
+			synctest.Wait()
+		}
+		now := func() model.Lineage { return w.nodes["n1"].mirror.Snapshot().Authorities.Node }
+		rotate := func(in v1.CertificateRotateAuthority) (v1.Result, error) {
+			return w.c().CertificateRotateAuthority(w.ctx, root, in)
+		}
+		both, old := []string{"SHA256:old", "SHA256:new"}, []string{"SHA256:old"}
+		set(model.Lineage{Roots: two[:1]})
+		refuse[v1.Result](t, fault.Precondition, "there is nothing to give up")(rotate(v1.CertificateRotateAuthority{Abandon: true}))
+		set(model.Lineage{Roots: two[1:], Stage: model.StageDrop})
+		refuse[v1.Result](t, fault.Precondition, "wait until it is done")(rotate(v1.CertificateRotateAuthority{Abandon: true}))
+
+		say("n1", "SHA256:old", both, old)
+		say("n2", "SHA256:old", both, both)
+		trust := model.Lineage{Roots: two, Stage: model.StageTrust, Started: time.Now().Add(-time.Hour)}
+		set(trust)
+		refuse[v1.Result](t, fault.Precondition, "a node that is there has the key")(rotate(v1.CertificateRotateAuthority{Abandon: true}))
+		say("n2", "SHA256:old", both, old)
+		say("n3", "SHA256:old", both, both) // it has the key, and is away
+		synctest.Wait()
+		if out := ok[v1.Result](t)(rotate(v1.CertificateRotateAuthority{})); !slices.ContainsFunc(out.Messages, func(m string) bool {
+			return strings.Contains(m, "no node that is there has the key of the new authority") && strings.Contains(m, "--abandon")
+		}) {
+			t.Errorf("asked again it says %q", out.Messages)
+		}
+		report := ok[v1.CheckReport](t)(w.c().ClusterCheck(w.ctx, root, v1.ClusterCheck{Check: []string{"RC-CRT-001"}}))
+		if !slices.ContainsFunc(report.Results[0].Findings, func(f v1.CheckFinding) bool {
+			return f.Object == "authority of nodes" && strings.Contains(f.Text, "can not go on") && strings.Contains(f.Remedy, "--abandon")
+		}) {
+			t.Errorf("the check says %+v", report.Results[0].Findings)
+		}
+		ok[v1.Result](t)(rotate(v1.CertificateRotateAuthority{Abandon: true}))
+		if l := now(); l.Stage != model.StageDrop || len(l.Roots) != 1 || l.Roots[0].Fingerprint != "SHA256:old" || !l.Abandoned || l.By == "" {
+			t.Errorf("given up while the old authority signs: %+v", l)
+		}
+		if out := ok[v1.Result](t)(rotate(v1.CertificateRotateAuthority{Abandon: true})); !slices.Contains(out.Messages, "the exchange was given up already") {
+			t.Errorf("given up twice: %q", out.Messages)
+		}
+
+		// Later the new one has signed: those who show what it gave are not shut out.
+		say("n2", "SHA256:new", both, old)
+		set(model.Lineage{Roots: two, Stage: model.StageReissue, Started: time.Now().Add(-time.Hour)})
+		ok[v1.Result](t)(rotate(v1.CertificateRotateAuthority{Abandon: true}))
+		l := now()
+		if signing, _ := l.Signing(); l.Stage != model.StageReissue || signing.Fingerprint != "SHA256:old" || len(l.Roots) != 2 || l.Force {
+			t.Errorf("given up while the new authority signs: %+v", l)
+		}
+		shown := ok[[]v1.Certificate](t)(w.c().CertificateShow(w.ctx, root, v1.CertificateShow{Names: []string{"SHA256:old"}}))
+		if len(shown) != 1 || !strings.Contains(shown[0].Exchange, "it was given up; every node has to have a certificate of the old authority; waits for n1, n2, n3") {
+			t.Errorf("it is shown as %+v", shown)
+		}
+		ok[v1.Result](t)(rotate(v1.CertificateRotateAuthority{Abandon: true, Force: true}))
+		if l := now(); !l.Force {
+			t.Errorf("who is away is waited for: %+v", l)
 		}
 	})
 }

@@ -317,6 +317,14 @@ func (s *Snapshot) UsersOf(l model.Lineage, now time.Time) bool {
 	})
 }
 
+// Gave reports whether an authority has given certificates that are not revoked, or a node shows one of it.
+func (s *Snapshot) Gave(authority string) bool {
+	return slices.ContainsFunc(s.Certificates, func(c model.Certificate) bool {
+		_, revoked := slices.BinarySearch(s.Revoked, c.Fingerprint)
+		return c.Issuer == authority && !revoked
+	}) || slices.ContainsFunc(s.Trusts, func(t model.Trust) bool { return t.Issuer == authority })
+}
+
 // Uses reports whether a node's certificate is the one that the node uses now.
 func (s *Snapshot) Uses(c model.Certificate) bool {
 	return slices.ContainsFunc(s.State.Nodes, func(n model.NodeState) bool { return string(n.Name) == c.Name && n.Certificate == c.Fingerprint })

@@ -76,6 +76,8 @@ type Lineage struct {
 	Started time.Time `json:"started,omitzero"`
 	By      string    `json:"by,omitempty"`
 	Force   bool      `json:"force,omitempty"` // nodes that are away, and users, are not waited for
+
+	Abandoned bool `json:"abandoned,omitempty"` // the exchange was given up: the authority that was to be replaced stays, and the one that was to succeed it is dropped
 }
 
 // Root is the certificate of an authority in DER form.
@@ -175,7 +177,37 @@ func (l Lineage) Next(kind string, parties []Party, trusts []Trust, kept bool) (
 	case StageReissue:
 		next.Stage, next.Roots = StageDrop, []Root{{Fingerprint: signer, Certificate: l.Roots[len(l.Roots)-1].Certificate, NotAfter: l.Roots[len(l.Roots)-1].NotAfter}}
 	default:
-		next.Stage, next.Started, next.By, next.Force = StageSettled, time.Time{}, "", false
+		next.Stage, next.Started, next.By, next.Force, next.Abandoned = StageSettled, time.Time{}, "", false, false
 	}
 	return next, true, nil
+}
+
+// Abandon gives an exchange up: the lineage as it is then, and whether there is anything to give up. Issued says that the successor has given certificates which are not revoked.
+// As long as the old authority signs there are none, and nobody needs the successor: it is dropped at once. Otherwise the exchange goes back the way it came: the old authority
+// succeeds the other, and the other goes only when nobody depends on it any more. At no moment does a node not trust what another shows.
+func (l Lineage) Abandon(issued bool) (Lineage, bool) {
+	if l.Abandoned || len(l.Roots) < 2 || l.Stage != StageTrust && l.Stage != StageReissue {
+		return l, false
+	}
+	old, successor := l.Roots[0], l.Roots[len(l.Roots)-1]
+	direct := l.Stage == StageTrust && !issued
+	l.Abandoned, l.Force = true, false
+	if direct {
+		l.Stage, l.Roots = StageDrop, []Root{old}
+	} else {
+		l.Stage, l.Roots = StageReissue, []Root{successor, old}
+	}
+	return l, true
+}
+
+// Keyless reports whether an exchange needs a key that no node has which is there: that of the authority which signs at its end. Until a node comes back that has it, the
+// exchange does not go on.
+func (l Lineage) Keyless(parties []Party, trusts []Trust) bool {
+	if l.Stage != StageTrust && l.Stage != StageReissue {
+		return false
+	}
+	signer := l.Roots[len(l.Roots)-1].Fingerprint
+	return !slices.ContainsFunc(parties, func(p Party) bool {
+		return p.Present && p.Signs && slices.ContainsFunc(trusts, func(t Trust) bool { return t.Node == p.Name && slices.Contains(t.Keys, signer) })
+	})
 }
