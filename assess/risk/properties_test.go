@@ -304,6 +304,61 @@ func TestWorkersDoNotMatter(t *testing.T) {
 	}
 }
 
+// TestRareThreats: what is 0 for sure is said to be 0, and the total of one threat is as narrow as its closed form; the curve goes on beyond.
+func TestRareThreats(t *testing.T) {
+	levels := []float64{0.5, 0.9, 0.99, 0.999}
+	for _, rate := range []float64{1e-5, 0.002, 0.05, 3} {
+		for _, alpha := range []float64{0.4, 1, 6} {
+			for _, m := range []float64{1000, -50} {
+				one := Threat{Counts: Gamma{2, 2 / rate}.Counts(1), Damage: NormalGamma{m, 4, alpha, 4e4}}
+				x, err := Sum(context.Background(), []Threat{one}, Request{Error: 1e-3, Levels: levels})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := Cost{one.Counts, one.Damage}.Quantiles(levels)
+				for i, q := range x.Quantiles {
+					if !x.Met[i] || q.Half() > 1e-5 || q.Low > want[i] || q.High < want[i] || math.Abs(q.Point-want[i]) > 1e-9*math.Abs(want[i]) {
+						t.Errorf("rate %v, shape %v, mean %v: quantile %v is %+v, met %v, want %v", rate, alpha, m, levels[i], q, x.Met[i], want[i])
+					}
+				}
+				if far := x.Exceed(x.Top()); x.Top() <= 0 || far.Low > far.Point || far.High < far.Point || far.Point > 5e-4 {
+					t.Errorf("rate %v, shape %v, mean %v: beyond %v is %+v", rate, alpha, m, x.Top(), far)
+				}
+			}
+		}
+	}
+	// Two of them: no closed form, but 0 is 0.
+	two := []Threat{
+		{Counts: Gamma{2, 1000}.Counts(1), Damage: NormalGamma{1000, 4, 2, 4e4}}, {Counts: Gamma{1, 2000}.Counts(1), Damage: NormalGamma{300, 2, 3, 4e4}},
+	}
+	x, err := Sum(context.Background(), two, Request{Error: 1e-3, Levels: levels[1:3]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Quantiles[0] != (Bracket{}) || x.Quantiles[1] != (Bracket{}) || !x.Met[0] || !x.Met[1] || x.Exceed(1200).Point <= 0 {
+		t.Errorf("%+v, met %v, more than 1200: %+v", x.Quantiles, x.Met, x.Exceed(1200))
+	}
+}
+
+// TestShortfallOfOne holds the closed form against a lattice: of two threats of which one hardly ever comes true.
+func TestShortfallOfOne(t *testing.T) {
+	one := Threat{Counts: Counts{3, 2}, Damage: NormalGamma{1000, 4, 3, 4e5}}
+	rare := Threat{Counts: Poisson(1e-12), Damage: NormalGamma{1000, 4, 3, 4e5}}
+	request := Request{Error: 1e-4, Levels: []float64{0.99}}
+	a, err := Sum(context.Background(), []Threat{one}, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Sum(context.Background(), []Threat{one, rare}, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []float64{500, 2000, 8000} {
+		near(t, "shortfall", a.Shortfall(x).Point, b.Shortfall(x).Point, 1e-3)
+		near(t, "exceedance", a.Exceed(x).Point, b.Exceed(x).Point, 1e-3)
+	}
+}
+
 // TestSimulationAgrees holds exact results against draws.
 func TestSimulationAgrees(t *testing.T) {
 	ts := []Threat{

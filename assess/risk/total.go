@@ -72,6 +72,9 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 	q.Cells = min(q.Cells, affordable(groups, 2e8))
 	s.request = q
 	s.prepare()
+	if s.alone(out) {
+		return out, nil
+	}
 	s.evenly()
 	order := make([]int, len(q.Levels))
 	for i := range order {
@@ -90,6 +93,11 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 	for n, i := range order {
 		p := q.Levels[i]
 		var best Bracket
+		never := s.never(p)
+		if never && n > 0 {
+			out.Met[i] = true
+			continue
+		}
 		if n > 0 { // what the lattice of the greater quantile says may do
 			b, ok := s.read(p)
 			before := order[n-1]
@@ -99,9 +107,12 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 				continue
 			}
 		}
+		if never { // the curve goes on beyond: to most of the costs that there are
+			p = math.Max(p, math.Min(1-(1-s.zero)/100, 1-1e-8))
+		}
 		met := false
 		bound, ok := s.moments.quantile(p)
-		if ok && math.Sqrt(s.events)*64 > float64(q.Cells) { // so many that a lattice would say less
+		if ok && !never && math.Sqrt(s.events)*64 > float64(q.Cells) { // so many that a lattice would say less
 			out.Quantiles[i], out.Met[i] = bound, s.fair(bound)
 			continue
 		}
@@ -119,6 +130,8 @@ func Sum(ctx context.Context, threats []Threat, q Request) (*Total, error) {
 			return nil, err
 		}
 		switch {
+		case never: // whether or not there is a lattice for the curve
+			best, met = Bracket{}, true
 		case err != nil && !ok:
 			return nil, err
 		case err != nil:
@@ -198,6 +211,9 @@ func (t *Total) Top() float64 {
 		}
 		return 0
 	}
+	if l, ok := t.laws[0].(*closed); ok {
+		return l.end
+	}
 	return t.laws[0].top()
 }
 
@@ -218,6 +234,9 @@ func (t *Total) Shortfall(x float64) Bracket {
 	}
 	if len(t.laws) == 0 {
 		return t.moments.shortfall(x)
+	}
+	if l, ok := t.laws[0].(*closed); ok {
+		return l.shortfall(x)
 	}
 	found := false
 	for _, g := range t.laws {
