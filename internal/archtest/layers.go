@@ -33,6 +33,7 @@ var layers = map[string]int{
 	"internal/posture":    layerPure,
 	"internal/auditlog":   layerPure,
 	"internal/access":     layerPure,
+	"internal/shell":      layerPure,
 	"assess":              layerPure,
 	"internal/confdb":     layerLoop,
 	"internal/agent":      layerLoop,
@@ -93,6 +94,8 @@ var pureStdlib = []string{
 	// Computation only: Merkle trees and the text form of signed notes.
 	"github.com/transparency-dev/formats/log", "github.com/transparency-dev/merkle/compact", "github.com/transparency-dev/merkle/proof", "github.com/transparency-dev/merkle/rfc6962", "golang.org/x/mod/sumdb/note",
 	// The order of versions.
+	// The grammar of the shell.
+	"mvdan.cc/sh/v3/syntax",
 	"golang.org/x/mod/semver",
 }
 

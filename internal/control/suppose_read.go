@@ -4,13 +4,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/pflag"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/check"
+	"redoubt/internal/shell"
 )
 
 // supposed is a change as it was written.
@@ -33,7 +33,7 @@ func suppose(text string) (supposed, error) {
 	no := func(format string, args ...any) (supposed, error) {
 		return s, fault.Errorf(fault.Invalid, "%q can not be supposed: %w", text, fault.Errorf(fault.Invalid, format, args...))
 	}
-	words, err := shellWords(text)
+	words, err := shell.Words(text)
 	if err != nil {
 		return no("%w", err)
 	}
@@ -112,47 +112,4 @@ func (s *supposed) parse(letters string, args []string) error {
 		s.seconds = &seconds
 	}
 	return nil
-}
-
-// shellWords takes a line apart as a shell does that has nothing to expand: blanks divide, quotes and backslashes keep them.
-func shellWords(text string) (words []string, err error) {
-	var word strings.Builder
-	var quote rune
-	in, escaped := false, false
-	for _, c := range text {
-		switch {
-		case escaped:
-			if quote == '"' && !strings.ContainsRune("\"\\$`", c) {
-				word.WriteRune('\\')
-			}
-			word.WriteRune(c)
-			escaped = false
-		case c == '\\' && quote != '\'':
-			in, escaped = true, true
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(c)
-		case c == '\'' || c == '"':
-			in, quote = true, c
-		case unicode.IsSpace(c):
-			if in {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			in = false
-		default:
-			in = true
-			word.WriteRune(c)
-		}
-	}
-	switch {
-	case quote != 0:
-		return nil, fault.Errorf(fault.Invalid, "the quotation mark %c has no end", quote)
-	case escaped:
-		return nil, fault.Errorf(fault.Invalid, "nothing follows the last backslash")
-	case in:
-		words = append(words, word.String())
-	}
-	return words, nil
 }

@@ -74,7 +74,7 @@ func TestWhatIsSupposed(t *testing.T) {
 			}
 		}
 		for text, says := range map[string]string{
-			`group set -p 'Priority=1 db`:                                 "quotation mark ' has no end",
+			`group set -p 'Priority=1 db`:                                 "without closing quote",
 			`group set db \`:                                              "last backslash",
 			`group set -p Priority=1 'd b'`:                               `d b`,
 			"group delete -F db":                                          "group app names it in RG_affinities",

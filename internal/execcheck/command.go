@@ -45,9 +45,9 @@ func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.Us
 // is not wrong. The error is for a file system that does not answer.
 func (g *Gate) InspectCommand(call agent.Call, command string, env []string) (wrong []string, err error) {
 	q, errs := g.question(execsec.Secure, call, command, env)
-	for _, path := range slices.Concat(q.programs, q.command.Code) {
-		if filepath.IsAbs(path) {
-			if _, err := g.patient.ask(path, func() bool { return executable(path) }); err != nil {
+	for _, m := range slices.Concat(q.programs, q.command.Code) {
+		if filepath.IsAbs(m.Path) {
+			if _, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) }); err != nil {
 				return nil, err
 			}
 		}
@@ -70,7 +70,7 @@ func (g *Gate) InspectCommand(call agent.Call, command string, env []string) (wr
 type asked struct {
 	Question
 	reading
-	programs []string
+	programs []execsec.Mention
 }
 
 // reading is where code of a command is looked for, and for whom.
@@ -81,21 +81,37 @@ type reading struct {
 	depth   int      // how many scripts have it as the interpreter of the one before
 }
 
+// by is the same with those whom the command becomes before it gets to a file.
+func (r reading) by(m execsec.Mention) reading {
+	r.users = slices.Concat(m.Users, r.users)
+	return r
+}
+
+// ordinary reports whether a command becomes a user who is not root: what he runs from where he is, he may have written.
+func ordinary(users []string) bool {
+	return slices.ContainsFunc(users, func(name string) bool {
+		u, err := account(name)
+		return err == nil && u.UID != 0
+	})
+}
+
 // question takes a command apart. The errors are for programs that can not be told, or that others could put before those that are meant.
 func (g *Gate) question(level execsec.Level, call agent.Call, command string, env []string) (q asked, wrong []error) {
 	q.command, q.env = execsec.Parse(command), env
 	q.programs, wrong = g.programs(level, q.reading)
-	if len(q.programs) == 0 {
-		q.programs = []string{"/bin/sh"} // all of it is the shell's own
+	first := slices.IndexFunc(q.programs, func(m execsec.Mention) bool { return !m.Aside })
+	if first < 0 {
+		q.programs, first = append(q.programs, execsec.Mention{Path: "/bin/sh"}), len(q.programs) // all of it is the shell's own
 	}
-	q.Question = Question{Level: level, Path: q.programs[0], Configured: call.Resource.ApplicationUser}
+	q.programs[0], q.programs[first] = q.programs[first], q.programs[0]
+	q.Question = Question{Level: level, Path: q.programs[0].Path, Configured: call.Resource.ApplicationUser}
 	return q, wrong
 }
 
 // rest is what is wrong with everything that root would run and read by a command, beside the file of the program that it is about.
 func (g *Gate) rest(level execsec.Level, q asked) iter.Seq[error] {
 	return func(yield func(error) bool) {
-		if err := g.interpreter(level, q.programs[0], q.reading); err != nil && !yield(err) {
+		if err := g.interpreter(level, q.programs[0].Path, q.reading); err != nil && !yield(err) {
 			return
 		}
 		g.all(level, q.programs[1:], q.reading)(yield)
@@ -103,20 +119,27 @@ func (g *Gate) rest(level execsec.Level, q asked) iter.Seq[error] {
 }
 
 // all is what is wrong with programs that root would run, and with what else their command reads and mentions.
-func (g *Gate) all(level execsec.Level, programs []string, r reading) iter.Seq[error] {
+func (g *Gate) all(level execsec.Level, programs []execsec.Mention, r reading) iter.Seq[error] {
 	return func(yield func(error) bool) {
-		for _, path := range programs {
-			if err := g.asRoot(level, path, r); err != nil && !yield(err) {
+		if level == execsec.Secure {
+			for _, why := range r.command.Unclear {
+				if !yield(fault.Errorf(fault.Invalid, "what the command runs can not be seen, and resource_security is SECURE: %s; put it into a script that belongs to root, and name the script by its path from the root", why)) {
+					return
+				}
+			}
+		}
+		for _, m := range programs {
+			if err := g.asRoot(level, m.Path, r.by(m)); err != nil && !yield(err) {
 				return
 			}
 		}
-		for _, path := range r.command.Code {
+		for _, m := range r.command.Code {
 			var err error
 			switch {
-			case filepath.IsAbs(path):
-				err = g.asRoot(level, path, r)
-			case level == execsec.Secure:
-				err = relative(path)
+			case filepath.IsAbs(m.Path):
+				err = g.asRoot(level, m.Path, r.by(m))
+			case level == execsec.Secure && !ordinary(m.Users):
+				err = relative(m.Path)
 			}
 			if err != nil && !yield(err) {
 				return
@@ -125,9 +148,7 @@ func (g *Gate) all(level execsec.Level, programs []string, r reading) iter.Seq[e
 		for _, m := range r.command.Mentions {
 			runs, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) })
 			if err == nil && runs {
-				of := r
-				of.users = slices.Concat(m.Users, r.users)
-				err = g.asRoot(level, m.Path, of)
+				err = g.asRoot(level, m.Path, r.by(m))
 			}
 			if err != nil && (level == execsec.Secure || level == execsec.Warn) && !yield(err) {
 				return
@@ -206,14 +227,15 @@ func (g *Gate) interpreter(level execsec.Level, path string, r reading) error {
 }
 
 // programs are the files of the programs that a command names, as far as they can be told. A word that is no program in PATH is the shell's own.
-func (g *Gate) programs(level execsec.Level, r reading) (out []string, wrong []error) {
-	for _, word := range r.command.Programs {
+func (g *Gate) programs(level execsec.Level, r reading) (out []execsec.Mention, wrong []error) {
+	for _, m := range r.command.Programs {
+		word := m.Path
 		switch {
 		case strings.HasPrefix(word, "/"):
-			out = append(out, word)
+			out = append(out, m)
 			continue
 		case strings.Contains(word, "/"): // where it lies is known only when it runs
-			if level == execsec.Secure {
+			if level == execsec.Secure && !ordinary(m.Users) {
 				wrong = append(wrong, relative(word))
 			}
 			continue
@@ -229,7 +251,7 @@ func (g *Gate) programs(level execsec.Level, r reading) (out []string, wrong []e
 			wrong = append(wrong, err)
 			continue
 		}
-		out = append(out, path)
+		out = append(out, execsec.Mention{Path: path, Users: m.Users, Aside: m.Aside})
 	}
 	return out, wrong
 }

@@ -116,6 +116,9 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 			// What he owns and root would read as code need not be executable.
 			"sh " + data: refused, ". " + data + "; sleep 1": refused, "sh <" + data: refused, "java -jar " + data: refused, "java -cp /x.jar:" + home + " Main": refused, "perl -w " + data: refused,
 			"LD_PRELOAD=" + data + " sleep 1": refused, "PATH=" + home + ":$PATH sleep 1": refused, "exec -a x /lib64/ld-linux-x86-64.so.2 " + data: refused, "BASH_ENV=" + data + " sleep 1": refused,
+			"su root -c 'sh " + data + "'": refused, "su nobody -c 'sh " + data + "'": refused, "sudo sh " + data: refused, "doas perl " + data: refused, "setpriv --no-new-privs sh " + data: refused,
+			"runuser -u nobody -- " + mine: refused, "systemd-run --scope sh " + data: refused, "find / -exec sh " + data + " ;": refused, "ls | xargs sh " + data: refused, "nsenter -t 1 -n sh " + data: refused,
+			"ip netns exec x sh " + data: refused, "trap 'sh " + data + "' EXIT; sleep 1": refused, "ssh -F " + data + " n2 x": refused, "ssh localhost sh " + data: refused, "sh <<E\nsh " + data + "\nE": refused,
 			// The command is about his program: all of it runs as him.
 			mine + "; sleep 1": owner, "timeout -k 1 5 " + mine: owner, "env -u A B=1 " + mine: owner, "exec -a n " + mine: owner, "nice -n 5 ionice -c 3 " + mine: owner, "flock " + data + " " + mine: owner,
 			"stdbuf -oL " + mine: owner, "xargs " + mine: owner, "/usr/bin/nohup " + mine + " &": owner,
@@ -123,6 +126,7 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 			"sleep 1": root, "exit 0": root, "cd /; exec sleep 1": root, "sleep 1 -c " + data + " --data=" + home: root, "sh -c 'sleep 1 <" + data + "'": root, "sh " + roots + " " + data: root, plain: root,
 			"[ -f " + h.path("bin/none") + " ] && . " + h.path("bin/none") + "; sleep 1": root, "test -x /opt/none && /opt/none; sleep 1": root, "sh -c 'exec sleep 1' " + data: root,
 			"su nobody -s /bin/sh -c " + named: root, "setpriv --reuid=65534 " + named: root, "start-stop-daemon -S -c nobody:root -x " + named: root, "redoubt run-as -U nobody " + named: root,
+			"su nobody -s /bin/sh -c 'cd; sh ./x; ./y'": root, "sudo -u nobody sh " + named: root, "setpriv --reuid nobody " + named + " x": root, "ssh n2 ./x": root, "nsenter -t 1 -n sleep 1": root,
 		} {
 			u, err := h.AppUser(service(""), command, env)
 			switch want {
@@ -148,6 +152,8 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 	// Only SECURE asks where others could make what is not there, and what a relative name means.
 	for command, word := range map[string]string{
 		"cd /tmp && ./x": "from the root", "cd " + home + "; sh x.sh": "from the root", "sh -c 'cd /; sh x'": "from the root", "sleep 1; . " + home + "/none": home, "sleep 1; " + home + "/none": home,
+		"su root -c ./x": "from the root", "su rdt-nosuch -c ./x": "from the root", "chroot / sleep 1": "another root", "sleep 1; ls | xargs sh": "xargs gives sh code", "find / -exec {} +": "named by {}",
+		"nsenter -t 1 -m sleep 1": "put it into a script that belongs to root", "sleep 1; sleep 'x": "no text for a shell", "at -f /x now": "not seen",
 	} {
 		h.level = execsec.Secure
 		if u, err := h.AppUser(service(""), command, env); err == nil || !strings.Contains(err.Error(), word) {

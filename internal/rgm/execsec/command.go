@@ -1,31 +1,42 @@
 package execsec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"redoubt/internal/shell"
 )
 
 // Command is what a shell command runs, or reads as code, as far as that can be seen without running it. What only the shell can know (a variable, the
 // output of another command) is left out; the text itself is a property, which only an administrator sets.
 type Command struct {
-	// Programs are the words where a command is expected; the first is the one that the command is about.
-	Programs []string
+	// Programs are the words where a command is expected; the first that is not aside is the one that the command is about.
+	Programs []Mention
 	// Code are files and folders from which an interpreter, the shell or the loader reads code. The files need not be executable.
-	Code []string
+	Code []Mention
 	// Mentions are absolute paths in all other words: where one is an executable file, something may run it.
 	Mentions []Mention
 	// Path are folders that the command puts into PATH itself.
 	Path []string
+	// Unclear says, for each part of which it can not be seen what it runs, why.
+	Unclear []string
+
+	users []string // whom what is looked at now runs as
+	aside bool     // what is looked at now is not what the command is about
+	fed   []string // what find or xargs put other words in place of
 }
 
-// Mention is an absolute path in a word of a command.
+// Mention is a word or a path in a command.
 type Mention struct {
 	Path string
 	// Users are the names or numbers of whom the command becomes before it goes on (su, setpriv ...), none for most.
 	Users []string
+	// Aside says that the command is about another program, which has this one run or be run for it.
+	Aside bool
 }
 
-// maxNestedCommands is how many commands may stand one within the other. What is deeper is still a word of those outside.
+// maxNestedCommands is how many commands may stand one within the other.
 const maxNestedCommands = 8
 
 // Parse takes a command for /bin/sh apart, with the commands within it (sh -c '...').
@@ -38,124 +49,202 @@ func Parse(text string) Command {
 // ParseWords is Parse for a command that is given by its words, which no shell reads.
 func ParseWords(texts ...string) Command {
 	var c Command
-	words := make([]shellWord, len(texts))
+	words := make([]shell.Word, len(texts))
 	for i, text := range texts {
-		words[i].text = text
+		words[i].Text = text
 	}
-	c.simple(words, 0)
+	c.run(words, 0)
 	return c
+}
+
+func (c *Command) unclear(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.Unclear, text) {
+		c.Unclear = append(c.Unclear, text)
+	}
 }
 
 func (c *Command) parse(text string, depth int) {
 	if depth > maxNestedCommands {
-		return // sh -c within sh -c and so on: the words outside were looked at as a whole
+		c.unclear("it has more than %d commands one within the other", maxNestedCommands)
+		return
 	}
-	words := shellWords(text)
-	for len(words) > 0 {
-		n := slices.IndexFunc(words, func(w shellWord) bool { return w.separator })
-		if n < 0 {
-			n = len(words)
+	commands, err := shell.Commands(text)
+	if err != nil {
+		c.unclear("%.60q is no text for a shell: %v", text, err)
+	}
+	outer := c.aside
+	defer func() { c.aside = outer }()
+	for _, command := range commands {
+		c.aside = outer || command.Within
+		c.mention(c.users, command.Other...)
+		stdin := c.run(command.Words, depth)
+		for _, w := range command.Input {
+			if stdin != isData {
+				c.code(w)
+			}
+			c.mention(c.users, w)
 		}
-		c.simple(words[:n], depth)
-		words = words[min(n+1, len(words)):]
+		for _, w := range command.Here {
+			if stdin == isScript && !w.Unknown {
+				c.parse(w.Text, depth+1)
+			}
+			c.mention(c.users, w)
+		}
 	}
 }
 
-// simple looks at one command: NAME=VALUE ... WRAPPER ... PROGRAM ARGUMENT ...
-func (c *Command) simple(all []shellWord, depth int) {
-	var words []shellWord
-	var input []shellWord
-	for _, w := range all {
-		switch w.redirect {
-		case 0:
-			words = append(words, w)
-		case '<':
-			input = append(input, w)
-		}
+// input is what a command takes its standard input for.
+type input int
+
+const (
+	isData   input = iota
+	isCode         // of some language
+	isScript       // of the shell
+)
+
+// run looks at one command: NAME=VALUE ... WRAPPER ... PROGRAM ARGUMENT ...
+func (c *Command) run(words []shell.Word, depth int) input {
+	if depth > maxNestedCommands {
+		c.unclear("it has more than %d commands one within the other", maxNestedCommands)
+		return isData
 	}
-	reads := false // what stands on its standard input is code
+	defer func(fed []string) { c.fed = fed }(c.fed)
+	wrapped := ""
 	for len(words) > 0 {
 		w := words[0]
-		if name, value, ok := assignment(w.text); ok {
+		if name, value, ok := assignment(w.Text); ok {
 			c.assign(name, value)
-			c.mention(nil, w)
+			c.mention(c.users, w)
 			words = words[1:]
 			continue
 		}
-		if keywords[w.text] {
-			words = words[1:]
-			continue
+		if w.Unknown {
+			c.mention(c.users, words...)
+			return isData
 		}
-		if w.unknown {
-			c.mention(nil, words...)
-			break
-		}
-		if slices.Contains(declarers, w.text) {
+		if slices.Contains(declarers, w.Text) {
 			for _, w := range words[1:] {
-				if name, value, ok := assignment(w.text); ok {
+				if name, value, ok := assignment(w.Text); ok {
 					c.assign(name, value)
 				}
 			}
-			c.mention(nil, words[1:]...)
-			break
+			c.mention(c.users, words[1:]...)
+			return isData
 		}
-		base := w.text[strings.LastIndexByte(w.text, '/')+1:]
-		if wrap, ok := wrappers[base]; ok {
-			c.mention(nil, w)
-			words = c.wrapped(wrap, words[1:], depth)
-			continue
+		base := w.Text[strings.LastIndexByte(w.Text, '/')+1:]
+		wrap, ok := wrappers[base]
+		if !ok {
+			if !c.isFed(w) {
+				c.Programs = append(c.Programs, Mention{w.Text, c.users, c.aside})
+			}
+			stdin := c.program(base, words, depth)
+			if wrapped == "xargs" && stdin != isData {
+				c.unclear("xargs gives %s code to run that is not seen", base)
+			}
+			return stdin
 		}
-		c.Programs = append(c.Programs, w.text)
-		reads = c.program(base, words, depth)
-		break
+		c.mention(c.users, w)
+		if base == "xargs" {
+			c.fed = append(slices.Clone(c.fed), places(words[1:])...)
+			wrapped = base
+		}
+		words = c.wrapped(wrap, words[1:], depth)
+		if len(words) == 0 && wrapped == "xargs" && base != wrapped {
+			c.unclear("xargs gives %s a program to run that is not seen", base)
+		}
 	}
-	for _, w := range input {
-		if reads {
-			c.code(w)
-		}
-		c.mention(nil, w)
-	}
+	return isData
 }
 
-// program looks at the arguments of a program, which is the first of words, and reports whether it takes code from its standard input.
-func (c *Command) program(base string, words []shellWord, depth int) bool {
+// isFed says whether find or xargs put into a word what is not seen.
+func (c *Command) isFed(w shell.Word) bool {
+	for _, place := range c.fed {
+		if place != "" && strings.Contains(w.Text, place) {
+			c.unclear("a program or its code is named by %s, and what that stands for is not seen", place)
+			return true
+		}
+	}
+	return false
+}
+
+// places are what xargs puts words in place of.
+func places(words []shell.Word) []string {
+	out := []string{"{}"}
+	for i, w := range words {
+		if w.Text == "-I" && i+1 < len(words) {
+			out = append(out, words[i+1].Text)
+		}
+		out = append(out, attached(w.Text, []string{"-I", "--replace="}))
+	}
+	return out
+}
+
+// program looks at the arguments of a program, which is the first of words, and says what its standard input is.
+func (c *Command) program(base string, words []shell.Word, depth int) input {
 	rest := words[1:]
 	changer, changes := changers[base]
+	outer := c.aside
+	defer func() { c.aside = outer }()
+	c.aside = outer || base != "eval"
 	switch {
-	case base == "redoubt" && len(rest) > 0 && rest[0].text == "run-as", base == "scha_check_app_user":
-		return false // they hold what follows to the same rule themselves
-	case changes:
-		c.mention(changer.becomes(rest), rest...)
-		return false
+	case base == "redoubt" && len(rest) > 0 && rest[0].Text == "run-as", base == "scha_check_app_user":
+		return isData // they hold what follows to the same rule themselves
+	case elsewhere[base] != "":
+		c.unclear("%s %s", base, elsewhere[base])
+		c.mention(c.users, rest...)
+		return isData
 	case base == "eval":
-		var text []string
+		c.parse(join(rest), depth+1)
+	case base == "watch":
+		c.parse(join(c.wrapped(wrapper{values: list("-n --interval")}, rest, depth)), depth+1)
+	case changes:
+		return c.changed(base, changer, rest, depth)
+	case base == "trap" && len(rest) > 0 && !rest[0].Unknown:
+		c.parse(rest[0].Text, depth+1)
+	case base == "alias":
 		for _, w := range rest {
-			text = append(text, w.text)
+			if _, value, ok := strings.Cut(w.Text, "="); ok && !w.Unknown {
+				c.parse(value, depth+1)
+			}
 		}
-		c.parse(strings.Join(text, " "), depth+1)
+	case base == "find":
+		c.found(rest, depth)
+	case base == "ip":
+		c.networked(rest, depth)
+	case base == "ssh":
+		c.remote(rest, depth)
 	}
+	c.aside = outer
 	kind, ok := interpreterOf(base)
 	if !ok {
-		c.mention(nil, rest...)
-		return false
+		c.mention(c.users, rest...)
+		return isData
 	}
 	return c.interpreter(kind, rest, depth)
 }
 
+func join(words []shell.Word) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = w.Text
+	}
+	return strings.Join(texts, " ")
+}
+
 // wrapped skips the options and arguments of a command that runs the command which follows them.
-func (c *Command) wrapped(wrap wrapper, words []shellWord, depth int) []shellWord {
+func (c *Command) wrapped(wrap wrapper, words []shell.Word, depth int) []shell.Word {
 	for positional := wrap.positional; len(words) > 0; {
 		w := words[0]
-		option, rest := w.text, words[1:]
+		option, rest := w.Text, words[1:]
 		switch {
 		case option == "--":
-			c.mention(nil, rest[:min(positional, len(rest))]...)
+			c.mention(c.users, rest[:min(positional, len(rest))]...)
 			return rest[min(positional, len(rest)):]
 		case len(option) > 1 && (option[0] == '-' || option[0] == '+'):
-			c.mention(nil, w)
+			c.mention(c.users, w)
 			if slices.Contains(wrap.commands, option) && len(rest) > 0 {
-				c.mention(nil, rest[0])
-				c.parse(rest[0].text, depth+1)
+				c.mention(c.users, rest[0])
+				c.parse(rest[0].Text, depth+1)
 				return nil
 			}
 			if text := attached(option, wrap.commands); text != "" {
@@ -163,19 +252,19 @@ func (c *Command) wrapped(wrap wrapper, words []shellWord, depth int) []shellWor
 				return nil
 			}
 			if slices.Contains(wrap.values, option) && len(rest) > 0 {
-				c.mention(nil, rest[0])
+				c.mention(c.users, rest[0])
 				rest = rest[1:]
 			}
 			words = rest
 		case wrap.assignments && strings.Contains(option, "="):
 			return words
 		case positional > 0:
-			c.mention(nil, w)
+			c.mention(c.users, w)
 			positional--
 			words = rest
-			if positional == 0 && len(rest) > 1 && slices.Contains(wrap.commands, rest[0].text) {
-				c.mention(nil, rest[1])
-				c.parse(rest[1].text, depth+1)
+			if positional == 0 && len(rest) > 1 && slices.Contains(wrap.commands, rest[0].Text) {
+				c.mention(c.users, rest[1])
+				c.parse(rest[1].Text, depth+1)
 				return nil
 			}
 		default:
@@ -195,71 +284,78 @@ func attached(word string, options []string) string {
 	return ""
 }
 
-// interpreter looks at the arguments of a program that runs a file, and reports whether it reads its standard input instead.
-func (c *Command) interpreter(kind interpreter, words []shellWord, depth int) bool {
+// interpreter looks at the arguments of a program that runs a file, and says what its standard input is.
+func (c *Command) interpreter(kind interpreter, words []shell.Word, depth int) input {
+	stdin := isCode
+	if kind.shell {
+		stdin = isScript
+	}
 	inline := false // the next plain word is a command for the shell
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		next := func() (shellWord, bool) {
+		next := func() (shell.Word, bool) {
 			i++
 			return words[min(i, len(words)-1)], i < len(words)
 		}
-		switch option := w.text; {
+		switch option := w.Text; {
 		case len(option) > 1 && (option[0] == '-' || option[0] == '+' && kind.shell):
-			c.mention(nil, w)
+			c.mention(c.users, w)
 			switch {
 			case option == "--":
 			case kind.shell && option == "-s":
-				c.mention(nil, words[i+1:]...)
-				return true
+				c.mention(c.users, words[i+1:]...)
+				return stdin
 			case kind.shell && option[1] != '-': // -euo pipefail, -ec, +eo
 				inline = inline || option[0] == '-' && strings.Contains(option, "c")
 				if strings.HasSuffix(strings.ToLower(option), "o") {
 					if v, ok := next(); ok {
-						c.mention(nil, v)
+						c.mention(c.users, v)
 					}
 				}
 			case slices.Contains(kind.code, option), kind.cluster(option, kind.code) == option[1:]:
-				if v, ok := next(); ok && !library(option, v.text) {
+				if v, ok := next(); ok && !library(option, v.Text) {
 					c.codes(v)
 				}
 				if option == "-jar" {
-					c.mention(nil, words[min(i+1, len(words)):]...)
-					return false
+					c.mention(c.users, words[min(i+1, len(words)):]...)
+					return isData
 				}
 			case kind.attached(option) != "": // -I/a, --file=/a
-				c.codes(shellWord{text: kind.attached(option)})
+				c.codes(shell.Word{Text: kind.attached(option)})
 			case slices.Contains(kind.inline, option), kind.flags != "" && kind.cluster(option, kind.inline) != "":
-				c.mention(nil, words[i+1:]...)
-				return false
+				c.mention(c.users, words[i+1:]...)
+				return isData
 			case slices.Contains(kind.values, option), kind.cluster(option, kind.values) == option[1:]:
 				if v, ok := next(); ok {
-					c.mention(nil, v)
+					c.mention(c.users, v)
 				}
 			default:
 				if name, value, ok := strings.Cut(option, ":"); ok && slices.Contains(kind.joined, name) {
 					value, _, _ = strings.Cut(value, "=")
-					c.code(shellWord{text: value, unknown: w.unknown})
+					c.code(shell.Word{Text: value, Unknown: w.Unknown})
 				}
 			}
 		case option == "-": // standard input
-			c.mention(nil, words[i+1:]...)
-			return true
+			c.mention(c.users, words[i+1:]...)
+			return stdin
 		case inline:
 			c.parse(option, depth+1)
-			c.mention(nil, words[i:]...)
-			return false
+			c.mention(c.users, words[i:]...)
+			return isData
 		default:
 			if kind.noScript {
-				c.mention(nil, w) // the text of a program for awk
+				c.mention(c.users, w) // the text of a program for awk
 			} else {
 				c.code(w)
 			}
-			c.mention(nil, words[i+1:]...)
-			return false
+			c.mention(c.users, words[i+1:]...)
+			return isData
 		}
 	}
-	return !kind.noScript
+	if kind.noScript {
+		return isData
+	}
+	return stdin
 }
 
 // assign looks at a variable from which programs or code are found.
@@ -267,7 +363,15 @@ func (c *Command) assign(name, value string) {
 	if program, ok := optionVariables[name]; ok {
 		kind := interpreters[program]
 		kind.noScript = true
-		c.interpreter(kind, shellWords(value), 0)
+		words, err := shell.Words(value)
+		if err != nil {
+			c.unclear("what %s has is no words for a shell: %v", name, err)
+		}
+		options := make([]shell.Word, len(words))
+		for i, w := range words {
+			options[i] = shell.Word{Text: w, Unknown: strings.ContainsAny(w, "$`")}
+		}
+		c.interpreter(kind, options, 0)
 		return
 	}
 	if !slices.Contains(codeVariables, name) {
@@ -277,28 +381,28 @@ func (c *Command) assign(name, value string) {
 		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "$`") {
 			continue
 		}
-		c.Code = append(c.Code, p)
+		c.Code = append(c.Code, Mention{Path: p, Users: c.users})
 		if name == "PATH" {
 			c.Path = append(c.Path, p)
 		}
 	}
 }
 
-func (c *Command) code(w shellWord) {
-	if w.text != "" && !w.unknown {
-		c.Code = append(c.Code, w.text)
+func (c *Command) code(w shell.Word) {
+	if w.Text != "" && !w.Unknown && !c.isFed(w) {
+		c.Code = append(c.Code, Mention{w.Text, c.users, c.aside})
 	}
 }
 
 // codes is a list as that of a class path.
-func (c *Command) codes(w shellWord) {
-	for p := range strings.SplitSeq(w.text, ":") {
-		c.code(shellWord{text: strings.TrimSuffix(p, "/*"), unknown: strings.ContainsAny(p, "$`")})
+func (c *Command) codes(w shell.Word) {
+	for p := range strings.SplitSeq(w.Text, ":") {
+		c.code(shell.Word{Text: strings.TrimSuffix(p, "/*"), Unknown: strings.ContainsAny(p, "$`")})
 	}
 }
 
 // mention notes the paths in words.
-func (c *Command) mention(users []string, words ...shellWord) {
+func (c *Command) mention(users []string, words ...shell.Word) {
 	for _, w := range words {
 		for _, p := range paths(w) {
 			c.Mentions = append(c.Mentions, Mention{Path: p, Users: users})

@@ -116,6 +116,18 @@ func TestRefusalsNameEveryPlaceAndRemedy(t *testing.T) {
 	}
 }
 
+// show writes down programs, what is read as code (after a comma) and paths that may be either (after a bar).
+func show(c execsec.Command) string {
+	words := func(all []execsec.Mention) string {
+		var out []string
+		for _, m := range all {
+			out = append(out, m.Path)
+		}
+		return strings.Join(out, " ")
+	}
+	return words(c.Programs) + "," + words(c.Code) + "|" + words(c.Mentions)
+}
+
 // TestWhatACommandRuns: programs, what is read as code (after a comma), and paths that may be either (after a bar).
 func TestWhatACommandRuns(t *testing.T) {
 	for command, want := range map[string]string{
@@ -172,7 +184,7 @@ func TestWhatACommandRuns(t *testing.T) {
 		"java -cp /a/x.jar:/b/* -javaagent:/c=1 Main":  "java,/a/x.jar /b /c|/c",
 		"/lib64/ld-linux-x86-64.so.2 /home/bob/x":      "/lib64/ld-linux-x86-64.so.2,/home/bob/x|",
 		". /etc/default/x; '/opt/a b' c":               ". /opt/a b,/etc/default/x|",
-		"if test -e /x; then /opt/y; fi":               "test /opt/y fi,|/x",
+		"if test -e /x; then /opt/y; fi":               "test /opt/y,|/x",
 		"$DIR/x; /opt/y":                               "/opt/y,|",
 		"$DIR/x --run=/opt/y":                          ",|/opt/y",
 		"/opt/$x":                                      ",|",
@@ -180,11 +192,11 @@ func TestWhatACommandRuns(t *testing.T) {
 		"> '/tmp/a b' /opt/x":                          "/opt/x,|",
 		"(sleep 1; /opt/x) &":                          "sleep /opt/x,|",
 		"echo '; /home/bob/x' # ; /home/bob/y\n/opt/z": "echo /opt/z,|/home/bob/x",
-		"echo \"$(/home/bob/x) $A/b ${C}/d\"":          "echo,|/home/bob/x",
+		"echo \"$(/home/bob/x) $A/b ${C}/d\"":          "echo /home/bob/x,|/home/bob/x",
 		"sh -c '/opt/x'":                               "sh /opt/x,|/opt/x",
 		"bash -lc \"sh -c 'timeout 1 /opt/x'\" /a":     "bash sh /opt/x,|/opt/x /opt/x /a",
 		"eval 'exec /opt/x' -a":                        "eval /opt/x,|/opt/x",
-		"find / -exec /home/bob/x {} +":                "find,|/home/bob/x",
+		"find / -exec /home/bob/x {} +":                "find /home/bob/x,|/home/bob/x",
 		"LD_PRELOAD=/home/bob/x.so A=/b /opt/x":        "/opt/x,/home/bob/x.so|/home/bob/x.so /b",
 		"export PATH=/home/bob/bin:$PATH; x":           "x,/home/bob/bin|/home/bob/bin",
 		"x -I/a/b http://h/c d/e :/f":                  "x,|/a/b //h/c /f",
@@ -194,12 +206,7 @@ func TestWhatACommandRuns(t *testing.T) {
 		"\\":                                           "\\,|",
 		"'":                                            ",|",
 	} {
-		c := execsec.Parse(command)
-		var mentions []string
-		for _, m := range c.Mentions {
-			mentions = append(mentions, m.Path)
-		}
-		if got := strings.Join(c.Programs, " ") + "," + strings.Join(c.Code, " ") + "|" + strings.Join(mentions, " "); got != want {
+		if got := show(execsec.Parse(command)); got != want {
 			t.Errorf("%q:\n got %q\nwant %q", command, got, want)
 		}
 	}
@@ -227,15 +234,124 @@ func TestWhatACommandRuns(t *testing.T) {
 	}
 }
 
+// TestWhatRunsBehindOthers: what is named after a program that becomes another user, goes elsewhere or runs what it finds. Behind a program or a file stands whom
+// the command has become by then, where it is somebody; unclear is a word of why it can not be seen what runs, if so.
+func TestWhatRunsBehindOthers(t *testing.T) {
+	for _, c := range []struct{ command, runs, code, unclear string }{
+		{"sudo sh /a/x.sh", "sudo sh", "/a/x.sh", ""},
+		{"sudo -n -u app -g grp A=b sh -e /a/x.sh", "sudo sh@app", "/a/x.sh@app", ""},
+		{"sudo --user=app -- /a/x", "sudo /a/x@app", "", ""},
+		{"sudo LD_PRELOAD=/a/x.so /b", "sudo /b", "/a/x.so", ""},
+		{"sudo -u app sudo sh x", "sudo sudo@app sh", "x", ""},
+		{"sudo -R /r /a/x", "sudo", "", "another root"},
+		{"sudo -u $U sh x", "sudo sh@$U", "x@$U", ""},
+		{"doas -u app python3 /a/x.py", "doas python3@app", "/a/x.py@app", ""},
+		{"doas sh x.sh", "doas sh", "x.sh", ""},
+		{"su -c 'sh /a/x.sh; /b'", "su sh /b", "/a/x.sh", ""},
+		{"su - app -c 'sh x.sh'", "su sh@app", "x.sh@app", ""},
+		{"su -s /a/sh -c x app", "su x@app /a/sh@app", "", ""},
+		{"su app --command='./x'", "su ./x@app", "", ""},
+		{"su app /a/x.sh b", "su", "/a/x.sh@app", ""},
+		{"su app </a/x", "su", "/a/x", ""},
+		{"runuser -u app -- sh /a/x.sh", "runuser sh@app", "/a/x.sh@app", ""},
+		{"runuser -u app nice /a/x", "runuser /a/x@app", "", ""},
+		{"runuser - app -c '/a/x y'", "runuser /a/x@app", "", ""},
+		{"runuser app /a/x.sh", "runuser", "/a/x.sh@app", ""},
+		{"pkexec --user app /a/x", "pkexec /a/x@app", "", ""},
+		{"setpriv --reuid=app --regid 5 --clear-groups sh x", "setpriv sh@app", "x@app", ""},
+		{"setpriv --no-new-privs sh x", "setpriv sh", "x", ""},
+		{"start-stop-daemon -S -c app -x /bin/sh -- /a/x", "start-stop-daemon /bin/sh@app", "/a/x@app", ""},
+		{"start-stop-daemon --start --exec=/a/x", "start-stop-daemon /a/x", "", ""},
+		{"start-stop-daemon -S -r /r -x /a/x", "start-stop-daemon", "", "another root"},
+		{"systemd-run --scope -p CPUQuota=5% --uid=app sh x", "systemd-run sh@app", "x@app", ""},
+		{"systemd-run -u unit --wait perl x.pl", "systemd-run perl", "x.pl", ""},
+		{"systemd-run -M box /a/x", "systemd-run", "", "another root"},
+		{"gosu app:grp sh x", "gosu sh@app", "x@app", ""},
+		{"su-exec app sh x; setuidgid app sh y", "su-exec sh@app setuidgid sh@app", "x@app y@app", ""},
+		{"chpst -u app -e /e sh x", "chpst sh@app", "x@app", ""},
+		{"chpst -/ /r sh x", "chpst", "", "another root"},
+		{"capsh --user=app -- -c 'sh x'", "capsh sh@app", "x@app", ""},
+		{"find /d -name x -exec sh /a/x.sh {} \\; -print", "find sh", "/a/x.sh", ""},
+		{"find /d -exec a {} + -execdir ./b ';'", "find a ./b", "", ""},
+		{"find /d -exec {} \\;", "find", "", "named by {}"},
+		{"find /d -exec sh {} \\;", "find sh", "", "named by {}"},
+		{"find /d -ok timeout 5 sh -c '{} x' \\;", "find sh", "", "named by {}"},
+		{"find /d -exec sh -c 'a \"$1\"' _ {} +; echo {}/x", "find sh a echo", "", ""},
+		{"ls | xargs -n 1 sh /a/x.sh", "ls sh", "/a/x.sh", ""},
+		{"ls | xargs rm; ls | xargs", "ls rm ls", "", ""},
+		{"ls | xargs sh", "ls sh", "", "code to run"},
+		{"ls | xargs sh -c", "ls sh", "", "code to run"},
+		{"ls | xargs nice", "ls", "", "a program to run"},
+		{"ls | xargs -I % sh %", "ls sh", "", "named by %"},
+		{"ls | xargs -I% %/x", "ls", "", "named by %"},
+		{"ls | parallel", "ls parallel", "", "not seen"},
+		{"nsenter -t 1 -n sh x", "nsenter sh", "x", ""},
+		{"nsenter --net=/run/netns/a -S 1000 /a/x", "nsenter /a/x@1000", "", ""},
+		{"nsenter -t 1 -m /a/x", "nsenter", "", "another root"},
+		{"nsenter -at 1 /a/x", "nsenter", "", "another root"},
+		{"nsenter --target 1 --root=/r /a/x", "nsenter", "", "another root"},
+		{"unshare -mn --propagation private sh x", "unshare sh", "x", ""},
+		{"unshare -R /r /a/x", "unshare", "", "another root"},
+		{"chroot /r /a/x", "chroot", "", "another root"},
+		{"nice chroot --userspec=app /r sh", "chroot", "", "another root"},
+		{"bwrap --bind / / sh x; systemd-nspawn -D /r", "bwrap systemd-nspawn", "", "another root"},
+		{"ip netns exec blue sh x", "ip sh", "x", ""},
+		{"ip -n a netns e b timeout 1 /a/x; ip -all n exec /a/y", "ip /a/x ip /a/y", "", ""},
+		{"ip addr add 10.0.0.1 dev eth0", "ip", "", ""},
+		{"ssh -p 22 -F /a/config n2 sh x", "ssh", "/a/config", ""},
+		{"ssh -oBatchMode=yes -o 'ProxyCommand sh /a/x' n2 ./y", "ssh sh", "/a/x", ""},
+		{"ssh -o proxycommand=/a/x n2", "ssh /a/x", "", ""},
+		{"ssh root@localhost 'sh x; /b'", "ssh sh /b", "x", ""},
+		{"ssh ::1 sh x; ssh 127.1.2.3 /b; ssh 10.0.0.1 ./c", "ssh sh ssh /b ssh", "x", ""},
+		{"trap 'sh /a/x' EXIT; trap - INT", "trap sh trap -", "/a/x", ""},
+		{"alias sleep='sh x'; sleep 1", "alias sh sleep", "x", ""},
+		{"watch -n 1 'sh x'", "watch sh", "x", ""},
+		{"sg disk -c 'sh x'", "sh", "x", ""},
+		{"at -f x now; crontab x", "at crontab", "", "not seen"},
+		{"sh <<E\nsh /a/x\nE\ncat <<F\nsh /a/y\nF", "sh sh cat", "/a/x", ""},
+		{"bash <<< 'sh /a/x'", "bash sh", "/a/x", ""},
+		{"sh x <>/a/y <>/a/z; sh <>/a/y", "sh sh", "x /a/y", ""},
+		{"for f in /d/*; do sh /a/x $f; done", "sh", "/a/x", ""},
+		{"case $A in x) sh /a/x;; esac; f() { /b; }; f", "sh /b f", "/a/x", ""},
+		{"a ${B:-$(sh x)} &>/c sh y", "a sh a sh", "x y", ""}, // one command for bash, two for dash
+		{"A=$(sh x) b", "b sh", "x", ""},
+		{"a 'b", "", "", "no text for a shell"},
+		{"sh -c 'if a'", "sh", "", "no text for a shell"},
+		{"NODE_OPTIONS='-r \"/a' x", "x", "", "no words"},
+		{"sh -c a; " + nested(12), "sh a" + strings.Repeat(" eval", 9), "", "more than 8"},
+	} {
+		got := execsec.Parse(c.command)
+		words := func(all []execsec.Mention) string {
+			var out []string
+			for _, m := range all {
+				if len(m.Users) > 0 {
+					m.Path += "@" + strings.Join(m.Users, "+")
+				}
+				out = append(out, m.Path)
+			}
+			return strings.Join(out, " ")
+		}
+		if words(got.Programs) != c.runs || words(got.Code) != c.code {
+			t.Errorf("%q:\n got %q, %q\nwant %q, %q", c.command, words(got.Programs), words(got.Code), c.runs, c.code)
+		}
+		if unclear := strings.Join(got.Unclear, "; "); (unclear == "") != (c.unclear == "") || !strings.Contains(unclear, c.unclear) {
+			t.Errorf("%q: unclear %q, want %q", c.command, unclear, c.unclear)
+		}
+	}
+}
+
+// nested is eval within eval, n times.
+func nested(n int) string { return strings.Repeat("eval ", n) + "x" }
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"a;b", "'", "\"$(", "a\\", "> x", "2>&1", "#", "env A=b -i c", "sh -c \"sh -c 'sh -c x'\"", "flock -c", "java -cp", "python -", "exec -a"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		c := execsec.Parse(s)
-		for _, p := range slices.Concat(c.Programs, c.Code, c.Path) {
-			if len(p) > len(s) {
-				t.Errorf("%q of %q", p, s)
+		for _, m := range slices.Concat(c.Programs, c.Code) {
+			if len(m.Path) > len(s) {
+				t.Errorf("%q of %q", m.Path, s)
 			}
 		}
 		for _, m := range c.Mentions {

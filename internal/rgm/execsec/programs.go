@@ -3,10 +3,9 @@ package execsec
 import (
 	"slices"
 	"strings"
-)
 
-// keywords stand before a command.
-var keywords = map[string]bool{"!": true, "then": true, "do": true, "else": true, "elif": true, "if": true, "while": true, "until": true, "{": true, "&&": true}
+	"redoubt/internal/shell"
+)
 
 // wrapper is a command that runs the command which follows it.
 type wrapper struct {
@@ -29,40 +28,80 @@ var wrappers = map[string]wrapper{
 	"stdbuf":  {values: list("-i --input -o --output -e --error")},
 	"flock":   {values: list("-w --wait --timeout -E --conflict-exit-code"), commands: list("-c --command"), positional: 1},
 	"xargs":   {values: list("-a --arg-file -d --delimiter -E -I -L -n --max-args -P --max-procs -s --max-chars")},
-	"chroot":  {positional: 1}, "unshare": {}, "prlimit": {}, "catchsegv": {}, "unbuffer": {}, "linux64": {}, "linux32": {},
-	"nsenter": {values: list("-t --target")},
-	"strace":  {values: list("-e -o -s -u -E -p -P -a -b -I -O -S -X")}, "valgrind": {}, "cgexec": {values: list("-g")},
+	"prlimit": {}, "catchsegv": {}, "unbuffer": {}, "linux64": {}, "linux32": {}, "choom": {values: list("-n --adjust")},
+	"tini": {values: list("-p -e")}, "dumb-init": {values: list("-r --rewrite")}, "sg": {positional: 1, commands: list("-c")}, "setlock": {positional: 1}, "envdir": {positional: 1},
+	"softlimit": {values: list("-a -c -d -f -l -m -o -p -r -s -t")}, "dbus-run-session": {values: list("--config-file --dbus-daemon")}, "aa-exec": {values: list("-p --profile -n --namespace")},
+	"strace": {values: list("-e -o -s -u -E -p -P -a -b -I -O -S -X")}, "valgrind": {}, "cgexec": {values: list("-g")},
 	"systemd-cat": {values: list("-t --identifier -p --priority --stderr-priority")},
 }
 
 // declarers are commands of the shell that set variables.
 var declarers = list("export readonly declare typeset local")
 
-// changer is a command that becomes another user before it runs what it is given.
+// elsewhere are programs of which it can not be seen what they run, each with the reason.
+var elsewhere = map[string]string{
+	"chroot": otherRoot, "schroot": otherRoot, "proot": otherRoot, "bwrap": otherRoot, "firejail": otherRoot, "systemd-nspawn": otherRoot, "pivot_root": otherRoot, "switch_root": otherRoot,
+	"parallel": otherInput, "sem": otherInput, "at": otherInput, "batch": otherInput, "crontab": otherInput,
+}
+
+const (
+	otherRoot  = "has another root, where files of the same name are others"
+	otherInput = "is given commands that are not seen"
+)
+
+// changer is a command that becomes another user, or enters other namespaces, before it runs what it is given.
 type changer struct {
-	user   []string // options whose value is the user
-	values []string // other options whose value is the next word
-	plain  bool     // the first plain word is the user
+	user        []string // options whose value is the user
+	values      []string // other options whose value is the next word
+	commands    []string // options whose value is a command for the shell
+	programs    []string // options whose value is the program, or the shell
+	plain       bool     // the first plain word is the user
+	shell       bool     // what follows is for a shell, unless an option named the user
+	root        []string // options that mean another root, or mounts of another process
+	rootLetters string   // the same, among letters of one word
+}
+
+var loginShell = changer{
+	plain: true, shell: true, commands: list("-c --command --session-command"), programs: list("-s --shell"), values: list("-g --group -G --supp-group -w --whitelist-environment"),
+}
+
+func runuser() changer {
+	k := loginShell
+	k.user = list("-u --user")
+	return k
 }
 
 var changers = map[string]changer{
-	"su":      {plain: true, values: list("-c --command --session-command -s --shell -g --group -G --supp-group -w --whitelist-environment")},
-	"runuser": {plain: true, user: list("-u --user"), values: list("-c --command --session-command -s --shell -g --group -G --supp-group -w --whitelist-environment")},
-	"sudo":    {user: list("-u --user"), values: list("-g --group -h --host -p --prompt -C -D --chdir -R --chroot -T -U -r -t")}, "doas": {user: list("-u"), values: list("-C")},
-	"setpriv":           {user: list("--reuid"), values: list("--ruid --euid --rgid --egid --regid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig")},
-	"start-stop-daemon": {user: list("-c --chuid"), values: list("-x --exec -a --startas -p --pidfile -n --name -u --user -g --group -r --chroot -d --chdir -N --nicelevel -I -R --retry -s --signal -k --umask -O --output -P -i")},
-	"systemd-run":       {user: list("--uid"), values: list("-p --property -u --unit -E --setenv -M -H --slice --working-directory --gid --nice --description")},
-	"gosu":              {plain: true}, "su-exec": {plain: true}, "setuidgid": {plain: true}, "s6-setuidgid": {plain: true}, "chpst": {user: list("-u"), values: list("-U -b -e -/ -C -n -l -L -m -d -o -p -f -c -r -t")},
+	"su": loginShell, "runuser": runuser(), "doas": {user: list("-u"), values: list("-C -a")}, "pkexec": {user: list("--user")},
+	"sudo":    {user: list("-u --user"), values: list("-g --group -h --host -p --prompt -C --close-from -D --chdir -T --command-timeout -U --other-user -r --role -t --type"), root: list("-R --chroot")},
+	"setpriv": {user: list("--reuid"), values: list("--ruid --euid --rgid --egid --regid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig")},
+	"start-stop-daemon": {
+		user: list("-c --chuid"), programs: list("-x --exec -a --startas"), root: list("-r --chroot"),
+		values: list("-p --pidfile -n --name -u --user -g --group -d --chdir -N --nicelevel -I -R --retry -s --signal -k --umask -O --output -P -i"),
+	},
+	"systemd-run": {
+		user: list("--uid"), values: list("-p --property -u --unit -E --setenv -H --slice --working-directory --gid --nice --description --on-active --on-calendar --timer-property"),
+		root: list("-M --machine"),
+	},
+	"gosu": {plain: true}, "su-exec": {plain: true}, "setuidgid": {plain: true}, "s6-setuidgid": {plain: true},
+	"chpst": {user: list("-u"), values: list("-U -b -e -C -n -l -L -m -d -o -p -f -c -r -t"), root: list("-/")},
+	"capsh": {user: list("--user --uid"), shell: true, root: list("--chroot")},
+	"nsenter": {
+		user: list("-S --setuid"), values: list("-t --target -G --setgid"), root: list("--mount --root --wd --wdns --all"), rootLetters: "mrwWa",
+	},
+	"unshare": {
+		user: list("-S --setuid"), values: list("-G --setgid -w --wd --map-user --map-group --map-users --map-groups --propagation --setgroups"), root: list("-R --root"),
+	},
 }
 
 // becomes says which users a changer is told to become.
-func (k changer) becomes(words []shellWord) (users []string) {
+func (k changer) becomes(words []shell.Word) (users []string) {
 	add := func(user string) {
 		name, _, _ := strings.Cut(user, ":")
 		users = append(users, name)
 	}
 	for i := 0; i < len(words); i++ {
-		text := words[i].text
+		text := words[i].Text
 		option, value, joined := strings.Cut(text, "=")
 		switch {
 		case text == "--" && !k.plain:
@@ -71,11 +110,11 @@ func (k changer) becomes(words []shellWord) (users []string) {
 			add(value)
 		case slices.Contains(k.user, text):
 			if i++; i < len(words) {
-				add(words[i].text)
+				add(words[i].Text)
 			}
 		case slices.ContainsFunc(k.user, func(o string) bool { return len(o) == 2 && strings.HasPrefix(text, o) }):
 			add(text[2:])
-		case slices.Contains(k.values, text):
+		case slices.Contains(k.values, text), slices.Contains(k.commands, text), slices.Contains(k.programs, text):
 			i++
 		case strings.HasPrefix(text, "-"):
 		default:

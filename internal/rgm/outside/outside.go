@@ -57,11 +57,11 @@ func Agent(t cluster.TypeName) string {
 // Command says where what a command starts lives, "" when that is among its processes as far as can be seen.
 func Command(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()'\"`=", r) })
-	for _, p := range execsec.Parse(text).Programs {
-		if strings.HasPrefix(p, "/etc/init.d/") {
+	for _, m := range execsec.Parse(text).Programs {
+		if strings.HasPrefix(m.Path, "/etc/init.d/") {
 			return manager // where systemd runs, such a script asks it
 		}
-		s, ok := starters[p[strings.LastIndexByte(p, '/')+1:]]
+		s, ok := starters[m.Path[strings.LastIndexByte(m.Path, '/')+1:]]
 		if ok && (s.words == nil || slices.ContainsFunc(s.words, func(w string) bool { return slices.Contains(words, w) })) {
 			return s.where
 		}
