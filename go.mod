@@ -103,3 +103,5 @@ require (
 	gonum.org/v1/gonum v0.17.0
 	mvdan.cc/sh/v3 v3.13.1
 )
+
+require github.com/crillab/gophersat v1.4.0 // indirect
