@@ -10,17 +10,12 @@ import (
 	"redoubt/internal/rgm/balance"
 )
 
-// newBalancer prepares the load balancing of an incarnation; what an earlier one left in the kernel goes if this one begins anew.
-func (n *node) newBalancer(anew bool) (*balancer, error) {
+// newBalancer prepares the load balancing of an incarnation. What an earlier one left in the kernel goes on until another node holds the addresses.
+func (n *node) newBalancer() *balancer {
 	kernel := nft.New(nft.Config{Obligations: n.slot, Log: n.log})
-	if anew {
-		if err := kernel.Clear(); err != nil {
-			n.log.Warn("this node can not balance the load of scalable services", "err", err)
-		}
-	}
 	cfg := n.engineConfig()
 	cfg.Holders = holdersOf{n}
-	return &balancer{engine.NewBalancer(cfg, n.member, n.mirror, n.gated(), kernel), kernel}, nil
+	return &balancer{engine.NewBalancer(cfg, n.member, n.mirror, n.gated(), kernel), kernel}
 }
 
 // memories is what the present incarnation knows of connections of the services at a shared address.

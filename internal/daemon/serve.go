@@ -85,10 +85,7 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 			return fault.Errorf(fault.Internal, "begin a new life: %w", err)
 		}
 	}
-	balancer, err := n.newBalancer(!adopted)
-	if err != nil {
-		return err
-	}
+	balancer := n.newBalancer()
 	w.drivers = drivers{
 		"native": native.New(native.Config{
 			Launcher: launcher, Obligations: n.slot, Log: n.log, Resolve: resolve, RunDir: records, Socket: n.cfg.Socket(), ToolDir: n.tools(),

@@ -30,6 +30,8 @@ type Plane interface {
 	// Recollect gives what this host remembers of a service, and Remember adds to it what others know; without rules for the service, when these are made.
 	Recollect(service cluster.ResourceName) balance.Memory
 	Remember(service cluster.ResourceName, m balance.Memory) error
+	// Leftover says which of these addresses rules for a service, of an earlier life or of this one, bring to its instances, and where.
+	Leftover(service cluster.ResourceName, addresses []netip.Addr) ([]balance.Held, error)
 }
 
 // Holders asks other nodes for what they know of connections.
@@ -55,13 +57,14 @@ type Balancer struct {
 	mu   sync.Mutex
 	over balance.Overrides
 	last *balance.Outline // what the kernel looks like; nil: not known
-	// left is when addresses were given up; they linger for a while.
+	// left is when addresses that were given up stop to linger; 0: not before another node holds them.
 	left map[cluster.ResourceName]membership.Instant
 	// again is when the others are asked once more about an address that this node holds.
 	again map[cluster.ResourceName]membership.Instant
 	said  string // the last error
 
 	// Of the loop alone.
+	begun   bool                          // what earlier lives left was looked at
 	tendAt  membership.Instant            // when what is remembered is looked after next
 	full    []model.Memory                // how full the memory of the services is, as the others are told
 	crowded map[cluster.ResourceName]bool // those of which the log says that it is nearly full
@@ -149,22 +152,72 @@ func (b *Balancer) tend(ctx context.Context, serves bool) {
 	}
 }
 
-// linger is how long a node that gave an address up hands on what still comes: longer than the new holder announces itself.
+// linger is how long a node that gave an address up hands on what still comes once another node holds it: longer than that announces itself. As long as nobody holds it,
+// this node is all that clients know.
 const linger = 5 * time.Second
 
-// look is what the cluster is like for this node now.
+// look is what the cluster is like for this node now. The caller holds mu.
 func (b *Balancer) look() balance.Outline {
-	for r, at := range b.left {
-		if b.cfg.Clock.Boot() > at.Add(int64(linger)) {
+	s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
+	for r, end := range b.left {
+		switch now := b.cfg.Clock.Boot(); {
+		case end == 0 && elsewhere(s, r, b.cfg.Node):
+			b.left[r] = now.Add(int64(linger))
+		case end != 0 && now > end:
 			delete(b.left, r)
 			delete(b.over.Lingering, r)
 		}
 	}
-	return balance.Look(BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall()), b.cfg.Node, b.over)
+	return balance.Look(s, b.cfg.Node, b.over)
+}
+
+// elsewhere reports whether a shared address is not this node's any more: another holds it, or it is no more.
+func elsewhere(s model.State, address cluster.ResourceName, self cluster.NodeName) bool {
+	for _, r := range s.Resources {
+		if r.Name == address {
+			holder := balance.Holder(s, r)
+			return holder != "" && holder != self
+		}
+	}
+	return true
+}
+
+// resume has addresses linger that an earlier life on this machine held: the kernel still brings their packets to the instances, and clients know no other machine. The
+// caller holds mu.
+func (b *Balancer) resume() error {
+	s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
+	for _, r := range s.Resources {
+		if !balance.Scalable(r) {
+			continue
+		}
+		for _, a := range balance.Uses(s, r) {
+			_, takes := b.over.Taking[a.Name]
+			if takes || balance.Holder(s, a) == b.cfg.Node {
+				continue
+			}
+			held, err := b.plane.Leftover(r.Name, balance.AddressesOf(a))
+			if err != nil {
+				return err
+			}
+			if len(held) > 0 {
+				b.over.Lingering[a.Name], b.left[a.Name] = held, 0
+			}
+		}
+	}
+	b.begun = true
+	return nil
 }
 
 // follow applies what is different. The caller holds mu.
 func (b *Balancer) follow(ctx context.Context) error {
+	if !b.begun {
+		if b.source.Snapshot().Record == nil {
+			return nil // nothing is known yet: what is there goes on
+		}
+		if err := b.resume(); err != nil {
+			return err
+		}
+	}
 	now := b.look()
 	if b.last != nil && reflect.DeepEqual(*b.last, now) {
 		return nil
@@ -329,7 +382,7 @@ func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName, at []bal
 	b.mu.Lock()
 	delete(b.over.Taking, r)
 	delete(b.again, r)
-	b.over.Leaving[r], b.over.Lingering[r], b.left[r] = true, at, b.cfg.Clock.Boot()
+	b.over.Leaving[r], b.over.Lingering[r], b.left[r] = true, at, 0
 	err := b.follow(ctx)
 	b.mu.Unlock()
 	b.say(ctx, err)

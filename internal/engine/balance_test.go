@@ -102,6 +102,20 @@ func (k *kernel) Networks() ([]netip.Prefix, error) {
 	return []netip.Prefix{netip.MustParsePrefix("10.1.1.1/24"), netip.MustParsePrefix("192.0.2.1/24")}, nil
 }
 
+func (k *kernel) Leftover(service cluster.ResourceName, addrs []netip.Addr) ([]balance.Held, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []balance.Held
+	for _, t := range k.now.Tables {
+		if t.Name == string(service) {
+			for _, a := range addrs {
+				out = append(out, balance.Held{Address: a, Device: "eth0"})
+			}
+		}
+	}
+	return out, nil
+}
+
 func (k *kernel) Connections([]netip.Addr, []balance.Port, []balance.Port) ([]balance.Known, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -138,9 +152,21 @@ type shop struct {
 	n2       *neighbour
 }
 
+// taken has n2 report that it holds the address.
+func (s *shop) taken() {
+	s.board.change(func(st *model.State) {
+		st.Instances = append([]model.Instance{{Node: "n2", Incarnation: cluster.Incarnation{Number: 1}, Group: "addr-rg", Resources: []model.ResourceInstance{{Name: "ip", State: model.ResourceOnline}}}}, st.Instances...)
+	})
+}
+
 func newShop(ctx context.Context) *shop {
+	return newShopOn(ctx, &kernel{})
+}
+
+// newShopOn is a shop on a machine whose kernel is in some state.
+func newShopOn(ctx context.Context, k *kernel) *shop {
 	inc := cluster.Incarnation{Number: 1}
-	s := &shop{kernel: &kernel{}, n2: &neighbour{}, board: &board{}, store: confdb.NewMemory()}
+	s := &shop{kernel: k, n2: &neighbour{}, board: &board{}, store: confdb.NewMemory()}
 	s.web = model.Resource{Name: "web", Group: "web-rg", Properties: []model.Property{
 		{Name: "Scalable", Values: []string{"true"}}, {Name: "Network_resources_used", Values: []string{"ip"}}, {Name: "Port_list", Values: []string{"80/tcp"}}, {Name: "Drain_timeout", Values: []string{"20"}},
 	}}
@@ -213,6 +239,11 @@ func TestBalancerKeepsTheKernelInStep(t *testing.T) {
 		if p, _ := s.look(); len(p.Tables) != 1 || len(p.Silent) != 1 {
 			t.Errorf("given up a moment ago: %+v", p)
 		}
+		time.Sleep(10 * linger)
+		if p, _ := s.look(); len(p.Tables) != 1 || len(p.Silent) != 1 {
+			t.Errorf("given up, and nobody else has it: %+v", p)
+		}
+		s.taken()
 		time.Sleep(linger + 2*time.Second)
 		if p, _ := s.look(); len(p.Tables) != 0 || len(p.Silent) != 1 {
 			t.Errorf("given up: %+v", p)
@@ -271,6 +302,7 @@ func TestHowFullTheMemoryIs(t *testing.T) {
 		}
 		s.mu.Unlock()
 		s.balancer.Release(ctx, "ip", held)
+		s.taken()
 		time.Sleep(linger)
 		if got := told(); len(got) != 0 {
 			t.Errorf("given up: %v", got)
@@ -300,6 +332,7 @@ func TestMemoryMovesWithTheAddress(t *testing.T) {
 		if got := s.balancer.Memories("ip"); len(got["web"].Connections) != 1 {
 			t.Errorf("told of an address given up a moment ago: %v", got)
 		}
+		s.taken()
 		time.Sleep(linger + 2*time.Second)
 		if got := s.balancer.Memories("ip"); len(got) != 0 {
 			t.Errorf("told of an address given up long ago: %v", got)
@@ -308,6 +341,25 @@ func TestMemoryMovesWithTheAddress(t *testing.T) {
 		began := time.Now()
 		if err := s.balancer.Hold(ctx, "ip", held); err != nil || time.Since(began) != inheritLimit {
 			t.Errorf("a node that does not answer holds the address up for %v, %v", time.Since(began), err)
+		}
+	})
+}
+
+// A machine whose daemon begins a new life still has the rules of the one before, and the clients know no other machine: the rules stay until another node holds the
+// address, and the node is silent about it.
+func TestRulesOfAnEarlierLifeGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShopOn(ctx, &kernel{now: balance.Plane{Tables: []balance.Table{{Shape: balance.Shape{Name: "web"}}}}})
+		time.Sleep(10 * linger)
+		if p, _ := s.look(); len(p.Tables) != 1 || len(p.Silent) != 1 || len(p.Tables[0].Open) != 1 {
+			t.Errorf("nobody else has it: %+v", p)
+		}
+		s.taken()
+		time.Sleep(linger + 2*time.Second)
+		if p, _ := s.look(); len(p.Tables) != 0 || len(p.Silent) != 1 {
+			t.Errorf("another node has it: %+v", p)
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/balance"
 )
@@ -102,6 +104,33 @@ func (k *Kernel) Apply(ctx context.Context, p balance.Plane) error {
 	}
 	k.applied = &p
 	return nil
+}
+
+// Leftover says which of these addresses the table of a service, also one of an earlier life, brings to its instances, and on which interface.
+func (k *Kernel) Leftover(service cluster.ResourceName, addrs []netip.Addr) ([]balance.Held, error) {
+	tables, err := ours()
+	if err != nil {
+		return nil, err
+	}
+	f := tables[prefix+string(service)]
+	if f == nil || len(f.devices) == 0 {
+		return nil, nil
+	}
+	have, err := addresses()
+	if err != nil {
+		return nil, err
+	}
+	var out []balance.Held
+	for _, a := range addrs {
+		device := f.devices[0]
+		for _, p := range have {
+			if p.prefix.Contains(a) && p.prefix.Addr() != a && slices.Contains(f.devices, p.link) {
+				device = p.link
+			}
+		}
+		out = append(out, balance.Held{Address: a, Device: device})
+	}
+	return out, nil
 }
 
 // Clear takes everything away: the tables, also those of an earlier life. Addresses end with their life.

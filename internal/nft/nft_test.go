@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"redoubt/internal/cluster"
+	"redoubt/internal/nft"
 	"redoubt/internal/rgm/balance"
 )
 
@@ -328,6 +329,13 @@ func TestApplyRepairsAndClears(t *testing.T) {
 	if l := left(n.recollect(t, "web"), known); l < 59*time.Minute {
 		t.Errorf("a connection from before is remembered for %v", l)
 	}
+	n.in(t, func() error {
+		left, err := nft.New(nft.Config{Obligations: n.owed}).Leftover("web", []netip.Addr{vip4, vip6})
+		if len(left) != 2 || left[0] != (balance.Held{Address: vip4, Device: "eth0"}) {
+			t.Errorf("the next life finds %v", left)
+		}
+		return err
+	})
 	// An address that is nowhere, and will not come, has no table that could be missing.
 	elsewhere := table("web", nodes, map[string]int{"n2": 1}, tcp80)
 	elsewhere.Addresses = []balance.Held{{Address: netip.MustParseAddr("10.1.1.98")}}
