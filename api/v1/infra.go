@@ -227,6 +227,7 @@ type Type struct {
 	NetworkAddress bool           `json:"networkAddress,omitempty"`
 	Failover       bool           `json:"failover,omitempty"`
 	SingleInstance bool           `json:"singleInstance,omitempty"`
+	Proxy          bool           `json:"proxy,omitempty" doc:"its resources stand for what something outside the cluster starts and stops"`
 	InitNodes      string         `json:"initNodes,omitempty"`
 	InstalledNodes []string       `json:"installedNodes,omitempty"`
 	APIVersion     int            `json:"apiVersion,omitempty"`

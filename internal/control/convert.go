@@ -73,7 +73,7 @@ func fenceOf(f *model.Fence) *v1.Fence {
 func typeOf(t model.Type) v1.Type {
 	out := v1.Type{
 		Name: string(t.Name), Version: t.Version, Vendor: t.Vendor, Description: t.Description, Driver: t.Driver, BaseDir: t.BaseDir,
-		NetworkAddress: t.NetworkAddress, Failover: t.Failover, SingleInstance: t.SingleInstance, InitNodes: t.InitNodes,
+		NetworkAddress: t.NetworkAddress, Failover: t.Failover, SingleInstance: t.SingleInstance, Proxy: t.Proxy, InitNodes: t.InitNodes,
 		InstalledNodes: t.InstalledNodes, APIVersion: t.APIVersion, Methods: []v1.TypeMethod{},
 	}
 	if out.InitNodes == "" {

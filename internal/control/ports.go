@@ -50,6 +50,8 @@ type Membership interface {
 // Executor takes requests for the groups of this node.
 type Executor interface {
 	Ask(ctx context.Context, group cluster.GroupName, ask life.Asked) error
+	// Present is a group here at this moment; the repository may not have heard of it yet.
+	Present(ctx context.Context, group cluster.GroupName) model.Instance
 }
 
 // Types knows the resource types that are installed on this node.

@@ -96,7 +96,7 @@ func goesDown(v view, name cluster.ResourceName, nodes []cluster.NodeName, fini 
 		switch {
 		case ri.State == model.ResourceStopFailed:
 			return fault.Errorf(fault.Precondition, "resource %s is STOP_FAILED on node %s: %s; make sure that nothing of it runs there, then `redoubt resource clear -f STOP_FAILED -n %s %s`", name, i.Node, ri.Message, i.Node, name)
-		case ri.State != model.ResourceOffline:
+		case ri.Remains():
 			return errNotYet
 		}
 	}

@@ -26,7 +26,7 @@ type request struct {
 	me  model.Instance
 }
 
-// SchaControlCall carries out an agent's request for a restart or a giveover on this node. It answers when the request is refused or its effect is there.
+// SchaControlCall carries out an agent's request for a restart or a giveover on this node, or takes over what a proxy says of its service. It answers when the request is refused or its effect is there.
 func (c *Control) SchaControlCall(ctx context.Context, who Caller, in v1.SchaControlCall) (v1.Result, error) {
 	r, v, err := c.reading(ctx, who, "scha_control call")
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *Control) SchaControlCall(ctx context.Context, who Caller, in v1.SchaCon
 	tags := map[string]func(*request, context.Context) error{
 		"RESTART": (*request).restart, "RESOURCE_RESTART": (*request).resourceRestart, "RESOURCE_IS_RESTARTED": (*request).isRestarted, "GIVEOVER": (*request).giveover,
 		"CHECK_RESTART": (*request).checkRestart, "CHECK_GIVEOVER": (*request).checkGiveover, "IGNORE_FAILED_START": (*request).ignoreFailedStart,
-		"CHANGE_STATE_ONLINE": (*request).unsupported, "CHANGE_STATE_OFFLINE": (*request).unsupported,
+		"CHANGE_STATE_ONLINE": (*request).wentOnline, "CHANGE_STATE_OFFLINE": (*request).wentOffline,
 	}
 	f, ok := tags[strings.ToUpper(in.Operation)]
 	if !ok {
@@ -55,14 +55,9 @@ func (c *Control) SchaControlCall(ctx context.Context, who Caller, in v1.SchaCon
 	return v1.Result{}, f(q, ctx)
 }
 
-// unsupported refuses what only resources of proxy types may ask, and there are no such types.
-func (q *request) unsupported(context.Context) error {
-	return fault.Errorf(fault.Unsupported, "resource %s: the state of a resource follows from its methods and can not be set, because there are no proxy types here; report its health with scha_resource_setstatus", q.res.Name)
-}
-
 // ignoreFailedStart makes the start that runs now stay where it is, START_FAILED, if it fails: the group does not move, whatever Failover_mode says.
 func (q *request) ignoreFailedStart(ctx context.Context) error {
-	if s := resourceIn(q.me, q.res.Name).State; s != model.ResourceStarting {
+	if s := resourceIn(q.r.Executor.Present(ctx, q.g.Name), q.res.Name).State; s != model.ResourceStarting {
 		return fault.Errorf(fault.Precondition, "resource %s is %s on node %s; IGNORE_FAILED_START is for its Prenet_start and Start methods, while they run", q.res.Name, s, q.r.Node)
 	}
 	return q.r.Executor.Ask(ctx, q.g.Name, life.Asked{Kind: life.AskIgnoreFailed, Resource: q.res.Name})

@@ -177,7 +177,7 @@ func typeAnswers(t model.Type) answers {
 		"RT_DESCRIPTION": say(t.Description), "RT_VERSION": say(t.Version), "RT_BASEDIR": say(t.BaseDir), "RT_NAME": say(string(t.Name)), "VENDOR_ID": say(t.Vendor),
 		"FAILOVER": say(shout(t.Failover)), "SINGLE_INSTANCE": say(shout(t.SingleInstance)), "INIT_NODES": say(wire.InitNodes), "INSTALLED_NODES": installed,
 		"API_VERSION": say(number(t.APIVersion)), "IS_LOGICAL_HOSTNAME": say(shout(t.NetworkAddress && t.Name != balance.SharedAddress)), "IS_SHARED_ADDRESS": say(shout(t.Name == balance.SharedAddress)),
-		"RT_SYSTEM": say(shout(false)), "PKGLIST": say(), "PROXY": say(shout(false)), "GLOBAL_ZONE": say(shout(false)), "SCALABLE": say(shout(false)),
+		"RT_SYSTEM": say(shout(false)), "PKGLIST": say(), "PROXY": say(shout(t.Proxy)), "GLOBAL_ZONE": say(shout(false)), "SCALABLE": say(shout(false)),
 	}
 	for _, m := range model.Methods() {
 		spec, ok := t.Method(m)

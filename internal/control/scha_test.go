@@ -8,6 +8,8 @@ import (
 	"time"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/agent"
+	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 )
 
@@ -110,7 +112,7 @@ func TestSchaControl(t *testing.T) {
 		ok[v1.Result](t)(do("CHECK_RESTART"))
 		ok[v1.Result](t)(do("CHECK_GIVEOVER"))
 		refuse[v1.Result](t, fault.Precondition, "is ONLINE on node n1; IGNORE_FAILED_START is for")(do("IGNORE_FAILED_START"))
-		refuse[v1.Result](t, fault.Unsupported, "no proxy types")(do("CHANGE_STATE_ONLINE"))
+		refuse[v1.Result](t, fault.Unsupported, "its type redoubt.web is no proxy")(do("CHANGE_STATE_ONLINE"))
 		refuse[v1.Result](t, fault.Invalid, "did you mean GIVEOVER?")(do("GIVEOVR"))
 
 		// n2 objects: the group goes to n3.
@@ -139,6 +141,68 @@ func TestSchaControl(t *testing.T) {
 		ok[v1.Result](t)(w.c().GroupSuspend(w.ctx, root, v1.GroupSuspend{All: true}))
 		ok[v1.Result](t)(w.c().ResourceSet(w.ctx, root, v1.ResourceSet{Names: []string{"web"}, Property: []string{"Failover_mode=NONE"}}))
 		refuse[v1.Result](t, fault.Precondition, "is suspended")(do("RESTART"))
+	})
+}
+
+// What the methods of a proxy report is its state when the command returns, also if they report while they start it.
+func TestProxyReports(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		res := ok[v1.Result](t)
+		say := func(node cluster.NodeName, tag string) (v1.Result, error) {
+			return w.nodes[node].control.SchaControlCall(w.ctx, root, v1.SchaControlCall{Operation: tag, Resource: "p", Group: "p-rg"})
+		}
+		get := func(tag string) string {
+			return ok[[]string](t)(w.c().SchaResourceGetCall(w.ctx, root, v1.SchaResourceGetCall{Operation: tag, Resource: "p", Names: []string{"n1"}}))[0]
+		}
+		state := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := get("RESOURCE_STATE_NODE"); got != want {
+				t.Fatalf("p is %s, want %s", got, want)
+			}
+		}
+		res(w.c().TypeRegister(w.ctx, root, v1.TypeRegister{Names: []string{"redoubt.proxy"}}))
+		if got := ok[[]string](t)(w.c().SchaResourcetypeGetCall(w.ctx, root, v1.SchaResourcetypeGetCall{Operation: "PROXY", Type: "redoubt.proxy"})); got[0] != "TRUE" {
+			t.Errorf("PROXY is %v", got)
+		}
+		res(w.c().GroupCreate(w.ctx, root, v1.GroupCreate{Names: []string{"p-rg"}, Node: []string{"n1", "n2"}, Property: []string{"Maximum_primaries=2", "Desired_primaries=2"}}))
+		res(w.c().ResourceCreate(w.ctx, root, v1.ResourceCreate{Names: []string{"p"}, Group: "p-rg", Type: "redoubt.proxy"}))
+		refuse[v1.Result](t, fault.Precondition, "p is OFFLINE on node n1: what it stands for is followed from")(say("n1", "CHANGE_STATE_ONLINE"))
+		// On n1 its start speaks itself; on n2 nobody does.
+		w.acts.script("p Prenet_start n1", func(agent.Call) agent.Result {
+			if _, err := say("n1", "change_state_online"); err != nil {
+				return agent.Result{Exit: 1, Message: err.Error()}
+			}
+			return agent.Result{}
+		})
+		refuse[v1.Result](t, fault.Precondition, "group p-rg on node n2 waits: p: what it stands for is not reported online here; it goes on by itself")(
+			w.c().GroupOnline(w.ctx, root, v1.GroupOnline{Names: []string{"p-rg"}, Manage: true, Enable: true}))
+		w.is("p-rg", "n1:ONLINE n2:PENDING_ONLINE_BLOCKED")
+		w.acts.ran()
+		res(say("n2", "CHANGE_STATE_ONLINE"))
+		w.is("p-rg", "n1:ONLINE n2:ONLINE")
+		res(say("n1", "CHANGE_STATE_OFFLINE"))
+		state("OFFLINE")
+		res(say("n1", "CHANGE_STATE_OFFLINE"))
+		res(say("n1", "CHANGE_STATE_ONLINE"))
+		state("ONLINE")
+		if got := w.acts.ran(); len(got) > 0 {
+			t.Errorf("what was reported ran %v", got)
+		}
+		refuse[v1.Result](t, fault.Precondition, "p is OFFLINE on node n3")(say("n3", "CHANGE_STATE_ONLINE"))
+		// Automatic recovery is suspended; facts are facts.
+		res(w.c().GroupSuspend(w.ctx, root, v1.GroupSuspend{All: true}))
+		res(say("n1", "CHANGE_STATE_OFFLINE"))
+		state("OFFLINE")
+		// One that waits is taken down before it may be deleted.
+		res(w.c().ResourceDisable(w.ctx, root, v1.ResourceDisable{Names: []string{"p"}}))
+		got := w.acts.ran()
+		slices.Sort(got)
+		if strings.Join(got, ", ") != "Postnet_stop p n1, Postnet_stop p n2" {
+			t.Errorf("disabling ran %v", got)
+		}
+		res(w.c().ResourceDelete(w.ctx, root, v1.ResourceDelete{Names: []string{"p"}}))
 	})
 }
 

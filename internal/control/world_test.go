@@ -233,6 +233,7 @@ func installed() []model.Type {
 				{Name: "Password", Type: model.TypeString, Tunable: model.TunableAnytime, Secret: true},
 			},
 		},
+		{Name: "redoubt.proxy", Version: "1", Driver: "exec", BaseDir: "/types/redoubt.proxy", Proxy: true, Methods: []model.MethodSpec{{Method: model.MethodPrenetStart}, {Method: model.MethodPostnetStop}}},
 		{Name: "redoubt.many", Version: "2", Driver: "exec", BaseDir: "/types/redoubt.many", Methods: all[3:5]},
 		{
 			Name: "redoubt.logicalhostname", Driver: "native", Failover: true, NetworkAddress: true, Methods: all[3:5],

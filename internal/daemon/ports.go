@@ -53,6 +53,14 @@ func (e executorOf) Ask(ctx context.Context, group cluster.GroupName, ask life.A
 	return w.executor.Ask(ctx, group, ask)
 }
 
+// Present implements control.Executor: a node that runs no services has nothing of any group.
+func (e executorOf) Present(ctx context.Context, group cluster.GroupName) model.Instance {
+	if w := e.work.Load(); w != nil {
+		return w.executor.Present(ctx, group)
+	}
+	return model.Instance{}
+}
+
 // successorsOf asks the other nodes, as scha_control does, whether they would do better.
 type successorsOf struct{ *node }
 

@@ -144,6 +144,17 @@ func (x *Executor) Ask(ctx context.Context, group cluster.GroupName, ask life.As
 	}
 }
 
+// Present is a group here at this moment, which the repository may not have heard of yet; the zero value when it is not known here.
+func (x *Executor) Present(ctx context.Context, group cluster.GroupName) (inst model.Instance) {
+	x.ask(ctx, func() bool {
+		if g, ok := x.groups[group]; ok {
+			inst = g.life.Instance()
+		}
+		return true
+	})
+	return inst
+}
+
 // Drain makes this node take every group offline, whatever the assignments say: it is about to leave.
 func (x *Executor) Drain() { x.leave(true) }
 

@@ -153,6 +153,7 @@ func (p *parser) root(n *yaml.Node) {
 		"network_address": p.boolInto(&t.NetworkAddress),
 		"failover":        p.boolInto(&t.Failover),
 		"single_instance": p.boolInto(&t.SingleInstance),
+		"proxy":           p.boolInto(&t.Proxy),
 		"init_nodes":      p.choiceInto(&t.InitNodes, "RG_PRIMARIES", "RT_INSTALLED_NODES"),
 		"watch":           p.choiceInto(&t.Watch, model.WatchProcesses),
 		"api_version":     p.apiVersion,
@@ -194,6 +195,9 @@ func (p *parser) whole() {
 	}
 	if has(model.MethodMonitorStart) != has(model.MethodMonitorStop) {
 		p.fault(nil, "methods: Monitor_start and Monitor_stop go together")
+	}
+	if p.t.Proxy && p.t.NetworkAddress {
+		p.fault(nil, "proxy: an address is brought up by its own methods and can be no proxy; take proxy or network_address out")
 	}
 	if p.t.Watch != "" && has(model.MethodMonitorStart) {
 		p.fault(nil, "watch: a type with Monitor_start watches by itself; take one of them out")

@@ -20,6 +20,7 @@ description: A web server
 network_address: false
 failover: true
 single_instance: true
+proxy: true
 init_nodes: RT_INSTALLED_NODES
 api_version: 2
 watch: processes
@@ -48,7 +49,7 @@ func TestParse(t *testing.T) {
 	}
 	n := func(i int64) *int64 { return &i }
 	want := model.Type{
-		Name: "acme.web", Version: "2.1", Vendor: "acme", Description: "A web server", Failover: true, SingleInstance: true, InitNodes: "RT_INSTALLED_NODES",
+		Name: "acme.web", Version: "2.1", Vendor: "acme", Description: "A web server", Failover: true, SingleInstance: true, Proxy: true, InitNodes: "RT_INSTALLED_NODES",
 		APIVersion: 2, Watch: model.WatchProcesses,
 		Methods: []model.MethodSpec{{Method: model.MethodStart, Program: "bin/start"}, {Method: model.MethodStop, Program: "bin/stop", Timeout: 20}},
 		Properties: []model.PropertySpec{
@@ -92,6 +93,7 @@ func TestFaults(t *testing.T) {
 		"absolute program":    {base + "  Init: {program: /bin/sh}\n", []string{"/bin/sh"}},
 		"timeout":             {base + "  Init: {program: c, timeout: 0}\n", []string{"timeout 0"}},
 		"watch and monitor":   {base + "  Monitor_start: {program: c}\n  Monitor_stop: {program: d}\nwatch: processes\n", []string{"watch"}},
+		"proxy address":       {base + "proxy: true\nnetwork_address: true\n", []string{"proxy", "network_address"}},
 		"unknown watch":       {base + "watch: everything\n", []string{"everything", "processes"}},
 		"no type":             {property("name: A"), []string{"t.yaml:6", "A", "type"}},
 		"unknown type":        {property("name: A, type: float"), []string{"float", "stringarray"}},

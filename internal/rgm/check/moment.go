@@ -23,7 +23,7 @@ func momentOf(s model.State, r model.Resource) moment {
 			m.offline = false
 		}
 		for _, ri := range i.Resources {
-			if ri.Name == r.Name && ri.State != model.ResourceOffline {
+			if ri.Name == r.Name && ri.Remains() {
 				m.disabled = false
 			}
 		}

@@ -315,8 +315,8 @@ func (f forecast) comes(g model.Group, r model.Resource, n cluster.NodeName) boo
 
 func (f forecast) willCome(g model.Group, r model.Resource, n cluster.NodeName) bool {
 	i := f.report(g.Name, n)
-	switch resourceIn(i, r.Name).State {
-	case model.ResourceStartFailed, model.ResourceStopFailed:
+	ri := resourceIn(i, r.Name)
+	if ri.Awaiting || ri.State == model.ResourceStartFailed || ri.State == model.ResourceStopFailed {
 		return false
 	}
 	if !r.EnabledOn(n) || r.Deleting || !i.MayRun() && !f.groupsBefore(g) {

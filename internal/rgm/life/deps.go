@@ -36,7 +36,7 @@ func (g *Group) ordered(r *resource, depth int) bool {
 	}
 	for _, d := range g.spec(r).Dependencies {
 		o := g.find(d.On)
-		if o == nil || d.Kind != model.DependOfflineRestart || !d.AppliesOn(g.in.Node) || g.ordered(o, depth-1) {
+		if o == nil || d.Kind != model.DependOfflineRestart || !d.AppliesOn(g.in.Node) || o.stage != standing && g.ordered(o, depth-1) {
 			continue
 		}
 		if d.Qualifier != model.AnyNode || g.elsewhere(needOf(d)) != "" {
@@ -156,7 +156,7 @@ func (g *Group) hopeless(r *resource, depth int) bool {
 			if g.elsewhere(n) != "" && !g.expected(n) {
 				return true
 			}
-		case o.stage == stopFailed, o.stage == halfUp && !o.restart, o.stage == down && !o.restart && !g.desired(o):
+		case o.stage == stopFailed, o.stage == standing && !o.restart, o.stage == halfUp && !o.restart, o.stage == down && !o.restart && !g.desired(o):
 			return true
 		case o.stage != up && g.hopeless(o, depth-1):
 			return true
@@ -171,6 +171,8 @@ func describe(o *resource, desired bool) string {
 		return string(o.ri.Name) + " failed to start"
 	case o.stage == stopFailed:
 		return string(o.ri.Name) + " failed to stop"
+	case o.stage == standing && desired:
+		return string(o.ri.Name) + " stands for something that is not online here"
 	case !desired && !o.restart:
 		return string(o.ri.Name) + " is disabled"
 	}
@@ -220,7 +222,7 @@ func (g *Group) state() (model.GroupState, string) {
 		case r.stage == stopFailed:
 			failed = string(r.ri.Name) + ": " + r.ri.Message
 		case !r.idle():
-			if r.running != model.MethodMonitorStart && r.running != model.MethodUpdate && r.running != model.MethodMonitorStop || r.stage != up {
+			if r.running != model.MethodMonitorStart && r.running != model.MethodUpdate && r.running != model.MethodMonitorStop || r.stage != up && r.stage != standing {
 				busy = true
 			}
 		}
@@ -240,6 +242,11 @@ func (g *Group) state() (model.GroupState, string) {
 		}
 		switch r.stage {
 		case up:
+		case standing:
+			allUp = false
+			if blocked == "" {
+				blocked = string(r.ri.Name) + ": " + r.ri.Message
+			}
 		case halfUp:
 			faulted, allUp = true, false
 		default:

@@ -29,15 +29,17 @@ func (g *Group) done(e Done) {
 		}
 	case model.MethodStart:
 		if g.startOutcome(r, e.Method, o) {
-			g.nowUp(r, o)
+			g.started(r, o)
 		}
 	case model.MethodMonitorStart:
 		if o.OK {
 			g.monitoring(r)
 			return
 		}
-		r.ri.Message = "Monitor_start " + how(o)
-		g.set(r, model.ResourceMonitorFailed)
+		if r.stage == up {
+			r.ri.Message = "Monitor_start " + how(o)
+			g.set(r, model.ResourceMonitorFailed)
+		}
 	case model.MethodMonitorStop:
 		if !g.stopOutcome(r, e.Method, o) {
 			return
@@ -153,7 +155,8 @@ func (g *Group) withdraw(r *resource) {
 // observed takes over what a watch saw; what it says while the resource goes up or down does not count.
 func (g *Group) observed(e Observed) {
 	r := g.find(e.Resource)
-	if r == nil || r.stage != up || !g.desired(r) {
+	dies := e.Kind == "failed" || e.Kind == "dead"
+	if r == nil || r.stage != up && (r.stage != standing || !dies) || !g.desired(r) {
 		return
 	}
 	switch e.Kind {
@@ -227,7 +230,7 @@ func (g *Group) restartDependents(r *resource) {
 func (g *Group) retry() {
 	for _, r := range g.res {
 		spec := g.spec(r)
-		if r.sick && r.stage == up && r.idle() && spec != nil && g.desired(r) && !g.in.Group.Suspended && spec.FailoverMode != model.FailoverLogOnly && g.mayRestart(r, spec) {
+		if r.sick && (r.stage == up || r.stage == standing) && r.idle() && spec != nil && g.desired(r) && !g.in.Group.Suspended && spec.FailoverMode != model.FailoverLogOnly && g.mayRestart(r, spec) {
 			g.restartResource(r)
 		}
 	}
@@ -251,7 +254,7 @@ func (g *Group) asked(e Asked) {
 	}
 	if e.Kind == AskRestart {
 		for _, r := range g.res {
-			if r.stage == up && g.desired(r) {
+			if (r.stage == up || r.stage == standing) && g.desired(r) {
 				r.restart = true
 			}
 		}
@@ -281,6 +284,8 @@ func (g *Group) asked(e Asked) {
 		r.ri.Starts++
 	case AskIgnoreFailed:
 		r.ignore = r.running == model.MethodStart || r.running == model.MethodPrenetStart
+	case AskOnline, AskOffline:
+		g.hear(r, e.Kind == AskOnline)
 	case AskStatus:
 		r.status(e.Status, e.Message)
 	}

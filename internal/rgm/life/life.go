@@ -89,6 +89,8 @@ const (
 	AskGiveover        AskKind = "giveover"         // scha_control GIVEOVER
 	AskResourceRestart AskKind = "resource-restart" // scha_control RESOURCE_RESTART
 	AskIsRestarted     AskKind = "is-restarted"     // scha_control RESOURCE_IS_RESTARTED: the agent did it itself, count it
+	AskOnline          AskKind = "online"           // scha_control CHANGE_STATE_ONLINE: what a proxy stands for is online here
+	AskOffline         AskKind = "offline"          // scha_control CHANGE_STATE_OFFLINE: it is not
 	AskStatus          AskKind = "status"           // scha_resource_setstatus
 	AskKill            AskKind = "kill"             // quiesce -k: abort the methods that run
 	AskIgnoreFailed    AskKind = "ignore-failed"    // scha_control IGNORE_FAILED_START: the start that runs does not move the group if it fails
@@ -210,7 +212,7 @@ func (g *Group) Instance() model.Instance {
 	i.Resources = nil
 	for _, r := range g.res {
 		ri := r.ri
-		ri.Restarts = slices.Clone(ri.Restarts)
+		ri.Restarts, ri.Awaiting = slices.Clone(ri.Restarts), r.stage == standing
 		i.Resources = append(i.Resources, ri)
 	}
 	if g.inst.Plea != nil {

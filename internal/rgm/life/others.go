@@ -131,7 +131,9 @@ func (s scene) why(r model.Resource, at cluster.NodeName, qualifier string) stri
 	for _, i := range s.reports(r.Group) {
 		ri := resourceIn(i, r.Name)
 		switch {
-		case at != "" && i.Node != at || ri.State == model.ResourceOffline:
+		case at != "" && i.Node != at || !ri.Remains():
+		case ri.Awaiting:
+			return fmt.Sprintf("%s, which stands for something that is not online on %s", text, i.Node)
 		case ri.Leaving || ri.IsOnline() && !s.stays(r, i):
 			return fmt.Sprintf("%s, which is about to go offline on %s", text, i.Node)
 		case ri.State == model.ResourceStartFailed || ri.State == model.ResourceStopFailed:
@@ -214,10 +216,10 @@ func (g *Group) held(r *resource) string {
 // An offline-restart dependent on another node is waited for only when it can read itself, in what is ordered, that the target goes (told).
 func (g *Group) goesDown(s scene, d dependent, i model.Instance, told bool) bool {
 	here := i.Node == g.in.Node
-	switch ri := resourceIn(i, d.spec.Name); ri.State {
-	case model.ResourceOffline, model.ResourceStopFailed:
+	switch ri := resourceIn(i, d.spec.Name); {
+	case !ri.Remains() || ri.State == model.ResourceStopFailed:
 		return false
-	case model.ResourceStopping:
+	case ri.State == model.ResourceStopping:
 		return here || g.in.MayStart
 	}
 	if !here && !g.in.MayStart {

@@ -12,6 +12,7 @@ type stage int
 const (
 	down       stage = iota // nothing runs
 	prenetted               // Prenet_start has run
+	standing                // of a proxy: Start has run, and what it stands for has not been reported online
 	up                      // Start has run
 	quiet                   // Monitor_stop has run: Stop is next
 	stopped                 // Stop has run: its processes have to be ended
@@ -32,6 +33,7 @@ type resource struct {
 	aborted  bool // an administrator killed its method: no recovery until cleared
 	boot     bool // it was there when this incarnation began: Boot, not Init
 	ignore   bool // its start asked that the group stays if it fails
+	told     bool // of a proxy: what it stands for was reported online last
 
 	withdrawn bool // the start that runs or waits is not wanted any more
 
@@ -57,6 +59,9 @@ func adopt(ri model.ResourceInstance) *resource {
 		r.stage = halfUp
 	case model.ResourceStopFailed:
 		r.stage = stopFailed
+	}
+	if ri.Awaiting {
+		r.stage = standing
 	}
 	return r
 }
@@ -126,10 +131,13 @@ func (g *Group) advance(r *resource) bool {
 		g.look(r)
 		g.set(r, model.ResourceStarting)
 		if !g.run(r, model.MethodStart) {
-			g.nowUp(r, Outcome{OK: true})
+			g.started(r, Outcome{OK: true})
 		}
 		return true
-	case up:
+	case standing, up:
+		if want && r.stage == standing {
+			return g.stand(r)
+		}
 		if want {
 			r.ri.Leaving = false
 			return g.tend(r)
@@ -195,6 +203,7 @@ func (g *Group) fromDown(r *resource, want bool) bool {
 		return false
 	}
 	g.set(r, model.ResourceStarting)
+	r.told = false
 	r.status(model.StatusUnknown, "starting")
 	if !g.run(r, model.MethodPrenetStart) {
 		r.stage = prenetted
@@ -233,19 +242,10 @@ func (g *Group) tend(r *resource) bool {
 		return false
 	}
 	monitored := spec.MonitoredOn(g.in.Node)
-	if r.ri.Generation != spec.Generation {
-		r.ri.Generation = spec.Generation
-		if r.watching {
-			r.watching = false // watch anew, with the new properties
-			g.emit(Unwatch{Resource: r.ri.Name})
-		}
-		g.run(r, model.MethodUpdate)
+	if g.update(r, spec) {
 		return true
 	}
-	if monitored && !r.watching && r.known() {
-		r.watching = true
-		g.emit(Watch{Resource: r.ri.Name, Spec: *r.spec, Type: *r.typ})
-	}
+	g.watch(r, monitored)
 	switch {
 	case monitored && !r.ri.Monitoring && r.ri.State != model.ResourceMonitorFailed:
 		if !g.run(r, model.MethodMonitorStart) {
@@ -258,9 +258,32 @@ func (g *Group) tend(r *resource) bool {
 	return false
 }
 
+// update runs Update when the record is a newer one than the methods have seen; false: it is not.
+func (g *Group) update(r *resource, spec *model.Resource) bool {
+	if r.ri.Generation == spec.Generation {
+		return false
+	}
+	r.ri.Generation = spec.Generation
+	if r.watching {
+		r.watching = false // watch anew, with the new properties
+		g.emit(Unwatch{Resource: r.ri.Name})
+	}
+	g.run(r, model.MethodUpdate)
+	return true
+}
+
+func (g *Group) watch(r *resource, monitored bool) {
+	if monitored && !r.watching && r.known() {
+		r.watching = true
+		g.emit(Watch{Resource: r.ri.Name, Spec: *r.spec, Type: *r.typ})
+	}
+}
+
 func (g *Group) monitoring(r *resource) {
 	r.ri.Monitoring = true
-	g.set(r, model.ResourceOnline)
+	if r.stage == up {
+		g.set(r, model.ResourceOnline)
+	}
 }
 
 // unmonitor ends the watch and runs Monitor_stop.
@@ -271,7 +294,7 @@ func (g *Group) unmonitor(r *resource) bool {
 	}
 	was := r.ri.Monitoring
 	r.ri.Monitoring = false
-	if g.desired(r) {
+	if g.desired(r) && r.stage == up {
 		g.set(r, model.ResourceOnlineNotMonitored)
 	}
 	if was {

@@ -59,6 +59,7 @@ func types() []model.Type {
 		{Name: "app", Methods: method(model.MethodStart, model.MethodStop)},
 		{Name: "disk", Methods: method(model.MethodPrenetStart, model.MethodPostnetStop)},
 		{Name: "full", Methods: method(model.Methods()...)},
+		{Name: "proxy", Proxy: true, Methods: method(model.MethodPrenetStart, model.MethodMonitorStart, model.MethodMonitorStop, model.MethodUpdate, model.MethodPostnetStop)},
 	}
 }
 

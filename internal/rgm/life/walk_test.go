@@ -69,7 +69,7 @@ func (w *walker) end(ok bool) {
 	}
 	switch a := x.(type) {
 	case life.End:
-		if ok && a.Type.Name != "disk" && a.Type.Name != "full" {
+		if ok && a.Type.Name != "disk" && a.Type.Name != "full" && a.Type.Name != "proxy" {
 			delete(w.runs, a.Resource)
 		}
 	case life.Run:
@@ -100,7 +100,7 @@ func TestRandomWalk(t *testing.T) {
 		var rs []model.Resource
 		names := []cluster.ResourceName{"a", "b", "c", "d"}
 		for i, n := range names {
-			r := res(n, rapid.SampledFrom([]cluster.TypeName{"ip", "app", "disk", "full"}).Draw(rt, "type"))
+			r := res(n, rapid.SampledFrom([]cluster.TypeName{"ip", "app", "disk", "full", "proxy"}).Draw(rt, "type"))
 			r.FailoverMode = rapid.SampledFrom(modes).Draw(rt, "mode")
 			r.Monitored = rapid.Bool().Draw(rt, "monitored")
 			if r.Type != "ip" {
@@ -115,7 +115,7 @@ func TestRandomWalk(t *testing.T) {
 		w := &walker{rig: newRig(t, rs...), rt: rt, runs: map[cluster.ResourceName]bool{}}
 		one := func() cluster.ResourceName { return rapid.SampledFrom(names).Draw(rt, "resource") }
 		for range rapid.IntRange(5, 60).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 15).Draw(rt, "step") {
+			switch rapid.IntRange(0, 17).Draw(rt, "step") {
 			case 0:
 				w.do(func() { w.order(true) })
 			case 1:
@@ -145,6 +145,12 @@ func TestRandomWalk(t *testing.T) {
 				w.do(func() { w.spec(n, func(r *model.Resource) { r.Monitored = !r.Monitored; r.Generation++ }) })
 			case 10:
 				w.end(false)
+			case 11:
+				n := one()
+				w.do(func() { w.step(life.Asked{Kind: life.AskOffline, Resource: n}) })
+			case 12:
+				n := one()
+				w.do(func() { w.step(life.Asked{Kind: life.AskOnline, Resource: n}) })
 			default:
 				w.end(true)
 			}
@@ -166,6 +172,10 @@ func TestRandomWalk(t *testing.T) {
 				if r.State == model.ResourceStartFailed || r.State == model.ResourceStopFailed {
 					again = true
 					w.do(func() { w.step(life.Asked{Kind: life.AskClear, Resource: r.Name}) })
+				}
+				if r.Awaiting && online {
+					again = true
+					w.do(func() { w.step(life.Asked{Kind: life.AskOnline, Resource: r.Name}) })
 				}
 			}
 			if !again {

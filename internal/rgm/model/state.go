@@ -92,6 +92,8 @@ type ResourceInstance struct {
 	Monitoring bool `json:"monitoring,omitempty"`
 	// Starts is how often it has come up in this incarnation of the node.
 	Starts uint64 `json:"starts,omitempty"`
+	// Awaiting is true while the methods of a proxy have run and what it stands for is not reported online: State is OFFLINE, and there is something to stop.
+	Awaiting bool `json:"awaiting,omitempty"`
 	// Leaving is true while it is still up, and goes down when what depends on it in other groups has.
 	Leaving bool `json:"leaving,omitempty"`
 	// Sights are what it has seen of the targets of its restart dependencies since it came up; sorted by target.
@@ -102,6 +104,9 @@ type ResourceInstance struct {
 func (r ResourceInstance) IsOnline() bool {
 	return !r.Leaving && (r.State == ResourceOnline || r.State == ResourceOnlineNotMonitored || r.State == ResourceMonitorFailed)
 }
+
+// Remains reports whether something of the resource may be there that has to be stopped.
+func (r ResourceInstance) Remains() bool { return r.State != ResourceOffline || r.Awaiting }
 
 // OwesFini reports whether Init or Boot has run on the node and Fini has not.
 func (r ResourceInstance) OwesFini() bool { return r.Inited || r.FiniDue }

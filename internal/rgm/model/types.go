@@ -45,8 +45,10 @@ type Type struct {
 	// NetworkAddress marks types whose resources are addresses: others in the group implicitly depend on them.
 	NetworkAddress bool `json:"networkAddress,omitempty"`
 	// Failover types may only be in groups with one primary.
-	Failover       bool           `json:"failover,omitempty"`
-	SingleInstance bool           `json:"singleInstance,omitempty"`
+	Failover       bool `json:"failover,omitempty"`
+	SingleInstance bool `json:"singleInstance,omitempty"`
+	// Proxy marks types whose resources stand for what something outside the cluster starts and stops: their state follows what their methods report of it.
+	Proxy          bool           `json:"proxy,omitempty"`
 	InitNodes      string         `json:"initNodes,omitempty"` // RG_PRIMARIES (default) or RT_INSTALLED_NODES
 	InstalledNodes []string       `json:"installedNodes,omitempty"`
 	Properties     []PropertySpec `json:"properties,omitempty"` // extension properties and standard ones that the type restricts

@@ -115,6 +115,9 @@ func (m members) MayStart() bool { return true }
 type executor struct{}
 
 func (executor) Ask(context.Context, cluster.GroupName, life.Asked) error { return nil }
+func (executor) Present(context.Context, cluster.GroupName) model.Instance {
+	return model.Instance{}
+}
 
 // types are installed in every test: one whose methods always succeed.
 type types struct{}
