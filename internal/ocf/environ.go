@@ -42,6 +42,9 @@ func (d *Driver) environment(call agent.Call) []string {
 		"HA_LOGFACILITY=none", // what agents log goes to their output and from there to the log of the node
 		"HA_debug=0",
 	)
+	if promotes(call) {
+		env = append(env, promotedMeta(call)...)
+	}
 	for _, p := range d.parameters(call) {
 		env = append(env, "OCF_RESKEY_"+p.name+"="+p.value)
 	}
@@ -115,8 +118,8 @@ func value(call agent.Call, name string) (string, bool) {
 	return "", false
 }
 
-// number is the value of one of the driver's own properties, 0 when it has none.
-func number(call agent.Call, name string) int {
+// own is the value of one of the driver's own properties, "" when it has none.
+func own(call agent.Call, name string) string {
 	v, ok := value(call, name)
 	if !ok {
 		for _, s := range call.Type.Properties {
@@ -125,7 +128,12 @@ func number(call agent.Call, name string) int {
 			}
 		}
 	}
-	n, err := strconv.Atoi(v)
+	return v
+}
+
+// number is the value of one of the driver's own properties, 0 when it has none.
+func number(call agent.Call, name string) int {
+	n, err := strconv.Atoi(own(call, name))
 	if err != nil || n < 0 {
 		return 0
 	}

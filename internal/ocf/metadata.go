@@ -34,7 +34,7 @@ const (
 	propInterval     = "Thorough_probe_interval" // standard; the type sets its default
 )
 
-var driverProperties = []string{propCheckLevel, propProbeTimeout, propInterval}
+var driverProperties = []string{propCheckLevel, propProbeTimeout, propInterval, propPromote, propNotify}
 
 // instanceMark stands for the name of the resource while an agent describes itself: a default that has it in it is different for each resource.
 const instanceMark = "RESOURCE_ID"
@@ -101,9 +101,9 @@ func parse(name cluster.TypeName, text []byte) (model.Type, error) {
 		Name: name, Driver: Name, Version: firstOf(m.Version, m.Standard, "1.0"), Vendor: provider(name), Description: brief(m.Short),
 		NetworkAddress: slices.Contains(addressAgents, agentName(name)),
 	}
-	promotable := slices.ContainsFunc(m.Actions, func(a metaAction) bool { return a.Name == "promote" })
+	promotable := m.has("promote")
 	if promotable {
-		t.Caveat = "the agent can be promoted, but here its resources run as single instances on one node at a time: promote, demote and notify are never called, and there are no replicas beside the one that runs"
+		t.Caveat = "the agent can be promoted, but here its resources run as single instances on one node at a time: there are no replicas beside the one that runs, and it is promoted only with Promote=true"
 	}
 	if where := outside.Agent(name); where != "" {
 		t.Caveat = strings.TrimPrefix(t.Caveat+"; "+outside.Caveat(where), "; ")
@@ -196,8 +196,13 @@ func methods(actions []metaAction) ([]model.MethodSpec, error) {
 	} {
 		for _, a := range m.actions {
 			if timeout, ok := byName[a]; ok {
-				if m.method == model.MethodValidate {
+				switch m.method {
+				case model.MethodValidate:
 					timeout = max(timeout, leastValidateTimeout)
+				case model.MethodStart:
+					timeout = max(timeout, byName["promote"]) // it counts for each of the two
+				case model.MethodStop:
+					timeout = max(timeout, byName["demote"])
 				}
 				out = append(out, model.MethodSpec{Method: m.method, Program: a, Timeout: timeout})
 				break
@@ -209,9 +214,6 @@ func methods(actions []metaAction) ([]model.MethodSpec, error) {
 
 // properties maps parameters to extension properties and adds those of the driver.
 func properties(m metadata) ([]model.PropertySpec, error) {
-	hasAction := func(name string) bool {
-		return slices.ContainsFunc(m.Actions, func(a metaAction) bool { return a.Name == name })
-	}
 	var out []model.PropertySpec
 	seen := map[string]bool{}
 	for _, own := range driverProperties {
@@ -231,26 +233,49 @@ func properties(m metadata) ([]model.PropertySpec, error) {
 			return nil, fmt.Errorf("line %d: parameter %s: %w", p.line, p.Name, err)
 		}
 		// Without a reload that is meant for it, a running resource does not learn of a change.
-		if hasAction("reload-agent") && isTrue(p.Reloadable) || !hasAction("reload-agent") && hasAction("reload") && !s.Unique {
+		if m.has("reload-agent") && isTrue(p.Reloadable) || !m.has("reload-agent") && m.has("reload") && !s.Unique {
 			s.Tunable = model.TunableAnytime
 		}
 		out = append(out, s)
 	}
+	return append(out, m.own()...), nil
+}
+
+// has reports whether the agent has an action.
+func (m metadata) has(action string) bool {
+	return slices.ContainsFunc(m.Actions, func(a metaAction) bool { return a.Name == action })
+}
+
+// own are the driver's own properties of the agent's type.
+func (m metadata) own() []model.PropertySpec {
 	probe, interval := probing(m.Actions)
 	one, zero, most := int64(1), int64(0), int64(math.MaxInt32)
-	return append(out,
-		model.PropertySpec{
+	out := []model.PropertySpec{
+		{
 			Name: propCheckLevel, Type: model.TypeInt, Default: []string{"0"}, Min: &zero, Max: &most, Tunable: model.TunableAnytime,
 			Description: "how deep the thorough probe looks (0: is it there; the agent's documentation has the others)",
 		},
-		model.PropertySpec{
+		{
 			Name: propProbeTimeout, Type: model.TypeInt, Default: []string{strconv.Itoa(probe)}, Min: &one, Max: &most, Tunable: model.TunableAnytime,
 			Description: "seconds after which a probe is killed and counts as failed",
 		},
-		model.PropertySpec{
+		{
 			Name: propInterval, Type: model.TypeInt, Default: []string{strconv.Itoa(interval)}, Min: &zero, Max: &most, Tunable: model.TunableAnytime,
 			Description: "seconds between two thorough probes",
-		}), nil
+		},
+	}
+	if !m.has("promote") {
+		return out
+	}
+	return append(out,
+		model.PropertySpec{
+			Name: propPromote, Type: model.TypeBool, Default: []string{"false"}, Tunable: model.TunableWhenDisabled,
+			Description: "promote the single instance after its start and demote it before its stop",
+		},
+		model.PropertySpec{
+			Name: propNotify, Type: model.TypeBool, Default: []string{strconv.FormatBool(m.has("notify"))}, Tunable: model.TunableWhenDisabled,
+			Description: "with Promote: call the agent's notify before and after each of these steps",
+		})
 }
 
 var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,127}$`)

@@ -6,8 +6,8 @@
 // through the kernel, and when one of those that lead the others ends, the agent is asked at once. Agents whose resource has no
 // process (an address, a file system) are only asked at their interval.
 //
-// Agents that can be promoted (redis, pgsql, Stateful) run as single instances that are started and stopped. Their promote, demote
-// and notify actions are never called, and their migrate actions neither.
+// Agents that can be promoted (redis, pgsql, Stateful) run as single instances: started and stopped, or, with the property Promote, promoted after the start and demoted
+// before the stop, with notify around the steps. There are never several instances of one resource. The migrate actions are never called.
 //
 // What an agent puts on the host outside its processes, an address or a mounted file system, has to vanish as well when this node may not run services
 // any more and nobody is left to call the agent. So the driver tells the guard of it before the agent is started; see owed.

@@ -68,8 +68,7 @@ func (d *Driver) Run(ctx context.Context, call agent.Call) agent.Result {
 	if err != nil && call.Method != model.MethodStop { // a stop does what it can without
 		return agent.Result{Exit: exitGeneric, Message: err.Error()}
 	}
-	r, _ := d.action(ctx, call, spec.Program, d.environment(open))
-	r = masked(r, values)
+	r := masked(d.perform(ctx, call, open, spec.Program), values)
 	switch {
 	case call.Method == model.MethodStart && r.OK():
 		d.remember(call, d.leaders(call))

@@ -168,6 +168,7 @@ func (w *watcher) probe(ctx context.Context, level int, every time.Duration) age
 	}
 	r, ran := w.d.action(ctx, w.call, "monitor", w.d.probeEnvironment(open, level, every))
 	r = masked(r, values)
+	promoted := promotes(w.call)
 	switch {
 	case ctx.Err() != nil || r.Aborted:
 		return agent.Observation{}
@@ -176,6 +177,8 @@ func (w *watcher) probe(ctx context.Context, level int, every time.Duration) age
 		return agent.Observation{Kind: agent.Degraded, Message: "the probe can not be run: " + r.Message}
 	case r.TimedOut:
 		return agent.Observation{Kind: agent.Failed, Message: r.Message}
+	case promoted && (r.Exit == exitSuccess || r.Exit == exitDegraded):
+		return agent.Observation{Kind: agent.Failed, Message: "monitor: it runs, but is not promoted any more" + said(r.Output)}
 	case r.Exit == exitSuccess, r.Exit == exitPromoted:
 		return agent.Observation{Kind: agent.Healthy}
 	case r.Exit == exitDegraded, r.Exit == exitDegradedProm:
