@@ -55,6 +55,7 @@ func (j *Journal) Exchange(ctx context.Context, c Cluster) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return x.tell(ctx) })
 	g.Go(func() error { return x.fetch(ctx) })
+	g.Go(func() error { return x.watch(ctx) })
 	return g.Wait()
 }
 
@@ -64,11 +65,12 @@ type exchange struct {
 	mu    sync.Mutex
 	spot  map[string]uint64     // where reading again goes on
 	later map[string]time.Time  // when a node that does not know the heads of others is asked again
+	pulls map[string]*pull      // nodes whose logs are being fetched
 	seen  map[string]v1.LogHead // heads of third nodes that were compared, by who holds them and whose they are
 }
 
 func newExchange(j *Journal, c Cluster) *exchange {
-	return &exchange{j: j, c: c, spot: map[string]uint64{}, later: map[string]time.Time{}, seen: map[string]v1.LogHead{}}
+	return &exchange{j: j, c: c, pulls: map[string]*pull{}, spot: map[string]uint64{}, later: map[string]time.Time{}, seen: map[string]v1.LogHead{}}
 }
 
 // News says that a node has something new in its log.
@@ -104,43 +106,82 @@ func (x *exchange) tell(ctx context.Context) error {
 	}
 }
 
-// fetch asks nodes that have news, and all of them now and then.
+// fetch asks nodes that have news, and all of them now and then. Nobody waits for one that is slow, but who fetches from it.
 func (x *exchange) fetch(ctx context.Context) error {
 	all := time.NewTicker(askEvery)
 	defer all.Stop()
-	x.round(ctx, "")
+	var g errgroup.Group
+	defer func() { _ = g.Wait() }()
+	x.round(ctx, &g, "")
 	for {
 		select {
 		case node := <-x.j.pull:
-			x.round(ctx, node)
+			x.round(ctx, &g, node)
 		case <-all.C:
-			x.round(ctx, "")
+			x.round(ctx, &g, "")
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
+// pull is a fetching that goes on, with what was asked for meanwhile.
+type pull struct {
+	more  bool
+	again bool // see follow
+}
+
 // round asks one node, or all.
-func (x *exchange) round(ctx context.Context, only string) {
-	var g errgroup.Group
-	g.SetLimit(atOnce)
+func (x *exchange) round(ctx context.Context, g *errgroup.Group, only string) {
 	for _, p := range x.c.Peers() {
 		if only != "" && p.Name != only {
 			continue
 		}
-		g.Go(func() error {
-			bounded, cancel := context.WithTimeout(ctx, pullLimit)
-			defer cancel()
-			if err := x.follow(bounded, p, only == ""); err != nil && ctx.Err() == nil {
-				x.j.cfg.Log.Debug("the command log of a node was not fetched", "node", p.Name, "err", err)
-			}
-			return nil
-		})
+		x.mu.Lock()
+		going := x.pulls[p.Name]
+		if going != nil {
+			going.more, going.again = true, going.again || only == ""
+		} else {
+			x.pulls[p.Name] = &pull{}
+		}
+		x.mu.Unlock()
+		if going == nil {
+			g.Go(func() error {
+				x.fetchFrom(ctx, p.Name, only == "")
+				return nil
+			})
+		}
 	}
-	_ = g.Wait()
-	if only == "" {
-		x.compare(ctx, "")
+}
+
+// fetchFrom fetches what a node has, and what it has got meanwhile.
+func (x *exchange) fetchFrom(ctx context.Context, node string, again bool) {
+	for more := true; more && ctx.Err() == nil; more, again = x.asked(node) {
+		for _, p := range x.c.Peers() { // its record may have changed
+			if p.Name == node {
+				x.ask(ctx, p, again)
+			}
+		}
+	}
+}
+
+// asked ends a fetching, unless there is more to be asked for.
+func (x *exchange) asked(node string) (more, again bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	going := x.pulls[node]
+	delete(x.pulls, node)
+	if going.more {
+		x.pulls[node] = &pull{}
+	}
+	return going.more, going.again
+}
+
+func (x *exchange) ask(ctx context.Context, p Peer, again bool) {
+	bounded, cancel := context.WithTimeout(ctx, pullLimit)
+	defer cancel()
+	if err := x.follow(bounded, p, again); err != nil && ctx.Err() == nil {
+		x.j.cfg.Log.Debug("the command log of a node was not fetched", "node", p.Name, "err", err)
 	}
 }
 

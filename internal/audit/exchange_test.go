@@ -44,6 +44,8 @@ type machine struct {
 	asked  atomic.Int32 // how often it was asked for them
 	during func()       // runs once while records are fetched from it
 
+	hangs map[string]bool // questions that it does not answer
+
 	tells func(h []v1.LogHead) []v1.LogHead // what it answers; nil: the truth
 }
 
@@ -133,8 +135,12 @@ func (o of) Peers() []audit.Peer {
 	return out
 }
 
-func (o of) Call(_ context.Context, node, _, verb string, in, out any) error {
+func (o of) Call(ctx context.Context, node, _, verb string, in, out any) error {
 	m := o.n.nodes[node]
+	if m.hangs[verb] {
+		<-ctx.Done()
+		return fault.Errorf(fault.Timeout, "node %s does not answer: %w", node, context.Cause(ctx))
+	}
 	if m.down.Load() {
 		return fault.Errorf(fault.Unavailable, "node %s can not be reached", node)
 	}

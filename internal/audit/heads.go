@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -33,9 +34,18 @@ func (j *Journal) Heads() ([]v1.LogHead, error) {
 	return out, nil
 }
 
+// watch compares heads now and then. It may take long when a node is slow, and nothing else waits for it.
+func (x *exchange) watch(ctx context.Context) error {
+	for pause(ctx, askEvery) == nil {
+		x.compare(ctx, "")
+	}
+	return context.Cause(ctx)
+}
+
 // compare asks the other nodes which heads they hold of third ones, or only of one, and holds them to what was copied here.
 func (x *exchange) compare(ctx context.Context, only string) {
 	peers := x.c.Peers()
+	slow := map[string]bool{} // nodes that let this one wait in vain: the others are looked at first
 	for _, from := range peers {
 		if ctx.Err() != nil || from.Name == only || !x.asks(from.Name) {
 			continue
@@ -48,16 +58,19 @@ func (x *exchange) compare(ctx context.Context, only string) {
 			x.j.cfg.Log.Debug("the heads that a node holds were not fetched", "node", from.Name, "err", err)
 			continue
 		}
-		for _, h := range heads[:min(len(heads), 2*len(peers)+2)] {
+		told := map[string]bool{} // one head of each node: it may tell of many that are none any more, and of one as often as it likes
+		for _, h := range heads {
 			i := slices.IndexFunc(peers, func(p Peer) bool { return p.Name == h.Node })
-			if i < 0 || h.Node == from.Name || only != "" && h.Node != only {
+			if i < 0 || h.Node == from.Name || only != "" && h.Node != only || told[h.Node] || slow[h.Node] {
 				continue
 			}
+			told[h.Node] = true
 			if x.held(from.Name, h) {
 				continue
 			}
 			bounded, cancel := context.WithTimeout(ctx, pullLimit)
 			err := x.hold(bounded, peers[i], from.Name, h)
+			slow[h.Node] = bounded.Err() != nil || fault.Is(err, fault.Timeout) || errors.Is(err, context.DeadlineExceeded)
 			cancel()
 			switch {
 			case err == nil:
@@ -109,8 +122,10 @@ func (x *exchange) hold(ctx context.Context, p Peer, by string, h v1.LogHead) er
 	switch {
 	case err != nil:
 		return err
-	case len(pinned.Head) == 0 || pinned.Public != h.Public || x.j.accused(p.Name):
-		return nil // nothing to compare, or one of the two is of another life of the node, whose key the configuration has
+	case len(pinned.Head) == 0:
+		return fault.Errorf(fault.NotFound, "nothing of its log is copied here yet")
+	case pinned.Public != h.Public || x.j.accused(p.Name):
+		return nil // nothing to compare: one of the two is of another life of the node, whose key the configuration has
 	case h.At.Before(pinned.Accepted):
 		return nil // of the history that an operator has set aside here
 	case bytes.Equal(h.Head, pinned.Head):
@@ -133,10 +148,11 @@ func (x *exchange) hold(ctx context.Context, p Peer, by string, h v1.LogHead) er
 		}
 	}
 	split := func(format string, args ...any) error {
-		e := auditlog.Evidence{Before: h.Head, KeyBefore: pinned.Public, KeyNow: pinned.Public, Text: fmt.Sprintf("it shows different command logs to different nodes: node %s holds a head of %d entries with its signature, ", by, head.Size) + fmt.Sprintf(format, args...)}
-		if again, err := x.j.cfg.Copies.Copy(p.Name); err == nil {
-			e.Now = again.Head
+		again, err := x.j.cfg.Copies.Copy(p.Name)
+		if err != nil || again.Public != pinned.Public || !again.Accepted.Equal(pinned.Accepted) {
+			return err // what was copied was set aside meanwhile
 		}
+		e := auditlog.Evidence{Now: again.Head, Before: h.Head, KeyBefore: pinned.Public, KeyNow: pinned.Public, Text: fmt.Sprintf("it shows different command logs to different nodes: node %s holds a head of %d entries with its signature, ", by, head.Size) + fmt.Sprintf(format, args...)}
 		return x.keep(p, e)
 	}
 	switch {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -194,4 +195,73 @@ func TestHeadsAreAsked(t *testing.T) {
 			n.stop(name)
 		}
 	})
+}
+
+// TestHeadsBehindMany: a node may hold heads of more nodes than there are any more, and what it tells of the others counts all the same.
+func TestHeadsBehindMany(t *testing.T) {
+	n := newNetwork(t, "n1", "n2", "n3")
+	n.does("n3", "redoubt group set g")
+	show := n.forks("n3")
+	for by, second := range map[string]bool{"n1": false, "n2": true} {
+		show(second)
+		n.does("n3", "redoubt group set for-"+by)
+		n.nodes["n1"].older.Store(true)
+		n.nodes["n2"].older.Store(true)
+		if found := n.looks(by, "n3"); found != "" {
+			t.Fatal(found)
+		}
+	}
+	show(false)
+	n.nodes["n2"].older.Store(false)
+	n.nodes["n2"].tells = func(h []v1.LogHead) []v1.LogHead {
+		var old []v1.LogHead
+		for i := range 500 {
+			old = append(old, v1.LogHead{Node: fmt.Sprintf("gone%d", i), Head: []byte("x")})
+		}
+		return append(old, h...)
+	}
+	if found := n.looks("n1", "n3"); !strings.Contains(found, "node n2 holds a head") {
+		t.Errorf("found %q", found)
+	}
+	for name := range n.nodes {
+		n.stop(name)
+	}
+}
+
+// TestSlowHeadsHoldUpNothing: while a node lets another one wait for the heads that it holds, or for its log when one is compared, what the others do is fetched
+// within a moment, and heads of the others are compared.
+func TestSlowHeadsHoldUpNothing(t *testing.T) {
+	for _, verb := range []string{"log-heads", "log-offer", "log-leaves"} {
+		t.Run(verb, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t, "n1", "n2", "n3")
+				for by, of := range map[string]string{"n1": "n2", "n3": "n2"} {
+					n.does("n2", "redoubt group set for-"+by) // so that n3 holds a head that n1 has not, or the other way round
+					if found := n.looks(by, of); found != "" {
+						t.Fatal(found)
+					}
+				}
+				n.does("n2", "redoubt group set last")
+				n.nodes["n2"].hangs = map[string]bool{verb: true}
+				stop := n.exchange("n1")
+				asked := n.nodes["n3"].asked.Load()
+				for i := range 100 {
+					want := fmt.Sprintf("redoubt group set g%d", i)
+					n.does("n3", want)
+					n.nodes["n1"].journal.News("n3")
+					time.Sleep(time.Second)
+					if got := n.commands("n1", auditlog.Query{}); !slices.Contains(got, "n3 "+want+" done") {
+						t.Fatalf("after a second %q is not known: %q", want, got)
+					}
+				}
+				if a := n.nodes["n3"].asked.Load() - asked; a < 2 {
+					t.Errorf("n3 was asked %d times for the heads that it holds", a)
+				}
+				stop()
+				for name := range n.nodes {
+					n.stop(name)
+				}
+			})
+		})
+	}
 }
