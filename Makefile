@@ -58,7 +58,7 @@ fuzz: ## each fuzz target for a minute
 bench: install-deps build ## Redoubt beside Pacemaker and keepalived, in the same run (root, 40 minutes at most)
 	$(GO) run ./bench
 
-bench-assess: ## the assessor beside numpy, scipy and actuar, in the same run, as far as they are installed (10 minutes)
+bench-assess: ## the assessor beside numpy, scipy, actuar, aggregate and gophersat, in the same run, as far as they are installed (10 minutes)
 	$(GO) run ./bench/assess
 
 docs: build ## man pages, the command reference, shell completion

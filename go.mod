@@ -104,4 +104,4 @@ require (
 	mvdan.cc/sh/v3 v3.13.1
 )
 
-require github.com/crillab/gophersat v1.4.0 // indirect
+require github.com/crillab/gophersat v1.4.0

@@ -1,5 +1,5 @@
-// Command assess measures the assessor's algorithms beside numpy and scipy and beside R's package actuar, in the same run, and writes docs/benchmarks-assessor.md. A
-// peer that is not installed is left out and the report says so. The peers' programs are in the folder peers; they get the same problem as JSON and tell the processor
+// Command assess measures the assessor's algorithms beside numpy and scipy, R's package actuar, Python's package aggregate and gophersat, in the same run, and writes
+// docs/benchmarks-assessor.md. A peer that is not installed is left out and the report says so. The peers' programs are in the folder peers; they get the same problem as JSON and tell the processor
 // time that they took, without that of starting and of reading.
 package main
 

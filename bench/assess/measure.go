@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -31,14 +32,17 @@ type trial struct {
 	name  string
 	what  string // value that is compared
 	ours  func(context.Context) (figure, error)
-	reps  int // 0: as many as asked for
 	input any // for the peers
 	peers []peer
+	marks []mark // what is known of others
+	drawn int    // simulation: how many years; then a bracket is one of chance
+	law   risks  // simulation: what is drawn
 }
 
-// peer is a program in the folder peers.
+// peer is a program in the folder peers, or a library in Go.
 type peer struct {
 	name   string
+	inside func(context.Context) (figure, error) // nil: a program
 	script string
 	args   []string
 	reps   int  // 0: as many as ours
@@ -73,21 +77,9 @@ func processor() float64 {
 
 func (t trial) measure(ctx context.Context, reps int, large bool) (result, error) {
 	out := result{trial: t}
-	ours, times := row{system: "Redoubt"}, reps
-	if t.reps > 0 {
-		times = t.reps
-	}
-	for range times {
-		runtime.GC()
-		cpu, began := processor(), time.Now()
-		limited, stop := context.WithTimeout(ctx, patience)
-		f, err := t.ours(limited)
-		stop()
-		if err != nil {
-			ours.failed = err.Error()
-			break
-		}
-		ours.cpu, ours.wall, ours.figure = append(ours.cpu, processor()-cpu), append(ours.wall, time.Since(began).Seconds()), f
+	ours := row{system: "Redoubt"}
+	if err := ours.repeat(ctx, reps, t.ours); err != nil {
+		ours.failed = err.Error()
 	}
 	out.rows = append(out.rows, ours)
 	text, err := json.Marshal(t.input)
@@ -98,12 +90,32 @@ func (t trial) measure(ctx context.Context, reps int, large bool) (result, error
 		r := row{system: p.name}
 		if p.large && !large {
 			r.failed = "not run: it takes minutes (-large)"
+		} else if p.inside != nil {
+			if err := r.repeat(ctx, reps, p.inside); err != nil {
+				r.failed = err.Error()
+			}
 		} else if err := p.run(ctx, text, reps, &r); err != nil {
 			r.failed = err.Error()
 		}
 		out.rows = append(out.rows, r)
 	}
 	return out, nil
+}
+
+// repeat computes something in this process so many times.
+func (r *row) repeat(ctx context.Context, reps int, compute func(context.Context) (figure, error)) error {
+	for range reps {
+		runtime.GC()
+		cpu, began := processor(), time.Now()
+		limited, stop := context.WithTimeout(ctx, patience)
+		f, err := compute(limited)
+		stop()
+		if err != nil {
+			return err
+		}
+		r.cpu, r.wall, r.figure = append(r.cpu, processor()-cpu), append(r.wall, time.Since(began).Seconds()), f
+	}
+	return nil
 }
 
 // run starts the peer's program: it repeats the problem and tells the times of each repetition.
@@ -127,6 +139,9 @@ func (p peer) run(ctx context.Context, input []byte, reps int, r *row) error {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
+		if missing(err, stderr.String()) {
+			return errors.New("not installed here")
+		}
 		lines := bytes.Split(bytes.TrimSpace(stderr.Bytes()), []byte("\n"))
 		return fmt.Errorf("%w: %s", err, lines[len(lines)-1])
 	}
@@ -143,6 +158,11 @@ func (p peer) run(ctx context.Context, input []byte, reps int, r *row) error {
 	}
 	r.cpu, r.wall, r.figure = answer.CPU, answer.Wall, answer.figure
 	return nil
+}
+
+// missing tells whether a peer failed because it, or what it needs, is not on this machine.
+func missing(err error, said string) bool {
+	return errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) || strings.Contains(said, "ModuleNotFoundError") || strings.Contains(said, "there is no package called")
 }
 
 func median(v []float64) float64 {

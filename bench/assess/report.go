@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -68,6 +69,9 @@ func (r result) text() string {
 	for _, w := range r.rows {
 		fmt.Fprintf(&b, "  %s\n", strings.Join(r.cells(w), " | "))
 	}
+	for _, t := range r.verdicts() {
+		fmt.Fprintf(&b, "  %s: %s, %s\n", t.target, t.ratio, t.verdict)
+	}
 	return b.String()
 }
 
@@ -75,8 +79,8 @@ func report(results []result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Benchmarks of the assessor
 
-The assessor's algorithms beside numpy and scipy and beside R's package actuar: on the same host, in the same run, on the same problems. This file is made by
-%[1]smake bench-assess%[1]s. Times are processor time of the computation alone, of all its threads together, without starting and reading. A bracket is what a method itself
+The assessor's algorithms beside numpy and scipy, R's package actuar, Python's package aggregate and gophersat: on the same host, in the same run, on the same
+problems. This file is made by %[1]smake bench-assess%[1]s. Times are processor time of the computation alone, of all its threads together, without starting and reading. A bracket is what a method itself
 says of its error; relative half widths. "Outside ours by" is how far a peer's value lies from our bracket, relative to the value.
 
 Host: %d cores, %s, %s; %s. Load average %s at the end.
@@ -89,29 +93,13 @@ Host: %d cores, %s, %s; %s. Load average %s at the end.
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(r.cells(w), " | "))
 		}
 		b.WriteByte('\n')
+		if t := r.remark(); t != "" {
+			b.WriteString(t + "\n\n")
+		}
 	}
-	b.WriteString(marks)
+	b.WriteString(targets(results))
 	return b.String()
 }
-
-// marks are figures of others that were known before.
-const marks = `## Known marks
-
-Processor seconds that were measured before on a machine like this one, some with programs that are not run here.
-
-| problem | program | seconds | error |
-| --- | --- | --- | --- |
-| one risk, Poisson(2.5) x lognormal(10, 1.5), VaR 99.9 % = 3,565,831 | numpy FFT | 0.008 | 4e-7, no bound |
-| | aggregate | 0.10 | 5e-5 |
-| | actuar, Panjer | 0.16 | 5e-5 |
-| the same with a bracket of 2.8e-4 to each side | numpy | 0.027 | |
-| | actuar | 1.1 | |
-| 100 such risks | numpy FFT | 1.14 | |
-| | numpy, simulation of 10^6 years | 5.2 | 1.25 % |
-| | riskquant | 93 | 1.25 % |
-| cover of 180 threats by 60 controls | gophersat | 0.7 to 4.6 | |
-| zero-sum game 300 x 300 | general simplex codes | 30 | |
-`
 
 // versions are those of the peers, as far as they are installed.
 func versions() string {
@@ -119,14 +107,19 @@ func versions() string {
 	for _, c := range [][]string{
 		{"/usr/bin/python3", "-c", "import numpy, scipy; print('numpy', numpy.__version__ + ', scipy', scipy.__version__)"},
 		{"Rscript", "--vanilla", "-e", "cat('actuar', as.character(packageVersion('actuar')))"},
+		{"/usr/bin/python3", "-c", "import aggregate; print('aggregate', aggregate.__version__)"},
 	} {
 		text, err := exec.Command(c[0], c[1:]...).Output()
 		if err == nil {
 			out = append(out, strings.TrimSpace(string(text)))
 		}
 	}
-	if len(out) == 0 {
-		return "no peer is installed"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if strings.HasSuffix(m.Path, "/gophersat") {
+				out = append(out, "gophersat "+m.Version)
+			}
+		}
 	}
 	return strings.Join(out, ", ")
 }
