@@ -247,6 +247,33 @@ func TestNothingOutlivesATimeout(t *testing.T) {
 	}
 }
 
+// TestAgentsAreOrdinary: a fence agent and what it starts at once have neither the daemon's priority nor its protection from the OOM killer.
+func TestAgentsAreOrdinary(t *testing.T) {
+	b := newBench(t, func(c *fence.Config) { c.Cgroup = testCgroup(t) })
+	give := func(a unix.SchedAttr, oom string) {
+		tasks, err := os.ReadDir("/proc/self/task")
+		must(t, err)
+		a.Size = unix.SizeofSchedAttr
+		for _, task := range tasks {
+			tid, _ := strconv.Atoi(task.Name())
+			if err := unix.SchedSetAttr(tid, &a, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+				t.Fatal(err)
+			}
+		}
+		must(t, os.WriteFile("/proc/self/oom_score_adj", []byte(oom), 0))
+	}
+	before, err := os.ReadFile("/proc/self/oom_score_adj")
+	must(t, err)
+	give(unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1}, "500")
+	defer give(unix.SchedAttr{Policy: unix.SCHED_NORMAL}, string(before))
+	for range 5 {
+		if err := b.fencer.Fence(t.Context(), node("behave=forks")); err != nil {
+			t.Fatal(err)
+		}
+		b.write("power", "on\n", 0o644)
+	}
+}
+
 func TestTimeoutWithoutCgroup(t *testing.T) {
 	b := newBench(t, nil)
 	ctx, cancel := context.WithCancelCause(context.Background())

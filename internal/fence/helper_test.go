@@ -119,6 +119,8 @@ off/lie) echo "Success: Powered OFF"; exit 0 ;;
 off/late) (exec > /dev/null 2>&1; while [ "$(grep -c status "$d/actions")" -lt 2 ]; do sleep 0.05; done; echo off > "$d/power") & echo "Success: Powered OFF"; exit 0 ;;
 off/hang) echo "waiting for the device, password $password"; setsid sh -c "echo \$\$ > $d/child; echo up; exec sleep 1000" & sleep 1000 ;;
 off/linger) echo off > "$d/power"; setsid sh -c "echo \$\$ > $d/child; exec sleep 1000" & while [ ! -s "$d/child" ]; do sleep 0.02; done; exit 0 ;;
+off/forks) # its child was made before anybody could look at it, and both have to become ordinary
+	sleep 1000 > /dev/null 2>&1 & until [ "$(cut -d' ' -f41 /proc/$$/stat) $(cut -d' ' -f41 /proc/$!/stat) $(cat /proc/$!/oom_score_adj)" = "0 0 0" ]; do :; done; kill $!; echo off > "$d/power"; exit 0 ;;
 off/flood) echo off > "$d/power"; yes "$(printf '%0200d' 0)" | head -n 5000; echo end; exit 0 ;;
 off/*) echo off > "$d/power"; echo "Success: Powered OFF"; exit 0 ;;
 reboot/*) echo on > "$d/power"; echo "Success: Rebooted"; exit 0 ;;

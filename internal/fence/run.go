@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 
 	"redoubt/internal/agent"
 	"redoubt/internal/fault"
+	"redoubt/internal/realtime"
 )
 
 const (
@@ -117,9 +117,12 @@ func (f *Fencer) exec(ctx context.Context, r run) (result, error) {
 		return result{exit: -1}, fault.Errorf(fault.Precondition, "%s: can not be run: %w", what, err)
 	}
 	in.begin(r.stdin)
-	// The daemon's real-time priority and its protection from the OOM killer are inherited; the process may have ended already.
-	_ = unix.SchedSetAttr(cmd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0)
-	_ = os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte("0"), 0)
+	// The daemon's real-time priority and its protection from the OOM killer are inherited, also by what the agent has already started.
+	if group.dir == "" {
+		realtime.OrdinaryProcess(cmd.Process.Pid)
+	} else if err := realtime.Ordinary(group.dir); err != nil {
+		f.cfg.Log.Error("a fence agent may have the priority of the daemon", "agent", r.path, "err", err) // to stop it would be worse
+	}
 	done := make(chan struct{})
 	go func() {
 		_ = cmd.Wait() // the error repeats the exit status, or says that the output was cut

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +26,6 @@ const (
 	maxLine    = 4 << 10
 	burstLines = 200 // a second and program
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // pipePath is the named pipe of a program, from its cgroup.
 func (l *Launcher) pipePath(leaf string) string {

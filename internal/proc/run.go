@@ -14,6 +14,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/apart"
 	"redoubt/internal/fault"
+	"redoubt/internal/realtime"
 )
 
 // killPatience is how long Run waits for what it killed. What survives is in uninterruptible sleep; Kill will be asked about it later.
@@ -165,11 +166,10 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 		c.stop()
 		return nil, err
 	}
-	if err := ordinary(leaf); err != nil {
+	if err := realtime.Ordinary(leaf); err != nil {
 		l.cfg.Log.Error("a program of a resource may have the priority of the daemon; it is ended", "resource", p.Ref.Resource, "program", p.Path, "err", err)
 		_ = os.WriteFile(filepath.Join(leaf, "cgroup.kill"), []byte("1"), 0)
 	}
-	exposeToOOM(cmd.Process.Pid)
 	if p.Started != nil {
 		p.Started(cmd.Process.Pid)
 	}
@@ -232,10 +232,4 @@ func (l *Launcher) enter(f func() error) error {
 		}
 	}
 	return f()
-}
-
-// exposeToOOM undoes the daemon's protection from the OOM killer, which children inherit.
-func exposeToOOM(pid int) {
-	// The process may have ended already.
-	_ = os.WriteFile("/proc/"+itoa(pid)+"/oom_score_adj", []byte("0"), 0)
 }
