@@ -57,7 +57,7 @@ func (k *keeper) expel(ctx context.Context) {
 
 func (k *keeper) expelOnce(done *expelled, snap engine.Snapshot) error {
 	n := k.node
-	if snap.State.Cluster.ID == "" || snap.State.Cluster.ID != n.identity().Cluster.ID {
+	if id := n.identity(); snap.State.Cluster.ID == "" || snap.State.Cluster.ID != id.Cluster.ID || id.Restored { // what a restored repository does not know yet stays on the list
 		return nil
 	}
 	if now, standing := time.Now(), standingOf(snap); !slices.Equal(standing, done.standing) || now.Sub(done.at) >= lookAnew {
@@ -83,20 +83,29 @@ func (k *keeper) expelOnce(done *expelled, snap engine.Snapshot) error {
 
 // listedAlready reports whether the list that an earlier life of this daemon wrote has all of these serials.
 func listedAlready(c Config, serials []*big.Int) bool {
-	der, err := os.ReadFile(c.path(fileRevoked))
-	if err != nil {
-		return false
-	}
-	list, err := x509.ParseRevocationList(der)
-	if err != nil {
-		return false
-	}
+	list := listed(c)
 	for _, s := range serials {
-		if !slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return e.SerialNumber.Cmp(s) == 0 }) {
+		if !slices.ContainsFunc(list, func(l *big.Int) bool { return l.Cmp(s) == 0 }) {
 			return false
 		}
 	}
 	return true
+}
+
+// listed are the serial numbers on the list that this node's ports read.
+func listed(c Config) (out []*big.Int) {
+	der, err := os.ReadFile(c.path(fileRevoked))
+	if err != nil {
+		return nil
+	}
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return nil
+	}
+	for _, e := range list.RevokedCertificateEntries {
+		out = append(out, e.SerialNumber)
+	}
+	return out
 }
 
 // standingOf is all of the repository that decides whether a node's certificate counts: who is configured, what was given and what was revoked.

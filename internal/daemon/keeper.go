@@ -75,6 +75,9 @@ func (k *keeper) run(ctx context.Context) error {
 // pause is a small part of the certificate's life.
 func (k *keeper) pause() time.Duration {
 	leaf := k.node.cred().leaf
+	if k.node.identity().Restored {
+		return roundLeast
+	}
 	if k.renewed != 0 && k.node.clock.Boot()-k.renewed <= membership.Instant(superseded) {
 		return superseded / 10
 	}
@@ -85,6 +88,9 @@ func (k *keeper) round(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := k.node
+	if n.identity().Restored {
+		return nil // which authorities count is not written yet: see carryOver
+	}
 	snap := n.mirror.Snapshot()
 	var missing error // whoever has the key may be gone for good: the rest goes on without it
 	if snap.State.Cluster.ID != "" && snap.State.Cluster.ID == n.identity().Cluster.ID {

@@ -62,13 +62,17 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 		}
 		return err
 	}
+	kept, unknown := carry(context.Background(), aside, from)
+	if err := kept.keep(cfg); err != nil {
+		return err
+	}
 	id.Voters, id.Restored, id.Fresh = []cluster.NodeName{cfg.Node}, true, false
 	if err := id.save(cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "restored revision %d with %d records. Start redoubtd: this node is the only voter now. Its services begin %v later: what runs on under the guard of another node, whose daemon was stopped for a restart, has ended by then.\n",
 		info.Revision, info.Keys, restartHold)
-	fmt.Fprintln(stderr, "Nodes, users and certificates that were removed or revoked after the snapshot was taken count again: remove and revoke them anew, and if a node was among them run: redoubt certificate rotate-authority")
+	fmt.Fprintln(stderr, kept.said(unknown))
 	if moved {
 		fmt.Fprintf(stderr, "The repository as it was is in %s.\n", aside)
 	}
@@ -90,7 +94,13 @@ func (n *node) renew(ctx context.Context, id *identity) error {
 			return err
 		}
 	}
-	return n.amend(func(id *identity) { id.Restored = false })
+	if err := n.amend(func(id *identity) { id.Restored = false }); err != nil {
+		return err
+	}
+	if err := os.Remove(n.cfg.path(fileCarried)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		n.log.Warn("what was carried into the restored repository is left on disk", "err", err)
+	}
+	return nil
 }
 
 func (n *node) renewOnce(ctx context.Context, id *identity) error {
@@ -102,6 +112,9 @@ func (n *node) renewOnce(ctx context.Context, id *identity) error {
 	}
 	rec, err := confdb.Decode[membership.Record](confdb.KindMembership, e.Key, e.Value)
 	if err != nil {
+		return err
+	}
+	if err := n.carryOver(attempt, confdb.LevelOf(e.Value)); err != nil {
 		return err
 	}
 	value, err := confdb.EncodeFor(confdb.LevelOf(e.Value), confdb.KindMembership, renewed(rec, membership.Voter{Node: n.cfg.Node, QuorumServer: n.cfg.QuorumServer}))
@@ -116,11 +129,27 @@ func (n *node) renewOnce(ctx context.Context, id *identity) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.store.Txn(attempt, []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, append(given, confdb.Op{Key: e.Key, Value: value}, confdb.Op{Key: confdb.KeyQuorum}))
+	at, err := n.store.Txn(attempt, []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, append(given, confdb.Op{Key: e.Key, Value: value}, confdb.Op{Key: confdb.KeyQuorum}))
 	if fault.Is(err, fault.Conflict) {
-		return nil // done by an attempt whose answer was lost; this node is the only one that writes
+		err = nil // done by an attempt whose answer was lost; this node is the only one that writes
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return n.hasRead(attempt, max(at, e.ModRevision+1))
+}
+
+// hasRead waits until this node's copy of the repository has the membership record of a revision, and so all that was written before it.
+func (n *node) hasRead(ctx context.Context, at cluster.Revision) error {
+	news := n.mirror.Subscribe(ctx)
+	for n.mirror.Snapshot().Revision(confdb.KeyMembership) < at {
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // rememberedCertificates are the records of nodes of a restored repository with the certificates that this node knows them by: those that they were given after the snapshot

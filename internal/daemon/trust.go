@@ -72,6 +72,9 @@ func (n *node) counts(cert *x509.Certificate, subject pki.Subject) error {
 	if id := n.identity().Cluster.ID; subject.Cluster != id {
 		return fault.Errorf(fault.Denied, "the certificate of %s %s is of another cluster, %s", subject.Kind, subject.Name, subject.Cluster)
 	}
+	if id := n.identity(); id.Restored && (subject.Kind != pki.Node || cluster.NodeName(subject.Name) != id.Node) {
+		return fault.Errorf(fault.Unavailable, "the repository of this node was restored from a snapshot, and what was revoked since is not written yet; try again in a moment")
+	}
 	snap := n.mirror.Snapshot()
 	i, revoked := slices.BinarySearch(snap.Revoked, pki.Fingerprint(cert))
 	if !revoked {

@@ -277,6 +277,8 @@ func TestAddressInUse(t *testing.T) {
 func TestExportApplySnapshotRestore(t *testing.T) {
 	w := own(t, "e2ebackup", lab.Options{Nodes: 1})
 	w.web(t, "n1")
+	w.do(t, "n1", "user", "grant", "-P", "Cluster Read", "ada")
+	w.do(t, "n1", "user", "certificate", "--dir", "/var/lib/redoubt/ada", "ada")
 	doc := w.do(t, "n1", "cluster", "export", "-o", "yaml")
 	w.do(t, "n1", "cluster", "snapshot", "/var/lib/redoubt/snap.db")
 	file := filepath.Join(w.Disk("n1"), "doc.yaml")
@@ -290,18 +292,34 @@ func TestExportApplySnapshotRestore(t *testing.T) {
 		t.Errorf("what was exported and applied is not the same:\n%s\nwas:\n%s", again, doc)
 	}
 	w.do(t, "n1", "group", "delete", "-y", "-F", "web-rg")
+	// What is revoked and exchanged after the snapshot was made is so after its restoring.
+	w.do(t, "n1", "certificate", "revoke", "-y", "--reason", "lost", "ada")
+	w.do(t, "n1", "certificate", "rotate-authority", "-y")
+	root := w.certificates(t, "n1", "node-authority")
 	if _, err := w.Daemon("n1", lab.DaemonLeave); err != nil {
 		t.Fatal(err)
 	}
-	out, err := w.Output(t.Context(), "n1", filepath.Join(bin, "redoubtd"), "restore", "-from", "/var/lib/redoubt/snap.db")
+	out, err := w.Output(t.Context(), "n1", "sh", "-c", filepath.Join(bin, "redoubtd")+" restore -from /var/lib/redoubt/snap.db 2>&1")
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
+	}
+	if !strings.Contains(string(out), "stay revoked") {
+		t.Errorf("the restore does not say what became of revocations: %s", out)
 	}
 	if _, err := w.Daemon("n1", lab.DaemonStart); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Settle(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if now := w.certificates(t, "n1", "node-authority"); len(now) != 1 || len(root) != 1 || now[0].Fingerprint != root[0].Fingerprint {
+		t.Errorf("the authority is %+v after the restore, and was %+v", now, root)
+	}
+	if c := w.certificates(t, "n1", "user"); len(c) != 1 || c[0].State != "revoked" || !strings.Contains(c[0].Revoked, "lost") {
+		t.Errorf("ada's certificate counts again: %+v", c)
+	}
+	if c := w.certificate(t, "n1", "n1"); c.Issuer != root[0].Fingerprint {
+		t.Errorf("n1 shows a certificate of another authority: %+v", c)
 	}
 	if again := w.do(t, "n1", "cluster", "export", "-o", "yaml"); again != doc {
 		t.Errorf("what was restored is not the same:\n%s\nwas:\n%s", again, doc)
