@@ -33,6 +33,26 @@ type AccessDecision struct {
 	Needs   []string `json:"needs,omitempty"` // refused, also in part: what would have to change, all of it
 	Allowed []string `json:"allowed,omitempty"`
 	Denied  []string `json:"denied,omitempty"`
+
+	request, why access.Said
+	needs        []access.Said
+}
+
+// say puts the decision into the words of a language, en or ru. What it names stays as it is; a decision that was not made here is only as it was made.
+func (d *AccessDecision) say(lang string) {
+	if d.request.Nothing() {
+		return
+	}
+	words := func(text string) string {
+		if w := decisionsRussian()[text]; lang == "ru" && w != "" {
+			return w
+		}
+		return text
+	}
+	d.Request, d.Why, d.Needs = d.request.In(words), d.why.In(words), nil
+	for _, n := range d.needs {
+		d.Needs = append(d.Needs, n.In(words))
+	}
 }
 
 // HighWater is a session of ADEPT-50: the profile of the job, and the mark that what it has opened has left.
@@ -112,12 +132,12 @@ func (r *run) adept(in *model.Adept, out *Access) error {
 	var order []login
 	for _, q := range in.Requests {
 		at := login{q.User, q.Terminal}
-		d := AccessDecision{Model: "adept50", Request: fmt.Sprintf("%s at %s opens %s", q.User, q.Terminal, q.File)}
-		if q.Mode != "" {
-			d.Request += " in mode " + q.Mode
-		}
-		if q.Create != "" {
-			d.Request = fmt.Sprintf("%s at %s makes %s", q.User, q.Terminal, q.Create)
+		d := AccessDecision{Model: "adept50", request: access.Say("%s at %s opens %s", q.User, q.Terminal, q.File)}
+		switch {
+		case q.Create != "":
+			d.request = access.Say("%s at %s makes %s", q.User, q.Terminal, q.Create)
+		case q.Mode != "":
+			d.request = access.Say("%s at %s opens %s in mode %s", q.User, q.Terminal, q.File, q.Mode)
 		}
 		s := sessions[at]
 		var answer access.Decision
@@ -139,7 +159,8 @@ func (r *run) adept(in *model.Adept, out *Access) error {
 				opened[at]++
 			}
 		}
-		d.Granted, d.Rule, d.Why, d.Needs = answer.Granted, answer.Rule, answer.Why, answer.Needs
+		d.Granted, d.Rule, d.why, d.needs = answer.Granted, answer.Rule, answer.Why, answer.Needs
+		d.say("en")
 		out.Decisions = append(out.Decisions, d)
 	}
 	for _, at := range order {
@@ -214,10 +235,12 @@ func (r *run) hartson(in *model.Hartson, out *Access) error {
 	for _, q := range in.Requests {
 		o := space.Decide(access.Query{User: q.User, Operation: q.Operation, Resources: access.NewSet(q.Resources...), State: q.State})
 		full = full || len(granted[q.User]) == keptHistory
-		out.Decisions = append(out.Decisions, AccessDecision{
-			Model: "hartson", Name: q.Name, Request: fmt.Sprintf("%s wants to %s %s", q.User, q.Operation, strings.Join(q.Resources, ", ")),
-			Granted: o.Granted, Partial: o.Granted && len(o.Denied) > 0, Rule: o.Rule, Why: o.Why, Needs: o.Needs, Allowed: o.Allowed, Denied: o.Denied,
-		})
+		d := AccessDecision{
+			Model: "hartson", Name: q.Name, Granted: o.Granted, Partial: o.Granted && len(o.Denied) > 0, Rule: o.Rule, Allowed: o.Allowed, Denied: o.Denied,
+			request: access.Say("%s wants to %s %s", q.User, q.Operation, strings.Join(q.Resources, ", ")), why: o.Why, needs: o.Needs,
+		}
+		d.say("en")
+		out.Decisions = append(out.Decisions, d)
 	}
 	if full {
 		r.note(SectionAccess, "access.hartson.requests", "conditions see the first %d grants of a user as history; there were more", keptHistory)

@@ -5,11 +5,15 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
+
+	"redoubt/assess/model"
 )
 
 // TestNotesInRussian: every text that the program notes is there in Russian with the same blanks, and none is that is not noted.
@@ -61,6 +65,94 @@ func TestNotesInRussian(t *testing.T) {
 		if !noted[s] {
 			t.Errorf("nothing notes %q", s)
 		}
+	}
+}
+
+// TestDecisionsInRussian: every text that a decision on access may say is there in Russian with the same blanks, and none is that is not said.
+func TestDecisionsInRussian(t *testing.T) {
+	said := map[string]bool{}
+	for _, pattern := range []string{"access.go", "../internal/access/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, f := range files {
+			if strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			tree, err := parser.ParseFile(token.NewFileSet(), f, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(tree, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				name := ""
+				switch x := call.Fun.(type) {
+				case *ast.SelectorExpr:
+					name = x.Sel.Name
+				case *ast.Ident:
+					name = x.Name
+				}
+				if name != "Say" && name != "SayAll" {
+					return true
+				}
+				text, ok := call.Args[0].(*ast.BasicLit)
+				if !ok {
+					t.Errorf("%s: a sentence whose text is not written out can not be held against its translation", f)
+					return true
+				}
+				s, err := strconv.Unquote(text.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.ContainsFunc(verb.ReplaceAllString(s, ""), unicode.IsLetter) {
+					return true
+				}
+				said[s] = true
+				ru := decisionsRussian()[s]
+				if ru == "" {
+					t.Errorf("%s: no Russian text of %q", f, s)
+				} else if a, b := blanks(s), blanks(ru); !slices.Equal(a, b) {
+					t.Errorf("%s: %q has the blanks %v, in Russian %v", f, s, a, b)
+				}
+				return true
+			})
+		}
+	}
+	if len(said) < 40 {
+		t.Errorf("only %d texts were found", len(said))
+	}
+	for s := range decisionsRussian() {
+		if !said[s] {
+			t.Errorf("nothing says %q", s)
+		}
+	}
+}
+
+// TestDecisionsSayThemselves: in Russian nothing English is left of the decisions of the example, and the report itself stays as it was.
+func TestDecisionsSayThemselves(t *testing.T) {
+	m, err := model.Read([]byte(model.Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(t.Context(), m, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := r.Access.Decisions[0].Request
+	ru := r.In("ru")
+	for i, d := range ru.Access.Decisions {
+		for _, s := range append([]string{d.Request, d.Why}, d.Needs...) {
+			if !strings.ContainsFunc(s, func(c rune) bool { return unicode.Is(unicode.Cyrillic, c) }) || strings.Contains(s, " of ") || strings.Contains(s, " the ") {
+				t.Errorf("decision %d in Russian: %q", i, s)
+			}
+		}
+	}
+	if r.Access.Decisions[0].Request != before || ru.In("en").Access.Decisions[0].Request != before {
+		t.Errorf("the report says %q now, before %q", r.Access.Decisions[0].Request, before)
 	}
 }
 

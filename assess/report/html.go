@@ -84,6 +84,7 @@ type cell struct {
 // HTML writes the report as one page that needs nothing else: no script, no font, no picture from elsewhere.
 func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	lang = language(lang)
+	r = r.In(lang)
 	all, err := sections(r)
 	if err != nil {
 		return err

@@ -57,6 +57,8 @@ const maxSheetRows = 1_048_575
 
 // XLSX writes a workbook: a sheet for each section, one with the notes, one that says what was assessed, one with the plots and one with the numbers that they draw.
 func XLSX(to io.Writer, r *assess.Report, m *model.Model, lang string) error {
+	lang = language(lang)
+	r = r.In(lang)
 	rows, err := Rows(r)
 	if err != nil {
 		return err
@@ -71,7 +73,6 @@ func XLSX(to io.Writer, r *assess.Report, m *model.Model, lang string) error {
 		return fmt.Errorf("make the workbook: %w", err)
 	}
 	sheets := workbook{file: book, head: bold}
-	lang = language(lang)
 	w := func(key string) string { return Word(lang, key) }
 	about := [][]any{{w("title"), r.Title}, {w("system"), r.System}, {w("date"), r.Date}, {w("currency"), r.Currency}, {w("period"), r.Period}, {w("digest"), r.Digest}}
 	if m != nil {

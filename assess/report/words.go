@@ -131,6 +131,12 @@ func Value(lang, figure, value string) string {
 		return w
 	}
 	w := Word(lang, "value."+digits.ReplaceAllString(value, "#"))
+	if several := strings.Split(value, ", "); w == "" && len(several) > 1 { // rules that failed together
+		for i, one := range several {
+			several[i] = Value(lang, figure, one)
+		}
+		return strings.Join(several, ", ")
+	}
 	if w == "" {
 		return value
 	}

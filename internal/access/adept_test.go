@@ -37,7 +37,7 @@ func TestVectorOfAdept(t *testing.T) {
 			rule    string
 		}{{"f1", true, "3 and 4"}, {"f2", false, "4 level"}, {"f3", false, "4 category"}, {"f4", false, "3 franchise"}} {
 			d := s.Open(c.file, "r")
-			if d.Granted != c.granted || d.Rule != c.rule || d.Why == "" || (len(d.Needs) == 0) != c.granted {
+			if d.Granted != c.granted || d.Rule != c.rule || d.Why.Nothing() || (len(d.Needs) == 0) != c.granted {
 				t.Errorf("%s: %+v, want rule %s", c.file, d, c.rule)
 			}
 		}
@@ -84,7 +84,7 @@ func TestJobKeepsTheProfileOfLogin(t *testing.T) {
 	x := a.Terminals["t1"]
 	x.Level = 3
 	a.Terminals["t1"] = x
-	if d := s.Open("f2", "r"); d.Granted || d.Rule != "job" || !slices.Equal(d.Needs, []string{"log in again"}) {
+	if d := s.Open("f2", "r"); d.Granted || d.Rule != "job" || !slices.Equal(texts(d.Needs), []string{"log in again"}) {
 		t.Errorf("%+v", d)
 	}
 	again, _ := a.Login("u1", "t1")
@@ -140,7 +140,7 @@ func TestJobRuleIsRulesThreeAndFour(t *testing.T) {
 			return d
 		}
 		d := open(u, term, f)
-		if want := rules34(u, term, f, "u", mode, request); d.Granted != want || d.Rule == "" || d.Why == "" || d.Rule == "job" || d.Granted != (len(d.Needs) == 0) {
+		if want := rules34(u, term, f, "u", mode, request); d.Granted != want || d.Rule == "" || d.Why.Nothing() || d.Rule == "job" || d.Granted != (len(d.Needs) == 0) {
 			t.Fatalf("%+v, by rules 3 and 4 %v", d, want)
 		}
 		more := Profile{Level: min(3, u.Level+1), Categories: u.Categories.Or(Set{"b"}), Franchise: u.Franchise, Modes: u.Modes.Or(Set{"w"})}

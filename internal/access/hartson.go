@@ -1,7 +1,6 @@
 package access
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -108,7 +107,7 @@ func (h *Hartson) Decide(q Query) Outcome {
 	}
 	for _, f := range h.After {
 		if err := f(q, &out); err != nil {
-			return refuse(q, "after", fmt.Sprintf("a procedure after the decision failed: %v", err), "see to what the procedure says")
+			return refuse(q, "after", Say("a procedure after the decision failed: %v", err), Say("see to what the procedure says"))
 		}
 	}
 	return out
@@ -117,13 +116,13 @@ func (h *Hartson) Decide(q Query) Outcome {
 func (h *Hartson) prepared(q *Query) Outcome {
 	for _, f := range h.Before {
 		if err := f(q); err != nil {
-			return refuse(*q, "before", fmt.Sprintf("a procedure before the decision failed: %v", err), "see to what the procedure says")
+			return refuse(*q, "before", Say("a procedure before the decision failed: %v", err), Say("see to what the procedure says"))
 		}
 	}
 	return h.Judge(*q)
 }
 
-func refuse(q Query, rule, why string, needs ...string) Outcome {
+func refuse(q Query, rule string, why Said, needs ...Said) Outcome {
 	return Outcome{Decision: Decision{Rule: rule, Why: why, Needs: needs}, Denied: q.Resources}
 }
 
@@ -131,9 +130,9 @@ func refuse(q Query, rule, why string, needs ...string) Outcome {
 func (h *Hartson) Judge(q Query) Outcome {
 	switch {
 	case q.User == "" || q.Operation == "":
-		return refuse(q, "malformed", "the query names no user or no operation", "name both")
+		return refuse(q, "malformed", Say("the query names no user or no operation"), Say("name both"))
 	case len(q.Resources) == 0:
-		return refuse(q, "malformed", "the query names no resources", "name at least one")
+		return refuse(q, "malformed", Say("the query names no resources"), Say("name at least one"))
 	}
 	d := h.domain(q)
 	if h.Class {
@@ -183,7 +182,7 @@ func (h *Hartson) byElement(q Query, d []held) Outcome {
 		}
 	}
 	out.By = by
-	return h.conclude(q, d, out, "each resource by an authorisation whose condition holds")
+	return h.conclude(q, d, out, Say("each resource by an authorisation whose condition holds"))
 }
 
 // byClass: the classes of authorisations with equal units combine.
@@ -205,14 +204,14 @@ func (h *Hartson) byClass(q Query, d []held) Outcome {
 			out.By = append(out.By, p.Name)
 		}
 	}
-	inner, outer := "or", "and"
+	inner, outer := Say("or"), Say("and")
 	if h.InnerAnd {
-		inner = "and"
+		inner = Say("and")
 	}
 	if h.OuterOr {
-		outer = "or"
+		outer = Say("or")
 	}
-	return h.conclude(q, d, out, fmt.Sprintf("classes of equal units, %s within, %s between", inner, outer))
+	return h.conclude(q, d, out, Say("classes of equal units, %s within, %s between", inner, outer))
 }
 
 // classes is steps 5 to 8 of the procedure.
@@ -254,38 +253,33 @@ func uncovered(q Query, d []held) (out Set) {
 }
 
 // conclude makes the sentences.
-func (h *Hartson) conclude(q Query, d []held, out Outcome, how string) Outcome {
+func (h *Hartson) conclude(q Query, d []held, out Outcome, how Said) Outcome {
 	out.Granted = len(out.Denied) == 0 || h.Partial && len(out.Allowed) > 0
 	if out.Granted {
 		out.Rule = strings.Join(out.By, ", ")
-		out.Why = fmt.Sprintf("%s may %s %v by %s (%s)", q.User, q.Operation, out.Allowed, given(d, out.By), how)
+		out.Why = Say("%s may %s %v by %s (%s)", q.User, q.Operation, out.Allowed, given(d, out.By), how)
 	}
 	if len(out.Denied) == 0 {
 		return out
 	}
-	var why string
+	var whys []Said
 	rule := "step 8"
 	missing := uncovered(q, d)
 	switch {
 	case len(d) == 0:
 		rule = "step 4"
-		why = fmt.Sprintf("no authorisation gives %s the operation %s on any of %v", q.User, q.Operation, q.Resources)
+		whys = append(whys, Say("no authorisation gives %s the operation %s on any of %v", q.User, q.Operation, q.Resources))
 	case len(missing) > 0:
 		rule = "step 5"
-		why = fmt.Sprintf("no authorisation gives %s the operation %s on %v", q.User, q.Operation, missing)
+		whys = append(whys, Say("no authorisation gives %s the operation %s on %v", q.User, q.Operation, missing))
 	}
-	if failed := conditions(d, out.Denied); failed != "" {
-		if why != "" {
-			why += "; "
-		}
-		why += failed
-	}
+	why := SayAll("; ", append(whys, conditions(d, out.Denied)...)...)
 	if h.Class {
-		why += " (" + how + ")"
+		why = Say("%s (%s)", why, how)
 	}
 	out.Needs = h.needs(q, out.Denied, d)
 	if out.Granted {
-		out.Why += fmt.Sprintf(", but not %v: %s", out.Denied, why)
+		out.Why = Say("%s, but not %v: %s", out.Why, out.Denied, why)
 		return out
 	}
 	out.By = nil
@@ -294,37 +288,36 @@ func (h *Hartson) conclude(q Query, d []held, out Outcome, how string) Outcome {
 }
 
 // given names authorisations with who gave them.
-func given(d []held, names []string) string {
-	out := slices.Clone(names)
+func given(d []held, names []string) Said {
+	out := make([]Said, len(names))
 	for i, n := range names {
+		out[i] = Say("%s", n)
 		if k := slices.IndexFunc(d, func(p held) bool { return p.Name == n }); d[k].Authorizer != "" {
-			out[i] += ", given by " + d[k].Authorizer + ","
+			out[i] = Say("%s, given by %s", n, d[k].Authorizer)
 		}
 	}
-	return strings.TrimSuffix(strings.Join(out, ", "), ",")
+	return SayAll("; ", out...)
 }
 
 // conditions tells which conditions of authorisations for the resources do not hold.
-func conditions(d []held, resources Set) string {
-	var out []string
+func conditions(d []held, resources Set) (out []Said) {
 	for _, p := range d {
-		if p.ok || !p.Unit.meets(resources) {
-			continue
-		}
-		if p.err != nil {
-			out = append(out, fmt.Sprintf("the condition %sof %s can not be evaluated and so counts as not met: %v", quoted(p.Text), p.Name, p.err))
-		} else {
-			out = append(out, fmt.Sprintf("the condition %sof %s does not hold", quoted(p.Text), p.Name))
+		switch {
+		case p.ok || !p.Unit.meets(resources):
+		case p.err != nil:
+			out = append(out, Say("%s can not be evaluated and so counts as not met: %v", conditionOf(p.Authorisation), p.err))
+		default:
+			out = append(out, Say("%s does not hold", conditionOf(p.Authorisation)))
 		}
 	}
-	return strings.Join(out, "; ")
+	return out
 }
 
-func quoted(text string) string {
-	if text == "" {
-		return ""
+func conditionOf(p *Authorisation) Said {
+	if p.Text == "" {
+		return Say("the condition of %s", p.Name)
 	}
-	return "`" + text + "` "
+	return Say("the condition `%s` of %s", p.Text, p.Name)
 }
 
 // Bounds of the ways out that a refusal names.
@@ -334,7 +327,7 @@ const (
 )
 
 // needs says for each refused resource which authorisations come nearest and what they lack.
-func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
+func (h *Hartson) needs(q Query, denied Set, d []held) (out []Said) {
 	who := h.belongs(q.User)
 	fails := map[string]bool{}
 	for _, p := range d {
@@ -342,18 +335,22 @@ func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
 	}
 	for _, r := range denied[:min(len(denied), needsAtMost)] {
 		least := 3
-		var ways []string
+		var ways []Said
 		for _, i := range h.byResource[r] {
 			p := &h.authorisations[i]
-			var lacks []string
+			var lacks []Said
 			if !p.Groups.meets(who) {
-				lacks = append(lacks, fmt.Sprintf("%s in one of %v", q.User, p.Groups))
+				lacks = append(lacks, Say("%s in one of %v", q.User, p.Groups))
 			}
 			if !p.Operations.Has(q.Operation) {
-				lacks = append(lacks, "the operation "+q.Operation)
+				lacks = append(lacks, Say("the operation %s", q.Operation))
 			}
 			if fails[p.Name] {
-				lacks = append(lacks, strings.TrimSpace("its condition "+quoted(p.Text))+" met")
+				met := Say("its condition met")
+				if p.Text != "" {
+					met = Say("its condition `%s` met", p.Text)
+				}
+				lacks = append(lacks, met)
 			}
 			if len(lacks) == 0 || len(lacks) > least {
 				continue // by classes, one whose condition holds does not help
@@ -362,13 +359,13 @@ func (h *Hartson) needs(q Query, denied Set, d []held) (out []string) {
 				least, ways = len(lacks), nil
 			}
 			if len(ways) < waysAtMost {
-				ways = append(ways, fmt.Sprintf("%s with %s", p.Name, strings.Join(lacks, " and ")))
+				ways = append(ways, Say("%s with %s", p.Name, SayAll(" and ", lacks...)))
 			}
 		}
 		if len(ways) == 0 {
-			ways = []string{fmt.Sprintf("an authorisation for %s to %s it", q.User, q.Operation)}
+			ways = []Said{Say("an authorisation for %s to %s it", q.User, q.Operation)}
 		}
-		out = append(out, fmt.Sprintf("for %s: %s", r, strings.Join(ways, ", or ")))
+		out = append(out, Say("for %s: %s", r, SayAll(", or ", ways...)))
 	}
 	return out
 }

@@ -65,8 +65,8 @@ func (s Set) String() string { return "{" + strings.Join(s, ", ") + "}" }
 
 // Decision is an answer, and why.
 type Decision struct {
-	Granted bool     `json:"granted"`
-	Rule    string   `json:"rule"`            // what decided
-	Why     string   `json:"why"`             // a sentence
-	Needs   []string `json:"needs,omitempty"` // refused: what would have to change, all of it
+	Granted bool
+	Rule    string // what decided
+	Why     Said
+	Needs   []Said // refused: what would have to change, all of it
 }

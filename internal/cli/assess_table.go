@@ -77,7 +77,7 @@ func (l assessTables) word(figure string, value any) any {
 
 // assessReport prints all sections.
 func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
-	rows, err := assessFigures(r)
+	rows, err := assessFigures(r.In(l.lang))
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func noteText(n assess.Note) string {
 
 // assessSection prints one section and the notes on it.
 func (l assessTables) assessSection(w io.Writer, r *assess.Report, s assess.Section, verbose bool) error {
-	rows, err := assessFigures(r)
+	rows, err := assessFigures(r.In(l.lang))
 	if err != nil {
 		return err
 	}
