@@ -67,7 +67,8 @@ type Member struct {
 	done   chan struct{}
 	failed chan struct{} // closed with the first failure
 
-	alarmed bool // of keepRoom alone: the quota's alarm was seen and has not been ended yet
+	alarmed bool   // of keepRoom alone: the quota's alarm was seen and has not been ended yet
+	fullAt  uint64 // of keepRoom alone: the newest entry when giving pages back was not enough
 
 	mu      sync.Mutex
 	err     error
@@ -115,6 +116,7 @@ func StartMember(ctx context.Context, cfg MemberConfig) (*Member, error) {
 		return nil, err
 	}
 	m.loops.Go(m.keepRoom)
+	m.loops.Go(m.keepTidy)
 	go m.supervise()
 	return m, nil
 }

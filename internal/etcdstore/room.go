@@ -189,19 +189,18 @@ func (m *Member) relieve() time.Duration {
 	if !m.alarmed && m.etcd.Server.Backend().Size() < m.cfg.Quota/2 {
 		return time.Second
 	}
-	alarmed := false
-	for _, a := range m.etcd.Server.Alarms() {
-		if a.MemberID == uint64(m.etcd.Server.MemberID()) && a.Alarm == etcdserverpb.AlarmType_NOSPACE {
+	server, alarmed := m.etcd.Server, false
+	for _, a := range server.Alarms() {
+		if a.MemberID == uint64(server.MemberID()) && a.Alarm == etcdserverpb.AlarmType_NOSPACE {
 			alarmed = true
 		}
 	}
 	m.alarmed = alarmed
-	if !alarmed {
-		return time.Second
+	if !alarmed || server.AppliedIndex() == m.fullAt {
+		return time.Second // well, or as full as it was
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, 5*time.Second)
 	defer cancel()
-	server := m.etcd.Server
 	if _, err := server.Compact(ctx, &etcdserverpb.CompactionRequest{Revision: server.KV().Rev(), Physical: true}); err != nil {
 		m.cfg.Log.Debug("compacting the repository", "err", err)
 	}
@@ -210,7 +209,8 @@ func (m *Member) relieve() time.Duration {
 	}
 	if size := server.Backend().Size(); size > m.cfg.Quota*8/10 {
 		m.cfg.Log.Error("the repository is full and takes no writes: remove objects", "node", m.cfg.Node, "size", size, "quota", m.cfg.Quota)
-		return 30 * time.Second
+		m.fullAt = server.AppliedIndex()
+		return 5 * time.Second // giving pages back holds everybody up
 	}
 	_, err := server.Alarm(ctx, &etcdserverpb.AlarmRequest{
 		Action: etcdserverpb.AlarmRequest_DEACTIVATE, MemberID: uint64(server.MemberID()), Alarm: etcdserverpb.AlarmType_NOSPACE,

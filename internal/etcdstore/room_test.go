@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -70,12 +72,30 @@ func TestFullDisk(t *testing.T) {
 	put(t, s, "k", "after")
 }
 
+// once is a log that is waited for: said is closed with the first line that has the words.
+type once struct {
+	words string
+	said  chan struct{}
+	sync.Once
+}
+
+func saysOnce(words string) *once { return &once{words: words, said: make(chan struct{})} }
+
+func (o *once) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), o.words) {
+		o.Do(func() { close(o.said) })
+	}
+	return len(line), nil
+}
+
 // TestQuota fills the repository with history, which is forgotten, and then with records, which have to be removed.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	m := newMembers(t)
 	cfg := m.config(1, ModeNew, nil)
 	cfg.Quota = 4 << 20
+	vain := saysOnce("takes no writes: remove objects")
+	cfg.Log = slog.New(slog.NewTextHandler(vain, nil))
 	m.startWith(cfg)
 	s := m.open(1)
 	value := []byte(strings.Repeat("v", 300_000))
@@ -96,6 +116,7 @@ func TestQuota(t *testing.T) {
 	full(func(int) string { return "one" })
 	eventually(t, "the history is forgotten", func() error { return write("one") })
 	full(func(i int) string { return fmt.Sprint("many/", i) })
+	waitFor(t, "the member has given pages back, in vain", vain.said)
 	eventually(t, "records are removed", func() error {
 		snap, err := s.Read(bounded(t), confdb.Root+"many/")
 		if err != nil {

@@ -20,7 +20,7 @@ import (
 
 // ClientConfig describes a client of the repository.
 type ClientConfig struct {
-	Name      string   // of no other client at the same time: the node's; empty: a random one, whose traces stay in the repository
+	Name      string   // of no other client at the same time: the node's; empty: a random one, whose traces are deleted when it has been silent for an hour or two
 	Endpoints []string // ADDRESS:PORT of the members' client ports; see SetEndpoints
 	TLS       TLSFiles
 	Attempt   time.Duration // how long the first try of a call may take; default 250 ms, less with sharper elections

@@ -22,13 +22,18 @@ const MaxOps = 1024
 // A transaction whose answer was lost may have been applied, may never be, or may be later: a member can hold it for as long as it likes. So every
 // transaction also writes a slot, a key of this client alone outside the records, and compares the slot's revision: of all tries of one transaction at most one
 // is ever applied, and the next try learns from the slot whether an earlier one was. That makes "conflict" and "done" certain; only a
-// transaction that was given up in between has an unknown outcome, and its slot is then never used again.
+// transaction that was given up in between has an unknown outcome. Its slot is used again all the same: whatever is still on its way compares a revision that the slot
+// has only until somebody writes it, so of the old tries and the new ones together at most one is applied, and a try of the new one that comes too late for that is
+// told which revision the slot has now.
+//
+// A slot that is not there has to be claimed first, by a write of itself alone. So no transaction compares that its slot does not exist: what compares that could be applied
+// once more after the slot was deleted (Member.sweep), however long it was on its way.
 const slotPrefix = "/redoubt.txn/"
 
 // slot is used by one transaction at a time.
 type slot struct {
 	key      string
-	revision int64 // of the slot's last write as far as this client knows
+	revision int64 // of the slot's last write as far as this client knows; 0: none, as far as it knows
 }
 
 // slots are those not in use.
@@ -72,9 +77,7 @@ func (s *Store) Txn(ctx context.Context, compares []confdb.Compare, ops []confdb
 	if errors.Is(err, errFull) && onlyDeletes(ops) {
 		rev, err = t.withoutSlot(ctx, compares, ops)
 	}
-	if !fault.Is(err, fault.Timeout) {
-		s.putSlot(slot)
-	}
+	s.putSlot(slot)
 	return rev, err
 }
 
@@ -113,6 +116,11 @@ type transaction struct {
 }
 
 func (t *transaction) run(ctx context.Context, compares []confdb.Compare, ops []confdb.Op) (cluster.Revision, error) {
+	if t.slot.revision == 0 {
+		if err := t.claim(ctx); err != nil {
+			return 0, err
+		}
+	}
 	resp, err := t.commit(ctx, t.request(compares, ops))
 	if err != nil {
 		return 0, err
@@ -121,10 +129,14 @@ func (t *transaction) run(ctx context.Context, compares []confdb.Compare, ops []
 	if rev, ok := t.applied(resp); ok {
 		return rev, nil
 	}
+	if t.slot.revision == 0 && t.asked > 1 {
+		// The slot was deleted, and with it what it could say of the tries that nobody answered.
+		return 0, fault.Errorf(fault.Timeout, "%s: the outcome is unknown, read it again", t.what)
+	}
 	key, differs := changed(compares, resp)
 	conflict := fault.Errorf(fault.Conflict, "record %s was changed by somebody else; read it again and retry", key)
 	if t.slot.revision != expected {
-		// The slot is as an earlier life of this client left it, or the repository was restored. No try so far was applied, nor will one be.
+		// The slot is as an earlier transaction or life of this client left it, was deleted, or the repository was restored. No try so far was applied, nor will one be.
 		if differs {
 			return 0, conflict
 		}
@@ -135,6 +147,19 @@ func (t *transaction) run(ctx context.Context, compares []confdb.Compare, ops []
 		return 0, conflict
 	}
 	return t.void(ctx, conflict)
+}
+
+// claim makes sure that the slot exists, and learns its revision. The transaction has not been asked for before: its outcome is never unknown by this.
+func (t *transaction) claim(ctx context.Context) error {
+	c := transaction{store: t.store, slot: t.slot, mark: append(bytes.Clone(t.mark), 'c'), what: t.what}
+	resp, err := c.commit(ctx, c.request(nil, nil))
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.Timeout {
+		return fault.Errorf(fault.Unavailable, "%s: the repository does not answer, nothing was written: %w", t.what, err)
+	}
+	if err == nil {
+		c.applied(resp)
+	}
+	return err
 }
 
 // void makes a refusal certain: a try that nobody answered may still be on its way, and its compares may come true again. After another write of the
