@@ -85,9 +85,9 @@ var exceptions = [][2]string{
 	{"internal/cli", "api/client"},           // the command line speaks to the daemon through the public client
 	{"internal/guardlink", "internal/guard"}, // the two ends of one protocol
 	{"internal/proc", "internal/apart"},      // a thread of the Go runtime, no part of the system
-}
 	{"internal/proc", "internal/realtime"},   // who starts programs takes the daemon's priority from them
 	{"internal/fence", "internal/realtime"},  // the same
+}
 
 // pureStdlib is what a decision package may import beside the project's own.
 var pureStdlib = []string{
@@ -97,8 +97,8 @@ var pureStdlib = []string{
 	"github.com/transparency-dev/formats/log", "github.com/transparency-dev/merkle/compact", "github.com/transparency-dev/merkle/proof", "github.com/transparency-dev/merkle/rfc6962", "golang.org/x/mod/sumdb/note",
 	// The grammar of the shell.
 	"mvdan.cc/sh/v3/syntax",
-	"golang.org/x/mod/semver",
 	// The order of versions.
+	"golang.org/x/mod/semver",
 }
 
 // assessStdlib is what the assessor may import beside that: what computes and what formats, nothing that reads or writes by itself. A name ending in / stands for all below it.
