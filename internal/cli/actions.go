@@ -26,26 +26,26 @@ func apply(c *cobra.Command, e Env, call Call, _ []string) error {
 	if file == "" {
 		return usageError{fmt.Errorf("%s needs -f and the name of a document", c.CommandPath()), "`redoubt cluster export` prints one."}
 	}
-	var source []byte
-	var err error
-	if file == "-" {
-		source, err = io.ReadAll(e.Stdin)
-	} else {
-		source, err = os.ReadFile(file)
-	}
+	source, err := e.document(file)
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "read the document: %w", err)
+		return err
 	}
 	doc, err := document(source)
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "the document %s can not be read: %w", file, err)
 	}
-	identity, _ := call.Body["secretsIdentity"].(string)
-	passphrase, _ := call.Body["passphraseFile"].(string)
-	delete(call.Body, "secretsIdentity")
-	delete(call.Body, "passphraseFile")
-	secrets, err := e.secretsIn(doc, identity, passphrase)
+	k, err := e.keysFor(call)
 	if err != nil {
+		return err
+	}
+	list, err := secretsIn(doc)
+	if err != nil {
+		return err
+	}
+	var secrets []Call
+	if len(list) > 0 && len(k.with) == 0 {
+		fmt.Fprintln(e.Stderr, "The document's private strings are left out; --secrets-identity or --passphrase-file brings them in.")
+	} else if secrets, err = settings(list, k); err != nil {
 		return err
 	}
 	call.Body["document"] = doc
@@ -58,11 +58,24 @@ func apply(c *cobra.Command, e Env, call Call, _ []string) error {
 		return err
 	}
 	if dry, _ := call.Body["dryRun"].(bool); !dry {
-		if err := bringSecrets(c, e, client, secrets); err != nil {
+		if err := bringSecrets(c, e, client, secrets, "the rest of the document was applied; "); err != nil {
 			return err
 		}
 	}
 	return show(c, e, call, answer)
+}
+
+// document is what is in a file, or on standard input.
+func (e Env) document(file string) (source []byte, err error) {
+	if file == "-" {
+		source, err = io.ReadAll(e.Stdin)
+	} else {
+		source, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "read the document: %w", err)
+	}
+	return source, nil
 }
 
 // document reads YAML (or JSON, which is YAML) into the form of the API.

@@ -138,6 +138,11 @@ func TestCommandsFitTheAPI(t *testing.T) {
 				delete(want, own)
 			}
 			switch op {
+			case "secret create":
+				if v.name == "import" { // they stand in its file
+					delete(have, "object")
+					delete(have, "type")
+				}
 			case "user can": // its operands are no names
 				delete(want, "names")
 				delete(want, "all")

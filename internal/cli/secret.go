@@ -39,6 +39,10 @@ func secretNoun() noun {
 		verb{name: "export", short: "Print private strings encrypted to a key of yours", example: "redoubt secret export --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", operand: "NAME", optional: true, format: "json", options: []option{
 			{"recipient", "", text, "the key to encrypt to, age1…, as age-keygen prints it"},
 		}},
+		verb{name: "import", as: "secret create", short: "Set private strings from what secret export or cluster export printed", example: "redoubt secret import -f secrets.json --secrets-identity key.txt", act: importSecrets, options: []option{
+			{"file", "f", text, "what was printed; - is standard input"}, {"secrets-identity", "", text, "the file with the key that opens it"},
+			{"passphrase-file", "", text, "the file with its passphrase; - is standard input"},
+		}},
 	)}
 }
 
@@ -198,7 +202,7 @@ func (e Env) underPassphrase(c *cobra.Command, client Client, file string) ([]v1
 		return nil, fault.Errorf(fault.Invalid, "the passphrase can not be used: %w", err)
 	}
 	for i, s := range list {
-		plain, err := opened(s, once)
+		plain, err := opened(s, keys{with: []age.Identity{once}})
 		if err != nil {
 			return nil, err
 		}
@@ -215,105 +219,4 @@ func (e Env) underPassphrase(c *cobra.Command, client Client, file string) ([]v1
 		list[i].Sealed = out.String()
 	}
 	return list, nil
-}
-
-// opened decrypts what stands in a document.
-func opened(s v1.SecretDocument, with ...age.Identity) ([]byte, error) {
-	r, err := age.Decrypt(armor.NewReader(strings.NewReader(s.Sealed)), with...)
-	if err != nil {
-		return nil, fault.Errorf(fault.Denied, "secret %s of the document can not be opened with the key or passphrase that was given", s.Name)
-	}
-	plain, err := io.ReadAll(io.LimitReader(r, maxSecretFile))
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "secret %s of the document is damaged", s.Name)
-	}
-	return plain, nil
-}
-
-// secretsIn takes the private strings out of a document and opens them, before anything of the document is applied.
-func (e Env) secretsIn(doc any, identity, passphraseFile string) ([]Call, error) {
-	m, _ := doc.(map[string]any)
-	source, err := json.Marshal(m["secrets"])
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "the private strings of the document can not be read: %w", err)
-	}
-	delete(m, "secrets")
-	var list []v1.SecretDocument
-	if err := json.Unmarshal(source, &list); err != nil {
-		return nil, fault.Errorf(fault.Invalid, "the private strings of the document can not be read: %w", err)
-	}
-	if len(list) == 0 {
-		return nil, nil
-	}
-	keys, err := e.keysFor(identity, passphraseFile)
-	if err != nil || len(keys) == 0 {
-		return nil, err
-	}
-	var calls []Call
-	for _, s := range list {
-		plain, err := opened(s, keys...)
-		if err != nil {
-			return nil, err
-		}
-		var content struct {
-			To    string `json:"to"`
-			Value []byte `json:"value"`
-		}
-		if s.ObjectType == "" {
-			s.ObjectType = "resource"
-		}
-		if json.Unmarshal(plain, &content) != nil || content.To != s.Name+" of "+s.ObjectType+" "+s.Object {
-			return nil, fault.Errorf(fault.Invalid, "secret %s of the document has the value of another private string; take a document that nobody has changed", s.Name)
-		}
-		calls = append(calls, Call{Noun: "secret", Verb: "create", Body: map[string]any{"names": []string{s.Name}, "object": s.Object, "type": s.ObjectType, "value": content.Value}})
-	}
-	return calls, nil
-}
-
-func (e Env) keysFor(identity, passphraseFile string) ([]age.Identity, error) {
-	if identity == "" && passphraseFile == "" {
-		fmt.Fprintln(e.Stderr, "The document's private strings are left out; --secrets-identity or --passphrase-file brings them in.")
-		return nil, nil
-	}
-	if identity != "" {
-		f, err := os.Open(identity)
-		if err != nil {
-			return nil, fault.Errorf(fault.Invalid, "read the key: %w", err)
-		}
-		defer f.Close()
-		keys, err := age.ParseIdentities(f)
-		if err != nil {
-			return nil, fault.Errorf(fault.Invalid, "%s holds no key of the form AGE-SECRET-KEY-…, as age-keygen writes it", identity)
-		}
-		return keys, nil
-	}
-	phrase, err := e.secretFrom(passphraseFile, "passphrase", false)
-	if err != nil {
-		return nil, err
-	}
-	key, err := age.NewScryptIdentity(string(phrase))
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "the passphrase can not be used: %w", err)
-	}
-	return []age.Identity{key}, nil
-}
-
-// bringSecrets writes the private strings of a document that was applied. One that exists gets the document's value.
-func bringSecrets(c *cobra.Command, e Env, client Client, calls []Call) error {
-	for _, call := range calls {
-		_, err := client.Do(c.Context(), call)
-		if fault.Is(err, fault.Exists) {
-			delete(call.Body, "object")
-			delete(call.Body, "type")
-			call.Verb = "set"
-			_, err = client.Do(c.Context(), call)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(calls) > 0 {
-		fmt.Fprintf(e.Stderr, "%d private strings were set.\n", len(calls))
-	}
-	return nil
 }
