@@ -13,6 +13,7 @@ type NodeJoin struct {
 	Fingerprint string   `json:"fingerprint,omitempty" doc:"the fingerprint of the cluster's authority; the token holds it too"`
 	Node        string   `json:"node,omitempty" doc:"this node's name, if it is not the host's name"`
 	Address     []string `json:"address,omitempty" doc:"this node's address on each interconnect, if they can not be found out"`
+	Public      string   `json:"public,omitempty" doc:"of a quorum server that is on no interconnect: its address, if it is not the one with which it reaches the sponsor"`
 	Token       string   `json:"token,omitempty" doc:"the token that access allow printed, if the host joins with one; it holds the fingerprint too"`
 	Wait        int      `json:"wait,omitempty" doc:"seconds to wait until the key of this machine is approved; 600 if not given"`
 }
@@ -72,6 +73,8 @@ type NodeAdmit struct {
 	Addresses    []string `json:"addresses" maxItems:"256"` // all addresses of the machine, as CIDR: the sponsor picks those of the interconnects
 	Host         string   `json:"host,omitempty" maxLength:"253"`
 	QuorumServer bool     `json:"quorumServer,omitempty"`
+	// PublicAddress is where a quorum server is reached if none of its addresses is on an interconnect.
+	PublicAddress string `json:"publicAddress,omitempty" maxLength:"64"`
 
 	Keys map[string]string `json:"keys,omitempty" doc:"the machine's public keys by purpose, as its record shall have them"`
 
@@ -181,6 +184,7 @@ type Node struct {
 	QuorumServer   bool       `json:"quorumServer,omitempty"`
 	Addresses      []string   `json:"addresses"`
 	PrivateAddress string     `json:"privateAddress,omitempty"`
+	PublicAddress  string     `json:"publicAddress,omitempty"` // where it and quorum servers that are on no interconnect reach each other; empty without any
 	Host           string     `json:"host,omitempty"`
 	HeartbeatKey   string     `json:"heartbeatKey,omitempty"`
 	Certificate    string     `json:"certificate,omitempty"` // fingerprint
@@ -220,6 +224,8 @@ type NodeFacts struct {
 	Memory map[string][]byte `json:"memory,omitempty"`
 	// Sockets are the connections that its own instances of these services have, in the same form.
 	Sockets map[string][]byte `json:"sockets,omitempty"`
+	// PublicAddress is the address with which it reaches the one that was asked for.
+	PublicAddress string `json:"publicAddress,omitempty"`
 }
 
 // The operations below are called by nodes of the same cluster only.
@@ -228,6 +234,7 @@ type NodeFacts struct {
 type PeerFacts struct {
 	Posture bool   `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
 	Memory  string `json:"memory,omitempty" query:"memory"`   // what it knows of connections of the services at this shared address, and nothing else
+	Toward  string `json:"toward,omitempty" query:"toward"`   // with which of its addresses it reaches this one, and nothing else
 }
 
 // PeerDescribe asks a node what a resource type is there; the answer is a PeerType.

@@ -113,11 +113,14 @@ type NodeLoad struct {
 	Hard *int64 `json:"hard,omitempty"`
 }
 
+// PublicPath stands for the network of the way between a node and a quorum server that is on no interconnect.
+const PublicPath = "public"
+
 // PathStatus is one interconnect path from the answering node to another.
 type PathStatus struct {
 	Path    int    `json:"path"`
-	Network string `json:"network"`
-	State   string `json:"state"` // online, faulted, disabled, waiting
+	Network string `json:"network"` // CIDR; PublicPath for the way to a machine that is on no interconnect
+	State   string `json:"state"`   // online, faulted, disabled, waiting
 }
 
 // GroupState is one group on all its nodes.

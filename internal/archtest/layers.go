@@ -49,6 +49,7 @@ var layers = map[string]int{
 	"internal/watchdog":   layerAdapter,
 	"internal/fence":      layerAdapter,
 	"internal/privnet":    layerAdapter,
+	"internal/relay":      layerAdapter,
 	"internal/realtime":   layerAdapter,
 	"internal/nocore":     layerAdapter,
 	"internal/apart":      layerAdapter,

@@ -14,6 +14,7 @@ var listeners = map[string]string{
 	"internal/beat/path.go":                  "heartbeats",
 	"internal/server/server.go":              "API, local API",
 	"internal/daemon/sponsor.go":             "API",
+	"internal/relay/relay.go":                "repository, over the public network; the way to the repository elsewhere",
 	"internal/daemon/metrics.go":             "metrics",
 	"internal/guard/guard.go":                "guard",
 	"internal/beat/fenced.go":                "nobody: a socket that only sends, from which nothing is read",

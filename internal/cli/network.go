@@ -24,6 +24,6 @@ func network() []byte {
 		}
 		fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s | %s |\n", l.Name, where, l.Address, l.When, l.From, l.Proof, l.Bounds)
 	}
-	b.WriteString("\nA packet filter in front of a node has to let the nodes reach each other's udp 7400 on the interconnects and tcp 7401 to 7403 on the private network, machines that join and remote users tcp 7401, and nothing else.\n")
+	b.WriteString("\nA packet filter in front of a node has to let the nodes reach each other's udp 7400 on the interconnects and tcp 7401 to 7403 on the private network, machines that join and remote users tcp 7401, and nothing else; with a quorum server that is on no interconnect, also udp 7400 and tcp 7401 to 7403 between its public address and those of the nodes.\n")
 	return b.Bytes()
 }

@@ -52,7 +52,11 @@ func (l look) nodeList(nodes []v1.Node, states []v1.NodeState) string {
 		if i := slices.IndexFunc(states, func(s v1.NodeState) bool { return s.Name == n.Name }); i >= 0 {
 			state = l.paint(meaning(states[i].State), stateOfNode(states[i]))
 		}
-		rows = append(rows, []string{n.Name, strconv.Itoa(n.ID), state, n.Host, n.PrivateAddress, strings.Join(n.Addresses, ", ")})
+		addresses := strings.Join(n.Addresses, ", ")
+		if addresses == "" && n.PublicAddress != "" {
+			addresses = "none; public " + n.PublicAddress
+		}
+		rows = append(rows, []string{n.Name, strconv.Itoa(n.ID), state, n.Host, n.PrivateAddress, addresses})
 	}
 	return l.grid("", []string{"Node Name", "Id", "Status", "Host", "Private Address", "Interconnect Addresses"}, rows)
 }

@@ -23,8 +23,9 @@ func TestNodeList(t *testing.T) {
 		"node show": []v1.Node{
 			{Name: "n1", ID: 1, Host: "n1.example", PrivateAddress: "172.31.0.1", Addresses: []string{"10.77.1.1", "10.77.2.1"}},
 			{Name: "n2", ID: 2, Host: "n2.example", PrivateAddress: "172.31.0.2", Addresses: []string{"10.77.1.2", "10.77.2.2"}},
+			{Name: "q1", ID: 3, Host: "q1.example", PrivateAddress: "172.31.0.3", PublicAddress: "192.0.2.9", QuorumServer: true},
 		},
-		"node status": []v1.NodeState{{Name: "n1", State: "member"}, {Name: "n2", State: "away"}},
+		"node status": []v1.NodeState{{Name: "n1", State: "member"}, {Name: "n2", State: "away"}, {Name: "q1", State: "quorum-server"}},
 	}
 	run := func(args ...string) string {
 		var out, errout bytes.Buffer

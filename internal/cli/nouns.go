@@ -118,6 +118,7 @@ func nodeNoun() noun {
 		verb{name: "join", short: "Join this machine to a cluster", example: "redoubt node join --sponsor n1 --fingerprint SHA256:4f1c", long: true, options: []option{
 			{"sponsor", "", text, "a node of the cluster: name or address"}, {"fingerprint", "", text, "the fingerprint of the cluster's certificate, as cluster show prints it"},
 			{"node", "", text, "this node's name, if it is not the host's"}, {"address", "", repeat, "this node's address on an interconnect, if it can not be found out; repeat it for each"},
+			{"public", "", text, "of a quorum server that is on no interconnect: its address, if it is not the one with which it reaches the sponsor"},
 			{"token-file", "", text, "the file with the token that access allow printed; - is standard input. It holds the fingerprint too"},
 			{"wait", "", number, "seconds to wait until this machine's key is approved; 600 if not given"}, {"show-key", "", boolean, "only print the fingerprint of this machine's key"},
 		}, act: join},

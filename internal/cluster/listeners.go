@@ -37,18 +37,32 @@ const (
 	WhereInterconnect Where = "interconnect" // the node's own address on one
 	WherePrivate      Where = "private"      // the node's address on the private network
 	WhereLoopback     Where = "loopback"
+	WherePublic       Where = "public"  // the node's public address, while a quorum server is on no interconnect
+	WhereCarried      Where = "carried" // the private address of a machine that only public addresses lead to, on this node's loopback interface
 )
 
+// Addresses are those of a node by their kind; the zero Addr: it has none.
+type Addresses struct {
+	Private       netip.Addr
+	Interconnects []netip.Addr
+	Public        netip.Addr
+	Carried       []netip.Addr
+}
+
 // Covers reports whether the listener of a node with these addresses may be on an address.
-func (l Listener) Covers(at, private netip.Addr, interconnects []netip.Addr) bool {
+func (l Listener) Covers(at netip.Addr, own Addresses) bool {
 	at = at.Unmap()
 	switch l.Where {
 	case WhereAny:
 		return true
 	case WhereInterconnect:
-		return slices.Contains(interconnects, at)
+		return slices.Contains(own.Interconnects, at)
 	case WherePrivate:
-		return at == private
+		return at == own.Private
+	case WherePublic:
+		return at == own.Public
+	case WhereCarried:
+		return slices.Contains(own.Carried, at)
 	case WhereLoopback:
 		return at.IsLoopback()
 	}
@@ -64,6 +78,10 @@ func Listeners() []Listener {
 			Bounds: "datagrams of fixed length; what does not open is dropped unread",
 		},
 		{
+			Name: "heartbeats, over the public network", Network: "udp", Port: PortHeartbeat, Where: WherePublic, Address: "the node's public address", When: "in a cluster with a quorum server that is on no interconnect",
+			From: "that quorum server; on the quorum server, the nodes", Proof: "as on an interconnect", Bounds: "as on an interconnect",
+		},
+		{
 			Name: "API", Network: "tcp", Port: PortAPI, Where: WhereAny, Address: "all, or `listen.api` of redoubtd.yaml", When: "in a cluster; before, only while a sponsor is authorised (`redoubt auth enable`)",
 			From: "nodes, users with a certificate, machines that ask to join", Proof: "TLS 1.3; a certificate of the cluster's authorities that is not revoked; without one, only the operations that joining needs, which decide by the access list",
 			Bounds: "header 32 KiB, body 8 MiB read within 30 s (64 KiB of a stranger); 1024 connections of callers who have not shown who they are, 256 of one network, of which the oldest make room; 32 of a user; rates of requests; a wait after failed attempts to join or to assume a role, while certificates that are refused are recorded",
@@ -76,6 +94,10 @@ func Listeners() []Listener {
 			Name: "repository, between voters", Network: "tcp", Port: PortPeer, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "voters and learners of the repository",
 			Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways", Bounds: "members of the repository only; strangers as on the port for nodes",
 		},
+		fromElsewhere("repository, for nodes, over the public network", PortClient),
+		fromElsewhere("repository, between voters, over the public network", PortPeer),
+		toElsewhere("the way to the repository elsewhere, for nodes", PortClient),
+		toElsewhere("the way to the repository elsewhere, between voters", PortPeer),
 		{
 			Name: "metrics", Network: "tcp", Port: PortMetrics, Where: WhereLoopback, Address: "the loopback address that `metrics` of redoubtd.yaml names", When: "only when it is set there", From: "a monitoring system",
 			Proof: "none: an address that other machines reach is refused; let a program of your monitoring on the machine read it", Bounds: "reads only; 256 connections, of which the oldest make room",
@@ -88,5 +110,21 @@ func Listeners() []Listener {
 			Name: "guard", Network: "unix", Address: "`/run/redoubt/guard/`, mode 0700", When: "while services may run", From: "redoubtd of this machine",
 			Proof: "the kernel says who calls: root, and the process that the guard serves", Bounds: "one connection",
 		},
+	}
+}
+
+// fromElsewhere is where machines that only public addresses lead to come in, and toElsewhere where this node sends what is meant for them.
+func fromElsewhere(name string, port int) Listener {
+	return Listener{
+		Name: name, Network: "tcp", Port: port, Where: WherePublic, Address: "the node's public address", When: "in a cluster with a quorum server that is on no interconnect",
+		From:  "that quorum server; on the quorum server, the nodes",
+		Proof: "TLS 1.3 with a node's certificate that is not revoked, both ways and from end to end: it goes on to the same port of the private address", Bounds: "who comes from another address than those on record is cut off unread; 256 connections",
+	}
+}
+
+func toElsewhere(name string, port int) Listener {
+	return Listener{
+		Name: name, Network: "tcp", Port: port, Where: WhereCarried, Address: "the private address of the machine elsewhere, on the loopback interface", When: "in a cluster with a quorum server that is on no interconnect",
+		From: "processes of this machine; the kernel refuses what comes from a network", Proof: "as at its other end, to which everything is carried unread", Bounds: "256 connections",
 	}
 }

@@ -56,6 +56,7 @@ var changes = slices.Concat(
 	[]change{
 		{kind: KindCluster, path: "properties", named: model.ConcentrateLoad, since: 2, says: "the property " + model.ConcentrateLoad},
 		{kind: KindNode, path: "loadLimits", since: 2, says: "a load limit of a node"},
+		{kind: KindNode, path: "publicAddress", since: 2, says: "a quorum server that is on no interconnect"},
 		{kind: KindAssignment, path: "heldAt", since: 2, says: "where an administrator put a group", spare: true},
 		{kind: KindAssignment, path: "overruled", since: 2, says: "an evacuation that was overruled", spare: true},
 		{kind: KindInstance, path: "plea.refused", since: 2, says: "who refused a group by Monitor_check", spare: true},

@@ -50,7 +50,7 @@ func interconnects(c model.Cluster) []v1.Interconnect {
 
 func nodeOf(n model.Node) v1.Node {
 	out := v1.Node{
-		Name: string(n.Name), ID: n.ID, QuorumServer: n.QuorumServer, Addresses: slices.Clone(n.Addresses), PrivateAddress: n.PrivateAddress, Host: n.Host,
+		Name: string(n.Name), ID: n.ID, QuorumServer: n.QuorumServer, Addresses: slices.Clone(n.Addresses), PrivateAddress: n.PrivateAddress, PublicAddress: n.PublicAddress, Host: n.Host,
 		HeartbeatKey: n.HeartbeatKey, Certificate: n.Certificate, Fence: fenceOf(n.Fence), Properties: propertiesOf(n.Properties), Keys: maps.Clone(n.Keys),
 	}
 	if out.Addresses == nil {

@@ -9,6 +9,8 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
+	"redoubt/internal/membership"
+	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
 
@@ -65,26 +67,34 @@ func networks(c model.Cluster) []string {
 	return out
 }
 
-// paths are the paths to another node as this one hears it.
+// paths are the paths to another node as this one hears it: its interconnects, or for a machine that is on none the one between public addresses.
 func paths(v view, n cluster.NodeName) []v1.PathStatus {
+	other, _ := check.Node(v.state, n)
+	self, _ := check.Node(v.state, v.member.Self)
+	if last := len(v.state.Cluster.Interconnects); model.Apart(self.Node, other.Node) {
+		return []v1.PathStatus{{Path: last, Network: v1.PublicPath, State: v.heardOn(n, last)}}
+	}
 	var out []v1.PathStatus
 	for pos, i := range v.state.Cluster.Interconnects {
-		p := v1.PathStatus{Path: i.Index, Network: i.Network, State: "waiting"}
-		for _, s := range v.member.Paths {
-			switch {
-			case s.Node != n || s.Path != pos:
-			case s.Up:
-				p.State = "online"
-			default:
-				p.State = "faulted"
-			}
-		}
+		p := v1.PathStatus{Path: i.Index, Network: i.Network, State: v.heardOn(n, pos)}
 		if i.Disabled {
 			p.State = "disabled"
 		}
 		out = append(out, p)
 	}
 	return out
+}
+
+// heardOn is the state of a path to another node.
+func (v view) heardOn(n cluster.NodeName, path int) string {
+	i := slices.IndexFunc(v.member.Paths, func(s membership.PathState) bool { return s.Node == n && s.Path == path })
+	switch {
+	case i < 0:
+		return "waiting"
+	case v.member.Paths[i].Up:
+		return "online"
+	}
+	return "faulted"
 }
 
 // editInterconnects changes the private networks in one transaction with the addresses of the nodes.
@@ -121,7 +131,7 @@ func indexOf(cl *model.Cluster, network string) (int, error) {
 	return i, nil
 }
 
-// InterconnectAdd adds private networks in which every node has an address.
+// InterconnectAdd adds private networks in which every node has an address, quorum servers that are on no interconnect excepted.
 func (c *Control) InterconnectAdd(ctx context.Context, who Caller, in v1.InterconnectAdd) (v1.Result, error) {
 	return c.editInterconnects(ctx, who, "interconnect add", in.Names, func(ctx context.Context, r *Running, d *draft, cl *model.Cluster, network string) error {
 		p := netip.MustParsePrefix(network)
@@ -132,6 +142,13 @@ func (c *Control) InterconnectAdd(ctx context.Context, who Caller, in v1.Interco
 		}
 		var errs []error
 		for _, n := range d.state.Nodes {
+			if a, err := netip.ParseAddr(n.PublicAddress); err == nil && p.Contains(a) {
+				errs = append(errs, fault.Errorf(fault.Exists, "interconnect %s: node %s and a quorum server that is on no interconnect reach each other there, at %s; an interconnect has to be a network of its own", network, n.Name, a))
+				continue
+			}
+			if n.Elsewhere() {
+				continue
+			}
 			if !n.Member && !n.QuorumServer {
 				errs = append(errs, fault.Errorf(fault.Precondition, "node %s is not in the cluster at the moment, so its address in %s can not be asked for; start it first", n.Name, network))
 				continue

@@ -157,6 +157,11 @@ func (c *Control) admitOnce(ctx context.Context, r *Running, who Caller, in v1.N
 		if len(state.Nodes) < len(d.state.Nodes) {
 			node.ID, node.PrivateAddress = before.ID, before.PrivateAddress
 		}
+		if node.Elsewhere() {
+			if state.Nodes, err = c.reachPublicly(ctx, r, d, state.Nodes, node); err != nil {
+				return err
+			}
+		}
 		addresses, err := addressesOf(node)
 		if err != nil {
 			return err
@@ -193,7 +198,7 @@ func proved(in v1.NodeAdmit, binding []byte) (string, error) {
 	no := func(why string) error {
 		return fault.Errorf(fault.Denied, "node %q may not join: %s; is redoubtd there of the same version?", in.Node, why)
 	}
-	if len(in.Request) > 4<<10 || len(in.Proof) > 256 || len(in.Token) > 256 || len(in.Addresses) > 256 || len(in.Node) > 253 || len(in.Host) > 253 {
+	if len(in.Request) > 4<<10 || len(in.Proof) > 256 || len(in.Token) > 256 || len(in.Addresses) > 256 || len(in.Node) > 253 || len(in.Host) > 253 || len(in.PublicAddress) > 64 {
 		return "", no("its request is larger than one has to be")
 	}
 	if len(binding) != v1.JoinBindingLength {

@@ -13,7 +13,7 @@ import (
 	places "redoubt/internal/rgm/plan"
 )
 
-// newNode makes the record of a joining node: its number, and its address on each interconnect.
+// newNode makes the record of a joining node: its number, and its address on each interconnect, or its public one.
 func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
 	if err := cluster.CheckName("node", in.Node); err != nil {
 		return model.Node{}, fault.Errorf(fault.Invalid, "admit: %w", err)
@@ -37,6 +37,11 @@ func newNode(s model.State, in v1.NodeAdmit) (model.Node, error) {
 		return n, err
 	}
 	n.PrivateAddress = private.String()
+	if in.QuorumServer && in.PublicAddress != "" && !onInterconnect(s.Cluster, in.Addresses) {
+		n.Addresses = []string{}
+		n.PublicAddress, err = publicAddress(s, in)
+		return n, err
+	}
 	var errs []error
 	for _, i := range s.Cluster.Interconnects {
 		a, err := addressIn(i.Network, in.Addresses)
@@ -109,7 +114,7 @@ func addressIn(network string, addresses []string) (string, error) {
 
 func whoHas(s model.State, address string) (cluster.NodeName, bool) {
 	for _, n := range s.Nodes {
-		if slices.Contains(n.Addresses, address) {
+		if slices.Contains(n.Addresses, address) || n.PublicAddress == address {
 			return n.Name, true
 		}
 	}

@@ -34,6 +34,9 @@ func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v
 		}
 		return out, nil
 	}
+	if in.Toward != "" {
+		return c.publicHere(ctx, r, in)
+	}
 	return c.factsHere(ctx, in.Posture)
 }
 

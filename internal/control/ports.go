@@ -30,6 +30,8 @@ type Local interface {
 	Sign(ctx context.Context, in v1.NodeAdmit, node model.Node, addresses []netip.Addr) (Signed, error)
 	// Facts are what only this machine knows of itself.
 	Facts(ctx context.Context) (v1.NodeFacts, error)
+	// PublicAddress is the address with which this machine reaches another.
+	PublicAddress(ctx context.Context, toward netip.Addr) (netip.Addr, error)
 }
 
 // Signed is what the authority gives a new node.

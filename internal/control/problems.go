@@ -104,11 +104,15 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 		add(severe, object, remedy, "it was lost: %s", n.Why)
 	case "quorum-server":
 		if n.Why != "" {
-			add(severe, object, "start it and see that the interconnect reaches it", "the quorum server is not there: %s", n.Why)
+			add(severe, object, "start it and see that the nodes and it reach each other", "the quorum server is not there: %s", n.Why)
 		}
 	}
 	for _, p := range n.Paths {
-		if p.State == "faulted" && n.State != "away" {
+		switch {
+		case p.State != "faulted" || n.State == "away":
+		case p.Network == v1.PublicPath:
+			add(warning, object, "see that udp 7400 and tcp 7401 to 7403 pass both ways between the public addresses that `redoubt node show` prints", "the path over the public network to it is faulted")
+		default:
 			add(warning, object, "check the cable, the network card and the switch of this interconnect", "the path %s to it is faulted", p.Network)
 		}
 	}

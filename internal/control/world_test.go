@@ -50,6 +50,7 @@ type node struct {
 	stop     context.CancelFunc
 	left     chan string
 	facts    v1.NodeFacts
+	source   map[netip.Addr]netip.Addr // with which of its addresses it reaches others
 }
 
 var root = control.Caller{Kind: control.CallerLocal, User: "root"}
@@ -262,6 +263,14 @@ func (l local) Facts(context.Context) (v1.NodeFacts, error) {
 		return v1.NodeFacts{}, nil // of a machine in no cluster
 	}
 	return l.n.facts, nil
+}
+
+func (l local) PublicAddress(_ context.Context, toward netip.Addr) (netip.Addr, error) {
+	a, ok := l.n.source[toward]
+	if !ok {
+		return a, fault.Errorf(fault.Unavailable, "this host has no way to %s", toward)
+	}
+	return a, nil
 }
 
 func (l local) Sign(_ context.Context, in v1.NodeAdmit, n model.Node, _ []netip.Addr) (control.Signed, error) {

@@ -103,7 +103,7 @@ func (k *keeper) clockOf(ctx context.Context, peer cluster.NodeName) (time.Durat
 			return err
 		},
 	}
-	c := client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(n.apiPort())), cfg)
+	c := client.TLS(net.JoinHostPort(n.identity().api(r), strconv.Itoa(n.apiPort())), cfg)
 	defer c.Close()
 	bounded, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"redoubt/api/client"
@@ -50,7 +51,7 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 	if err != nil {
 		return v1.Result{}, err
 	}
-	hb, public, err := newHeartbeatKey()
+	hb, heartbeat, err := newHeartbeatKey()
 	if err != nil {
 		return v1.Result{}, err
 	}
@@ -64,12 +65,16 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 			addresses = append(addresses, p.String())
 		}
 	}
+	public, addresses, err := d.publicOf(ctx, in, addresses)
+	if err != nil {
+		return v1.Result{}, err
+	}
 	keys, err := d.cfg.publicKeys()
 	if err != nil {
 		return v1.Result{}, err
 	}
 	answer, err := d.askSponsor(ctx, in, key, v1.NodeAdmit{
-		Node: string(d.cfg.Node), Request: request, HeartbeatKey: public, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, Keys: keys, Token: in.Token, Schema: confdb.Newest(),
+		Node: string(d.cfg.Node), Request: request, HeartbeatKey: heartbeat, Addresses: addresses, Host: d.cfg.Host, QuorumServer: d.cfg.QuorumServer, PublicAddress: public, Keys: keys, Token: in.Token, Schema: confdb.Newest(),
 	})
 	if err != nil {
 		return v1.Result{}, fault.Errorf(fault.CodeOf(err), "join the cluster of %s: %w", in.Sponsor, err)
@@ -96,6 +101,32 @@ func (d *Daemon) Join(ctx context.Context, in v1.NodeJoin) (v1.Result, error) {
 		return v1.Result{}, err
 	}
 	return v1.Result{Messages: []string{"node " + answer.Node + " has joined cluster " + answer.Cluster}}, nil
+}
+
+// publicOf is the public address that a quorum server offers for the case that it is on no interconnect, and the addresses among which the sponsor looks for those on the
+// interconnects. One that was named is the only one.
+func (d *Daemon) publicOf(ctx context.Context, in v1.NodeJoin, addresses []string) (public string, all []string, err error) {
+	switch {
+	case !d.cfg.QuorumServer && in.Public != "":
+		return "", nil, fault.Errorf(fault.Invalid, "join: a public address is for quorum servers, and this is a node: it needs an address on every interconnect (run `redoubtd quorum-server` on a machine that only votes)")
+	case !d.cfg.QuorumServer:
+		return "", addresses, nil
+	case in.Public != "":
+		a, err := netip.ParseAddr(in.Public)
+		if err != nil {
+			return "", nil, fault.Errorf(fault.Invalid, "join: public address %q: want an address without a length, such as 192.0.2.7", in.Public)
+		}
+		return a.String(), []string{a.String()}, nil
+	}
+	c, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "udp", withPort(in.Sponsor)) // nothing is sent
+	if err != nil {
+		return "", nil, fault.Errorf(fault.Unavailable, "join: there is no way to the sponsor %s: %w", in.Sponsor, err)
+	}
+	defer c.Close()
+	if at, ok := c.LocalAddr().(*net.UDPAddr); ok {
+		public = at.AddrPort().Addr().Unmap().String()
+	}
+	return public, addresses, nil
 }
 
 // How a machine asks again while its key is not approved.
@@ -212,7 +243,7 @@ func (d *Daemon) identityFrom(a v1.NodeAdmitted) *identity {
 	}
 	for _, r := range a.Nodes {
 		id.Nodes = append(id.Nodes, model.Node{
-			Name: cluster.NodeName(r.Name), ID: r.ID, QuorumServer: r.QuorumServer, Addresses: r.Addresses, PrivateAddress: r.PrivateAddress, Host: r.Host,
+			Name: cluster.NodeName(r.Name), ID: r.ID, QuorumServer: r.QuorumServer, Addresses: r.Addresses, PrivateAddress: r.PrivateAddress, PublicAddress: r.PublicAddress, Host: r.Host,
 			HeartbeatKey: r.HeartbeatKey, Certificate: r.Certificate, Keys: r.Keys,
 		})
 		if r.Name != a.Node {

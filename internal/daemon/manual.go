@@ -70,7 +70,7 @@ func programs() []program {
 			calls: []string{"redoubtd quorum-server [-config FILE]"},
 			text: []string{
 				"A quorum server votes and runs no services. It is the third vote of a cluster of two nodes: with it, the one that is left when the other is lost still has a majority.",
-				"The machine is let in with redoubt quorum add on a node of the cluster, and joins with redoubt node join, as a node does. It needs an address on every interconnect. The key quorumServer: true in the configuration is the same as this word.",
+				"The machine is let in with redoubt quorum add on a node of the cluster, and joins with redoubt node join, as a node does. It has an address on every interconnect, or on none: then the nodes and it reach each other over the network over which it reached its sponsor. The key quorumServer: true in the configuration is the same as this word.",
 			},
 			flags: [][2]string{configFlag}, lists: []section{signalSection}, example: "redoubtd quorum-server",
 		},

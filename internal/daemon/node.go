@@ -25,6 +25,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/metrics"
 	"redoubt/internal/privnet"
+	"redoubt/internal/relay"
 )
 
 // node is this machine as a node of its cluster: everything that exists between joining and leaving.
@@ -41,12 +42,14 @@ type node struct {
 	// Owned by follow: what was last made of the membership.
 	ends     []string
 	routed   privnet.Desired
+	relayed  relay.Desired
 	routedAt time.Time
 
 	guard     *os.File // its program; nil: this one
 	control   *control.Control
 	transport *beat.Transport
 	private   *privnet.Net
+	relay     *relay.Relay
 	store     *etcdstore.Store
 	seat      *seat
 	sealer    control.Sealer // of private strings
@@ -73,13 +76,13 @@ func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity,
 	n.keeper = &keeper{node: n, peers: &peers{
 		node: n, clients: map[cluster.NodeName]peerClient{}, record: func() *membership.Record { return n.member.View().Record },
 	}}
-	n.private, n.seat = privnet.New(log), newSeat(cfg, log)
+	n.private, n.relay, n.seat = privnet.New(log), relay.New(log), newSeat(cfg, log)
 	session, err := newSession()
 	if err != nil {
 		return nil, err
 	}
 	n.machine = membership.New(membership.Config{
-		Self: cfg.Node, Session: session, QuorumServer: cfg.QuorumServer, Paths: max(1, len(id.Cluster.Interconnects)), Started: n.clock.Boot(),
+		Self: cfg.Node, Session: session, QuorumServer: cfg.QuorumServer, Paths: id.pathCount(), Started: n.clock.Boot(),
 	})
 
 	if _, err := os.Stat(cfg.path(fileRevoked)); err != nil {
@@ -142,6 +145,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return n.publish(ctx) })
 	g.Go(func() error { return n.agree(ctx) })
 	g.Go(func() error { return n.keeper.run(ctx) })
+	g.Go(func() error { return n.keepPublic(ctx) })
 	g.Go(func() error { return n.askWhetherRemoved(ctx) })
 	if n.cfg.QuorumServer {
 		ready()
@@ -193,6 +197,9 @@ func (n *node) connect(ctx context.Context) error {
 		return err
 	}
 	id := n.identity()
+	if err := n.relay.Apply(id.relays()); err != nil {
+		n.log.Warn("a quorum server that is on no interconnect is not reached; trying again", "err", err) // follow does
+	}
 	own, err := id.paths(id.self())
 	if err != nil {
 		return err
@@ -213,6 +220,7 @@ func (n *node) connect(ctx context.Context) error {
 
 func (n *node) disconnect() {
 	_ = n.transport.Close()
+	n.relay.Close()
 	bounded, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if n.leaving.Load() {

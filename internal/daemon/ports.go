@@ -138,21 +138,23 @@ func (p *peers) Call(ctx context.Context, name cluster.NodeName, noun, verb stri
 
 // client gives the client of a node where the node is now.
 func (p *peers) client(name cluster.NodeName) (*client.Client, error) {
-	r, ok := p.node.identity().find(name)
+	id := p.node.identity()
+	r, ok := id.find(name)
 	if !ok {
 		return nil, fault.Errorf(fault.NotFound, "node %s is not in the cluster", name)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, ok := p.clients[name]
+	at := id.api(r)
 	cred, life := p.node.cred(), lifeOf(p.record(), name)
-	if ok && c.address == r.PrivateAddress && c.life == life && c.cred == cred {
+	if ok && c.address == at && c.life == life && c.cred == cred {
 		return c.Client, nil
 	}
 	if ok {
 		c.Close()
 	}
-	c = peerClient{client.TLS(net.JoinHostPort(r.PrivateAddress, strconv.Itoa(p.node.apiPort())), cred.client(string(name), p.node.clock.Wall, p.node.acceptServer)), r.PrivateAddress, life, cred}
+	c = peerClient{client.TLS(net.JoinHostPort(at, strconv.Itoa(p.node.apiPort())), cred.client(string(name), p.node.clock.Wall, p.node.acceptServer)), at, life, cred}
 	p.clients[name] = c
 	return c.Client, nil
 }

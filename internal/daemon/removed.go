@@ -44,7 +44,7 @@ func (r removal) Error() string {
 // Is makes it errRemoved.
 func (r removal) Is(target error) bool { return target == errRemoved }
 
-// askWhetherRemoved asks the other nodes, as long as this one hears none of them, whether it still is one of them: at their addresses on the interconnects, since
+// askWhetherRemoved asks the other nodes, as long as this one hears none of them, whether it still is one of them: at their addresses on the interconnects, or their public ones, since
 // nobody routes to the private address of a node that was removed.
 func (n *node) askWhetherRemoved(ctx context.Context) error {
 	for {
@@ -59,7 +59,11 @@ func (n *node) askWhetherRemoved(ctx context.Context) error {
 			if other.Name == id.Node {
 				continue
 			}
-			for _, address := range other.Addresses {
+			addresses := other.Addresses
+			if id.apart(other) {
+				addresses = []string{other.PublicAddress}
+			}
+			for _, address := range addresses {
 				if address != "" && removedBy(id.Node, n.factsAt(ctx, other.Name, address)) {
 					return removal{id.Cluster.Name, "node " + string(other.Name)}
 				}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
 	"redoubt/internal/privnet"
+	"redoubt/internal/relay"
 	"redoubt/internal/rgm/model"
 )
 
@@ -71,13 +73,13 @@ const settledFor = 10 * time.Second
 
 // reroute brings the private network in step with the paths that are up.
 func (n *node) reroute(ctx context.Context, view membership.View) {
-	want := n.routes(view)
-	if reflect.DeepEqual(want, n.routed) && time.Since(n.routedAt) < settledFor {
+	want, relays := n.routes(view), n.identity().relays()
+	changed := !reflect.DeepEqual(want, n.routed) || !reflect.DeepEqual(relays, n.relayed)
+	if !changed && time.Since(n.routedAt) < settledFor {
 		return
 	}
-	changed := !reflect.DeepEqual(want, n.routed)
-	n.routed, n.routedAt = want, time.Now()
-	if err := n.private.Apply(ctx, want); err != nil {
+	n.routed, n.relayed, n.routedAt = want, relays, time.Now()
+	if err := errors.Join(n.private.Apply(ctx, want), n.relay.Apply(relays)); err != nil {
 		n.log.Warn("the private network could not be set up; trying again", "err", err)
 		n.routed = privnet.Desired{}
 		return
@@ -147,10 +149,10 @@ func (n *node) configure() {
 	id := n.identity()
 	var configured []membership.Configured
 	for _, r := range id.Nodes {
-		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer, Fence: r.Fence != nil})
+		configured = append(configured, membership.Configured{Node: r.Name, QuorumServer: r.QuorumServer, Fence: r.Fence != nil, Unused: id.unused(r)})
 	}
 	n.machine.SetNodes(configured)
-	n.machine.SetPaths(max(1, len(id.Cluster.Interconnects)))
+	n.machine.SetPaths(id.pathCount())
 }
 
 // bootstrap tells the machine who is configured, and writes the first records of a cluster that this node has just created.
@@ -244,6 +246,7 @@ func (n *node) routes(view membership.View) privnet.Desired {
 		return false
 	}
 	var d privnet.Desired
+	relayed := id.relays().Peers
 	for _, r := range id.Nodes {
 		private, err := netip.ParseAddr(r.PrivateAddress)
 		if err != nil {
@@ -253,7 +256,12 @@ func (n *node) routes(view membership.View) privnet.Desired {
 			d.Self = private
 			continue
 		}
-		addrs, err := id.paths(r)
+		if id.apart(r) {
+			here := slices.ContainsFunc(relayed, func(m relay.Machine) bool { return m.Private == private })
+			d.Peers = append(d.Peers, privnet.Peer{Private: private, Here: here})
+			continue
+		}
+		addrs, err := id.interconnects(r)
 		if err != nil {
 			continue
 		}
@@ -270,7 +278,8 @@ func (n *node) routes(view membership.View) privnet.Desired {
 	return d
 }
 
-// endpoints are where the repository is reached: this node's own member first, if it is up, then voters that are heard. While nobody is heard they are all voters.
+// endpoints are where the repository is reached: this node's own member first, if it is up, then voters that are heard. While nobody is heard they are all voters. A member that
+// lacks what others have, because the one that leads does not reach it, comes after a voter that has it: what it tells this node of is old.
 func (n *node) endpoints(view *membership.View) []string {
 	id := n.identity()
 	heard := func(name cluster.NodeName) bool {
@@ -290,7 +299,7 @@ func (n *node) endpoints(view *membership.View) []string {
 			voters = append(voters, r.Name)
 		}
 	}
-	var own, alive, silent []string
+	var own, alive, silent, current []string
 	for _, v := range voters {
 		r, ok := id.find(v)
 		if !ok {
@@ -304,6 +313,9 @@ func (n *node) endpoints(view *membership.View) []string {
 			}
 		case heard(v):
 			alive = append(alive, e)
+			if view != nil && slices.ContainsFunc(view.Peers, func(p membership.Peer) bool { return p.Node == v && p.Copy.State == membership.CopyUsable }) {
+				current = append(current, e)
+			}
 		default:
 			silent = append(silent, e)
 		}
@@ -311,11 +323,14 @@ func (n *node) endpoints(view *membership.View) []string {
 	if len(alive) == 0 {
 		alive = silent
 	}
+	if view != nil && view.Copy.State == membership.CopyBehind && len(current) > 0 {
+		return slices.Concat(current, slices.DeleteFunc(alive, func(e string) bool { return slices.Contains(current, e) }), own)
+	}
 	return append(own, alive...)
 }
 
-// paths are a node's addresses by interconnect; the zero address where the interconnect is not in use or the node has none there.
-func (id *identity) paths(r model.Node) ([]netip.Addr, error) {
+// interconnects are a node's addresses by interconnect; the zero address where the interconnect is not in use or the node has none there.
+func (id *identity) interconnects(r model.Node) ([]netip.Addr, error) {
 	out := make([]netip.Addr, len(id.Cluster.Interconnects))
 	for i, c := range id.Cluster.Interconnects {
 		if c.Disabled || i >= len(r.Addresses) || r.Addresses[i] == "" {

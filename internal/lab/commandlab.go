@@ -47,6 +47,7 @@ func (v verbs) up() *cobra.Command {
 	}
 	c.Flags().IntVarP(&o.Nodes, "nodes", "n", 3, "how many nodes")
 	c.Flags().BoolVar(&o.QuorumServer, "quorum-server", false, "a further machine, q1, that votes and runs no services: the third vote of two nodes")
+	c.Flags().BoolVar(&o.QuorumPublic, "quorum-public", false, "the same, with q1 on the public network alone and on no interconnect")
 	c.Flags().BoolVar(&o.Bare, "bare", false, "form no cluster")
 	c.Flags().BoolVar(&o.NoDaemon, "no-daemon", false, "with --bare: leave the daemons stopped; lab daemon start starts them")
 	c.Flags().StringVar(&o.Profile, "profile", "default", "timing of the cluster: default, fast or wan")

@@ -67,7 +67,11 @@ func (l *Lab) form(ctx context.Context) error {
 		if _, err := l.command(ctx, nodes[0], "redoubt", "quorum", "add", "-t", "quorum_server", "-p", "key="+key, QuorumServer); err != nil {
 			return err
 		}
-		if _, err := l.command(ctx, QuorumServer, "redoubt", "node", "join", "--sponsor", nodes[0]+"-"+netIC1, "--fingerprint", fingerprint); err != nil {
+		way := netIC1
+		if l.state.QuorumPublic {
+			way = netPublic
+		}
+		if _, err := l.command(ctx, QuorumServer, "redoubt", "node", "join", "--sponsor", nodes[0]+"-"+way, "--fingerprint", fingerprint); err != nil {
 			return err
 		}
 	}

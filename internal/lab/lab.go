@@ -42,6 +42,8 @@ type Options struct {
 	Name         string `json:"name"`
 	Nodes        int    `json:"nodes"`
 	QuorumServer bool   `json:"quorumServer,omitempty"`
+	// QuorumPublic puts the quorum server on the public network and on no interconnect. It implies QuorumServer.
+	QuorumPublic bool `json:"quorumPublic,omitempty"`
 	// Bare starts the machines and their daemons and forms no cluster.
 	Bare bool `json:"bare,omitempty"`
 	// Profile is the timing of the cluster: default, fast or wan.
@@ -118,6 +120,7 @@ func (o *Options) fill() error {
 	if o.DiskSize != 0 && o.DiskSize < minDisk {
 		return fault.Errorf(fault.Invalid, "lab %s: a disk of %d bytes is too small; the least is %d", o.Name, o.DiskSize, minDisk)
 	}
+	o.QuorumServer = o.QuorumServer || o.QuorumPublic
 	o.Private = append(PrivateDirs(), o.Private...)
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -139,7 +142,10 @@ func newLab(s state) (*Lab, error) {
 	for i := range s.Nodes {
 		add(fmt.Sprintf("n%d", i+1), kindNode, i+1, netPublic, netIC1, netIC2)
 	}
-	if s.QuorumServer {
+	switch {
+	case s.QuorumPublic:
+		add(QuorumServer, kindQuorum, 200, netPublic)
+	case s.QuorumServer:
 		add(QuorumServer, kindQuorum, 200, netIC1, netIC2)
 	}
 	return l, nil

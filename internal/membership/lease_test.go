@@ -349,6 +349,29 @@ func TestPathLostAndBack(t *testing.T) {
 	}
 }
 
+// A path that does not lead to a node is not said to be lost, and one that does not lead there any more is forgotten.
+func TestPathThatDoesNotLeadThere(t *testing.T) {
+	r := formed(t, 2)
+	r.run(2 * time.Second)
+	r.notices = nil
+	for i := range r.nodes {
+		r.nodes[i].Unused = []int{1, 2}
+	}
+	for _, m := range r.machines {
+		m.SetPaths(3)
+		m.SetNodes(r.nodes)
+	}
+	r.run(2 * time.Second)
+	for name, m := range r.machines {
+		if paths := m.View().Paths; len(paths) != 1 || paths[0].Path != 0 || !paths[0].Up || !r.leased(name) {
+			t.Errorf("%s: %+v, lease %v", name, paths, r.leased(name))
+		}
+	}
+	if len(r.notices) > 0 {
+		t.Errorf("it was said: %+v", r.notices)
+	}
+}
+
 // The messages of another session, of the past, or repeated are worth nothing.
 func TestReplay(t *testing.T) {
 	r := formed(t, 3)

@@ -76,6 +76,8 @@ type Configured struct {
 	Node         cluster.NodeName
 	QuorumServer bool
 	Fence        bool // it has a fence agent
+	// Unused are the paths, by index, that do not lead to it: nothing is said of them.
+	Unused []int
 }
 
 // waitFor measures how long something has been known to everybody that matters.
@@ -135,7 +137,7 @@ func (m *Machine) SetIncarnation(i cluster.Incarnation) {
 // SetNodes says which nodes are configured; only these are admitted.
 func (m *Machine) SetNodes(nodes []Configured) { m.nodes = slices.Clone(nodes) }
 
-// SetPaths says how many interconnects there are now; what is known of those that stay is kept.
+// SetPaths says how many paths there are now; what is known of those that stay is kept.
 func (m *Machine) SetPaths(n int) {
 	m.cfg.Paths = n
 	for _, p := range m.peers {

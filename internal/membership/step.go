@@ -239,7 +239,7 @@ func (m *Machine) renew() {
 	}
 }
 
-// paths judges every interconnect path to every peer that is heard at all.
+// paths judges every path that leads to a peer, of every peer that is heard at all.
 func (m *Machine) paths() {
 	timeout := m.rec.Timing.Timeout
 	if p := m.rec.PrevTiming; p != nil {
@@ -252,6 +252,11 @@ func (m *Machine) paths() {
 		}
 		for i := range p.paths {
 			s := &p.paths[i]
+			if m.unused(n, i) {
+				m.changed = m.changed || s.known
+				*s = pathState{}
+				continue
+			}
 			up := s.heard != 0 && m.now-s.heard <= Instant(timeout)
 			early := !s.known && !up && m.now-m.cfg.Started < Instant(2*timeout)
 			if early || s.known && up == s.up {
@@ -264,6 +269,11 @@ func (m *Machine) paths() {
 			m.changed = true
 		}
 	}
+}
+
+// unused reports whether a path does not lead to a node.
+func (m *Machine) unused(n cluster.NodeName, path int) bool {
+	return slices.ContainsFunc(m.nodes, func(c Configured) bool { return c.Node == n && slices.Contains(c.Unused, path) })
 }
 
 func (m *Machine) pathNotice(n cluster.NodeName, path int, up bool) {

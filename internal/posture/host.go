@@ -93,16 +93,30 @@ func where(s v1.SocketFact, state model.State, node string) bool {
 	if s.Wanted || i < 0 || err != nil {
 		return err == nil
 	}
-	private, _ := netip.ParseAddr(state.Nodes[i].PrivateAddress)
-	var interconnects []netip.Addr
-	for _, text := range state.Nodes[i].Addresses {
-		if a, err := netip.ParseAddr(text); err == nil {
-			interconnects = append(interconnects, a)
+	own := addressesOf(state, state.Nodes[i].Node)
+	return slices.ContainsFunc(cluster.Listeners(), func(l cluster.Listener) bool {
+		return l.Network == s.Network && l.Port == s.Port && l.Covers(at, own)
+	})
+}
+
+// addressesOf are the addresses of a node by their kind.
+func addressesOf(state model.State, node model.Node) cluster.Addresses {
+	var out cluster.Addresses
+	parse := func(text string) netip.Addr {
+		a, _ := netip.ParseAddr(text)
+		return a
+	}
+	out.Private = parse(node.PrivateAddress)
+	for _, text := range node.Addresses {
+		out.Interconnects = append(out.Interconnects, parse(text))
+	}
+	for _, other := range state.Nodes {
+		if model.Apart(node, other.Node) {
+			out.Public = parse(node.PublicAddress)
+			out.Carried = append(out.Carried, parse(other.PrivateAddress))
 		}
 	}
-	return slices.ContainsFunc(cluster.Listeners(), func(l cluster.Listener) bool {
-		return l.Network == s.Network && l.Port == s.Port && l.Covers(at, private, interconnects)
-	})
+	return out
 }
 
 func loopback(address string) bool {

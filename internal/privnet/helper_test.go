@@ -129,6 +129,9 @@ func (s *space) state() string {
 		}
 		rs, err := s.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
 		s.must(err)
+		ours, err := s.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: privnet.Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+		s.must(err)
+		rs = append(rs, ours...)
 		for _, r := range rs {
 			if r.Protocol != unix.RTPROT_KERNEL {
 				out = append(out, fmt.Sprintf("route %s via %s %v dev %d from %s type %d proto %d", r.Dst, r.Gw, r.Via, r.LinkIndex, r.Src, r.Type, r.Protocol))

@@ -1,5 +1,6 @@
 // Package privnet gives each node a private address that outlives the loss of any one interconnect: it lies on the loopback interface, and every other node has a route to
 // it over the best interconnect that works. When the states of the paths change, Apply moves the routes, and connections between private addresses carry on.
+// The private address of a node that no interconnect leads to can be taken in here, for a program that carries its connections on over another network.
 //
 // Routes and addresses of ours carry the protocol number Protocol; others are never touched.
 //
@@ -34,6 +35,8 @@ type Desired struct {
 type Peer struct {
 	Private netip.Addr
 	Via     []netip.Addr // its interconnect addresses, the best first
+	// Here takes what this host sends to the private address in on this host's loopback interface, whatever Via says.
+	Here bool
 }
 
 // Net is the private network of this host. Its methods may be called from several goroutines.
@@ -114,7 +117,7 @@ func check(d Desired) error {
 
 // tell logs when a peer is lost and when it is back.
 func (n *Net) tell(private netip.Addr, r route) {
-	lost := !r.via.IsValid()
+	lost := !r.via.IsValid() && !r.here
 	if lost != n.lost[private] {
 		n.lost[private] = lost
 		if lost {

@@ -16,10 +16,14 @@ import (
 type route struct {
 	to, via, from netip.Addr // no via: what is sent there is refused
 	index         int        // of the interface
+	here          bool       // it is an address of this host itself
 }
 
 // route chooses the first interconnect address of a peer that an interface with a carrier leads to.
 func (h *host) route(self netip.Addr, p Peer) route {
+	if p.Here {
+		return route{to: p.Private, from: self, index: h.loopback, here: true}
+	}
 	for _, via := range p.Via {
 		if i := h.interfaceTo(via); i != 0 && h.carries[i] {
 			return route{to: p.Private, via: via, from: self, index: i}
@@ -31,6 +35,10 @@ func (h *host) route(self netip.Addr, p Peer) route {
 // kernel gives the route as the kernel takes it.
 func (r route) kernel() *netlink.Route {
 	k := &netlink.Route{Dst: ipNet(r.to), Protocol: Protocol, Priority: metric, Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNREACHABLE}
+	if r.here {
+		k.Type, k.Table, k.Scope, k.LinkIndex, k.Src = unix.RTN_LOCAL, unix.RT_TABLE_LOCAL, unix.RT_SCOPE_HOST, r.index, net.IP(r.from.AsSlice())
+		return k
+	}
 	if !r.via.IsValid() {
 		return k
 	}
@@ -49,9 +57,10 @@ func fromKernel(k netlink.Route) route {
 	if k.Dst != nil {
 		r.to = addr(k.Dst.IP)
 	}
-	if k.Type != unix.RTN_UNICAST {
+	if k.Type != unix.RTN_UNICAST && k.Type != unix.RTN_LOCAL {
 		return r
 	}
+	r.here = k.Type == unix.RTN_LOCAL
 	r.via, r.from, r.index = addr(k.Gw), addr(k.Src), k.LinkIndex
 	if v, ok := k.Via.(*netlink.Via); ok {
 		r.via = addr(v.Addr)
@@ -64,18 +73,23 @@ func addr(ip net.IP) netip.Addr {
 	return a.Unmap()
 }
 
+// tables are those in which we set routes.
+var tables = []int{unix.RT_TABLE_MAIN, unix.RT_TABLE_LOCAL}
+
 // ownRoutes lists the routes that are ours.
 func ownRoutes() ([]netlink.Route, error) {
 	var out []netlink.Route
 	err := consistent(func() error {
 		out = nil
 		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-			filter := &netlink.Route{Protocol: Protocol, Table: unix.RT_TABLE_MAIN}
-			list, err := netlink.RouteListFiltered(family, filter, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
-			if err != nil {
-				return err
+			for _, table := range tables {
+				filter := &netlink.Route{Protocol: Protocol, Table: table}
+				list, err := netlink.RouteListFiltered(family, filter, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
+				if err != nil {
+					return err
+				}
+				out = append(out, list...)
 			}
-			out = append(out, list...)
 		}
 		return nil
 	})

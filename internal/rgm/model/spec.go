@@ -46,9 +46,11 @@ type Node struct {
 	QuorumServer   bool             `json:"quorumServer,omitempty"`
 	Addresses      []string         `json:"addresses"`      // one IP per interconnect, in their order
 	PrivateAddress string           `json:"privateAddress"` // survives the loss of any one interconnect
-	Host           string           `json:"host,omitempty"` // how administrators reach it
-	HeartbeatKey   string           `json:"heartbeatKey"`   // X25519 public key, base64
-	Certificate    string           `json:"certificate"`    // SHA256:… fingerprint of its current certificate
+	// PublicAddress is where the node and machines that are on no interconnect reach each other; "" while there is none of these, or it is not known yet.
+	PublicAddress string `json:"publicAddress,omitempty"`
+	Host          string `json:"host,omitempty"` // how administrators reach it
+	HeartbeatKey  string `json:"heartbeatKey"`   // X25519 public key, base64
+	Certificate   string `json:"certificate"`    // SHA256:… fingerprint of its current certificate
 	// Keys are the node's public keys by purpose, in the form that belongs to the purpose.
 	Keys           map[string]string `json:"keys,omitempty"`
 	Fence          *Fence            `json:"fence,omitempty"`
@@ -56,6 +58,14 @@ type Node struct {
 	Properties     []Property        `json:"properties,omitempty"`
 	LoadLimits     []LoadLimit       `json:"loadLimits,omitempty"` // sorted by name
 }
+
+// Elsewhere reports whether the node is on no interconnect: a quorum server that is reached by its public address alone.
+func (n Node) Elsewhere() bool {
+	return n.QuorumServer && len(n.Addresses) == 0 && n.PublicAddress != ""
+}
+
+// Apart reports whether two nodes reach each other by their public addresses, because one of them is on no interconnect.
+func Apart(a, b Node) bool { return a.Name != b.Name && (a.Elsewhere() || b.Elsewhere()) }
 
 // LoadLimit is how much of one kind of load a node carries: Soft may be exceeded for a while, Hard never. Unlimited stands for no limit, and a
 // node without a limit of that name has none of either.

@@ -162,4 +162,8 @@ func (machine) Sign(context.Context, v1.NodeAdmit, model.Node, []netip.Addr) (co
 	return control.Signed{}, fault.Errorf(fault.Unsupported, "sign a certificate: this test has no authority")
 }
 
+func (machine) PublicAddress(context.Context, netip.Addr) (netip.Addr, error) {
+	return netip.MustParseAddr("10.0.0.1"), nil
+}
+
 func (machine) Facts(context.Context) (v1.NodeFacts, error) { return v1.NodeFacts{Node: "n1"}, nil }
