@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,11 +48,11 @@ const (
 
 // Relay is what is joined at this moment. Its methods may be called from several goroutines.
 type Relay struct {
-	log *slog.Logger
+	log   *slog.Logger
+	known atomic.Pointer[[]netip.Addr] // who may come from the network; replaced as a whole. Lines read it while Apply waits for their end
 
-	mu    sync.Mutex
+	mu    sync.Mutex // one change at a time
 	lines map[way]*line
-	known []netip.Addr // who may come from the network; replaced as a whole
 }
 
 // way is one listener and where what comes in goes on to.
@@ -103,10 +104,11 @@ func ways(d Desired) []way {
 func (r *Relay) Apply(d Desired) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.known = nil
+	var known []netip.Addr
 	for _, p := range d.Peers {
-		r.known = append(r.known, p.Public)
+		known = append(known, p.Public.Unmap())
 	}
+	r.known.Store(&known)
 	want := ways(d)
 	for w, l := range r.lines {
 		if !slices.Contains(want, w) {
@@ -131,13 +133,6 @@ func (r *Relay) Apply(d Desired) error {
 
 // Close ends every way and what it carries.
 func (r *Relay) Close() { _ = r.Apply(Desired{}) }
-
-// knows reports whether a machine of the network may use the relay.
-func (r *Relay) knows(a netip.Addr) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Contains(r.known, a.Unmap())
-}
 
 // open begins to listen.
 func (r *Relay) open(w way) (*line, error) {
@@ -234,7 +229,8 @@ func (r *Relay) accept(ctx context.Context, l *line) {
 // admits reports whether who connects is one of those that are meant.
 func (r *Relay) admits(c *net.TCPConn) bool {
 	at, ok := c.RemoteAddr().(*net.TCPAddr)
-	return ok && r.knows(at.AddrPort().Addr())
+	known := r.known.Load()
+	return ok && known != nil && slices.Contains(*known, at.AddrPort().Addr().Unmap())
 }
 
 // carry passes on what one side sends to the other until both have ended or one has failed.

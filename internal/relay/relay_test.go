@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -355,4 +356,28 @@ func TestATakenPortIsSaid(t *testing.T) {
 	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestChangesWhileMachinesConnect ends lines while strangers and those who are meant knock at them.
+func TestChangesWhileMachinesConnect(t *testing.T) {
+	node, server, stranger, _ := world(t)
+	server.echo()
+	joined(t, node.join(server))
+	ctx, cancel := context.WithCancel(t.Context())
+	var knocking sync.WaitGroup
+	for from, to := range map[*host]netip.Addr{stranger: server.machine.Public, node: server.machine.Private} {
+		knocking.Go(func() {
+			for ctx.Err() == nil {
+				if c, err := from.dialBriefly(to); err == nil {
+					c.Close()
+				}
+			}
+		})
+	}
+	for range 50 {
+		joined(t, server.join(node))
+		joined(t, server.apply(relay.Desired{}))
+	}
+	cancel()
+	knocking.Wait()
 }
