@@ -35,6 +35,9 @@ type Command struct {
 // MaxText is how many bytes of text are read: what is in brackets is read by going into it, which takes room.
 const MaxText = 32 << 10
 
+// maxLine is the same for Words, which whoever may only look can ask for.
+const maxLine = 8 << 10
+
 // Commands are the commands of a text for /bin/sh, each before those that are part of it, as in $(...). Which shell that is differs among systems: where they
 // understand a text differently, what either would run is in the answer. The error says why no shell would run the text.
 func Commands(text string) ([]Command, error) {
@@ -59,7 +62,7 @@ func Commands(text string) ([]Command, error) {
 
 // Words are the words of a line that has no command in it but one: nothing is expanded, and what a shell would expand stands in them as it was written.
 func Words(text string) (words []string, err error) {
-	if err := fits(text); err != nil {
+	if err := fits(text, maxLine); err != nil {
 		return nil, err
 	}
 	r := reader{text: text}
@@ -83,9 +86,9 @@ func invalid(err error) error {
 	return fault.Errorf(fault.Invalid, "%w", err)
 }
 
-func fits(text string) error {
-	if len(text) > MaxText {
-		return fault.Errorf(fault.Invalid, "the text has %d bytes; %d are read at most", len(text), MaxText)
+func fits(text string, most int) error {
+	if len(text) > most {
+		return fault.Errorf(fault.Invalid, "the text has %d bytes; %d are read at most", len(text), most)
 	}
 	if strings.ContainsRune(text, 0) {
 		return fault.Errorf(fault.Invalid, "the text has a byte of value 0, which no shell reads")
@@ -94,7 +97,7 @@ func fits(text string) error {
 }
 
 func commands(text string, lang syntax.LangVariant) ([]Command, error) {
-	if err := fits(text); err != nil {
+	if err := fits(text, MaxText); err != nil {
 		return nil, err
 	}
 	file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), "")

@@ -79,12 +79,16 @@ func TestCommands(t *testing.T) {
 
 // TestDeepText: what stands in as many brackets as there is room for is read or refused, and no more.
 func TestDeepText(t *testing.T) {
-	for _, open := range []string{"(", "{ ", "$(", "${a:-`", "\"$(", "${a:-", "if ", "! ", "$((", "a && ", "f() ", "case a in b) ", "time ", "<(", "[[ (", "a=(", "${a[", "while "} {
-		for _, n := range []int{100, shell.MaxText / len(open)} {
-			if _, err := shell.Commands(strings.Repeat(open, n)); err == nil && open != "! " && open != "time " {
-				t.Errorf("%q %d times is a command", open, n)
-			}
+	refused := func(open string, n int) {
+		if _, err := shell.Commands(strings.Repeat(open, n)); err == nil && open != "! " && open != "time " {
+			t.Errorf("%q %d times is a command", open, n)
 		}
+	}
+	for _, open := range []string{"(", "{ ", "$(", "${a:-`", "\"$(", "${a:-", "if ", "! ", "$((", "a && ", "f() ", "case a in b) ", "time ", "<(", "[[ (", "a=(", "${a[", "while "} {
+		refused(open, 500)
+	}
+	for _, open := range []string{"(", "$(", "${a[", "if "} {
+		refused(open, shell.MaxText/len(open))
 	}
 }
 
@@ -97,7 +101,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"a 'b", "a \"b", "a;b", "a|b", "a >b", "a \\"} {
+	for _, text := range []string{"a 'b", "a \"b", "a;b", "a|b", "a >b", "a \\", "a\x00", strings.Repeat("a", 9<<10)} {
 		if got, err := shell.Words(text); err == nil {
 			t.Errorf("%q: %q", text, got)
 		}
