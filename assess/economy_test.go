@@ -171,11 +171,42 @@ func TestTullock(t *testing.T) {
 	}
 }
 
-// TestMarginalsNoted: a play whose marginals contradict formula 3.18 is told of, and the bracket says that it was searched for.
+// TestMarginalsNoted: a play whose marginals contradict formula 3.18 is told of, and the bracket says that it was searched for; the remainder has no bounds.
 func TestMarginalsNoted(t *testing.T) {
-	r := section(t, &model.Model{Game: &model.Game{Information: "100*x/(x+y+1) + 400*exp(-((x-37.123)/0.002)^2)", Gain: "I", Loss: "I"}}, assess.SectionGame)
-	if r.Game.Nash == nil || math.Abs(r.Game.Nash.V-423.806) > 0.01 || r.Game.ZeroSum.Method != "searched" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0].Text, "formula 3.18") {
+	odd := &model.Game{Information: "100*x/(x+y+1) + 400*exp(-((x-37.123)/0.002)^2) + 0*(x % 7)", Gain: "I", Loss: "I"}
+	r := section(t, &model.Model{Game: odd}, assess.SectionGame)
+	if r.Game.Nash == nil || math.Abs(r.Game.Nash.V-423.806) > 0.01 || r.Game.ZeroSum.Method != "searched" || r.Game.ZeroSum.Proved || r.Game.Nash.Proved || r.Game.Nash.Bound != nil ||
+		len(r.Notes) != 1 || !strings.Contains(r.Notes[0].Text, "formula 3.18") {
 		t.Errorf("%+v %v", r.Game.Nash, r.Notes)
+	}
+	// With bounds there is nothing to doubt.
+	odd.Information = strings.TrimSuffix(odd.Information, " + 0*(x % 7)")
+	r = section(t, &model.Model{Game: odd}, assess.SectionGame)
+	if n := r.Game.Nash; n == nil || math.Abs(n.V-423.806) > 0.01 || !n.Proved || *n.Bound > 1e-4 || n.Marginal != nil || len(r.Notes) != 0 {
+		t.Errorf("%+v %v", n, r.Notes)
+	}
+}
+
+// TestRegretProved: bounds of the functions prove regret and bracket, of powers, roots, corners and choices too.
+func TestRegretProved(t *testing.T) {
+	m := &model.Model{Game: contest()}
+	for _, information := range []string{
+		m.Game.Information, "N*x/(x+y+c)", "N*(x/(x+c))^0.5/(1+y/d)^2", "N*max(0, 1-exp(-x/c))*exp(-y/d)", "min(N, 20*sqrt(x))/(1+abs(y)/d)", "x > 0 ? N*x/(x+c)*exp(-y/d) : 0",
+		"N*log1p(x/c)/log(3+y/d)", "N*tanh(x/c)*(1-erf(y/d))",
+	} {
+		m.Game.Information = information
+		r := section(t, m, assess.SectionGame)
+		if r.Game == nil || r.Game.Nash == nil {
+			t.Errorf("%s: no equilibrium: %v", information, r.Notes)
+			continue
+		}
+		n, z := r.Game.Nash, r.Game.ZeroSum
+		if !n.Proved || n.Bound == nil || *n.Bound < *n.Regret || *n.Bound > 1e-3 {
+			t.Errorf("%s: %+v", information, n)
+		}
+		if z == nil || !z.Proved || z.Bracket[0] > z.Value || z.Bracket[1] < z.Value || z.Bracket[1]-z.Bracket[0] > 1e-2 {
+			t.Errorf("%s: %+v", information, z)
+		}
 	}
 }
 

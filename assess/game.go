@@ -38,6 +38,8 @@ type GamePlay struct {
 	V        float64      `json:"V"` // the attacker's net profit
 	U        float64      `json:"U"` // the defender's loss and expenditure
 	Regret   *float64     `json:"regret,omitempty"`
+	Bound    *float64     `json:"regret_bound,omitempty"` // proved: within the range neither could gain more by spending otherwise
+	Proved   bool         `json:"proved,omitempty"`       // there is such a bound; otherwise regret is what searches found, which is no proof
 	Marginal *GameMargins `json:"marginal,omitempty"`
 	Attack   bool         `json:"attack"` // the attack pays
 }
@@ -86,7 +88,8 @@ type GameShare struct {
 // GameZeroSum is the value of a zero-sum game with the strategies that reach it.
 type GameZeroSum struct {
 	Value    float64     `json:"value"`
-	Bracket  [2]float64  `json:"bracket"` // of a matrix computed from it and the strategies: the value is within; of a game of expenditures what searches found, which is no proof
+	Bracket  [2]float64  `json:"bracket"` // of a matrix computed from it and the strategies: the value is within; of a game of expenditures what searches found, unless it is proved
+	Proved   bool        `json:"proved"`  // the value is within the bracket
 	Method   string      `json:"method,omitempty"`
 	Theta    *float64    `json:"theta,omitempty"` // of a game of expenditures whose loss is θ times the gain: K = θ f(I) - θ x + y has the same equilibria
 	Attacker []GameShare `json:"attacker,omitempty"`
@@ -141,6 +144,10 @@ func (r *run) contest(in *model.Game) error {
 	c.Gain = func(v float64) float64 { i[0] = v; return gain.Eval(i[:1]) }
 	c.Loss = func(v float64) float64 { i[0] = v; return loss.Eval(i[:1]) }
 	c.MaxX, c.MaxY = in.MaxAttack, in.MaxDefence
+	c.ProfitOver = func(x, y game.Span) (game.Span, bool) {
+		return overContest(gain, information, x, y, game.Span{Lo: -x.Hi, Hi: -x.Lo})
+	}
+	c.LossOver = func(x, y game.Span) (game.Span, bool) { return overContest(loss, information, x, y, y) }
 
 	failed, err := c.Assumptions()
 	if err != nil {
@@ -173,12 +180,18 @@ func (r *run) contest(in *model.Game) error {
 		out.Assumptions = append(out.Assumptions, GameAssumption{a.What, a.Text})
 		r.note(SectionGame, "game", "the model assumes %s; here %s", a.What, a.Text)
 	}
+	for _, p := range found.Refuted {
+		r.note(SectionGame, "game", "x = %.6g, y = %.6g looks like an equilibrium and is none: one of the two can gain %.4g by spending otherwise, which bounds of the functions found and searches did not", p.X, p.Y, p.Regret)
+	}
 	var plays []GamePlay
 	for k, p := range found.Nash {
 		play := playOf(p, true, found.Tolerance)
 		if m := found.Interior[k]; finite(m.Attack, m.Defence) { // where a function has a corner or a gap beside the point there is none
-			play.Marginal = &GameMargins{m.Attack, m.Defence}
-			if !m.Holds(p, 1e-3) {
+			holds := m.Holds(p, 1e-3)
+			if proved := p.Proved && p.Bound <= found.Tolerance; holds || !proved { // slopes by differences that contradict a proof are none
+				play.Marginal = &GameMargins{m.Attack, m.Defence}
+			}
+			if !holds && play.Marginal != nil {
 				r.note(SectionGame, "game", "at x = %.6g, y = %.6g the marginal profit is %.4g and the marginal loss %.4g, where formula 3.18 wants 1 and -1: a function has a corner there, or a gain too narrow for the %d points that were searched was missed", p.X, p.Y, m.Attack, m.Defence, game.Searched)
 			}
 		}
@@ -203,7 +216,10 @@ func (r *run) contest(in *model.Game) error {
 		r.note(SectionGame, "game", "no pair of expenditures was found to be an equilibrium: whatever either spends, the other would spend something else; see the mixed strategies")
 	}
 	if z := found.ZeroSum; z != nil {
-		out.ZeroSum = &GameZeroSum{Value: z.Value, Bracket: [2]float64{z.Lo, z.Hi}, Method: "searched", Theta: &z.Theta}
+		out.ZeroSum = &GameZeroSum{Value: z.Value, Bracket: [2]float64{z.Lo, z.Hi}, Method: "searched", Proved: z.Proved, Theta: &z.Theta}
+		if z.Proved {
+			out.ZeroSum.Method = "bounds of the functions"
+		}
 		out.Trace.Formulas = append(out.Trace.Formulas, "D.reduction")
 	}
 	r.report.Game = out
@@ -219,7 +235,21 @@ func playOf(p game.Play, regret bool, tolerance float64) GamePlay {
 	if regret {
 		out.Regret = &p.Regret
 	}
+	if p.Proved && regret {
+		out.Bound, out.Proved = &p.Bound, true
+	}
 	return out
+}
+
+// overContest bounds a function of the information plus an amount over spans of what is spent.
+func overContest(f, information *expression.Function, x, y, more game.Span) (game.Span, bool) {
+	xy := [2]expression.Interval{{Lo: x.Lo, Hi: x.Hi}, {Lo: y.Lo, Hi: y.Hi}}
+	i := [1]expression.Interval{information.Over(xy[:])}
+	v := f.Over(i[:])
+	if v.None {
+		return game.Span{}, false
+	}
+	return game.Span{Lo: math.Nextafter(v.Lo+more.Lo, math.Inf(-1)), Hi: math.Nextafter(v.Hi+more.Hi, math.Inf(1))}, true
 }
 
 func mixedExpenditures(m *game.Mixed) *GameMixed {
@@ -261,7 +291,7 @@ func (r *run) matrixGame(in *model.Game, g game.Bimatrix, path string) error {
 			return err
 		}
 		out.ZeroSum = &GameZeroSum{
-			Value: v.Lo/2 + v.Hi/2, Bracket: [2]float64{v.Lo, v.Hi}, Method: v.Method, Attacker: shares(g.Rows, "row", v.X), Defender: shares(g.Columns, "column", v.Y),
+			Value: v.Lo/2 + v.Hi/2, Bracket: [2]float64{v.Lo, v.Hi}, Proved: true, Method: v.Method, Attacker: shares(g.Rows, "row", v.X), Defender: shares(g.Columns, "column", v.Y),
 		}
 		out.Trace.Formulas = []string{"D.zerosum"}
 	}

@@ -39,6 +39,9 @@ type Function struct {
 	variables []string
 	body      func([]float64) float64
 	uses      []bool
+
+	node       ast.Node
+	parameters map[string]float64
 }
 
 // singles are the functions of one argument, pairs those of two; min and max take more, from the left.
@@ -83,7 +86,7 @@ func Compile(text string, variables []string, parameters map[string]float64) (*F
 	if c.err != nil {
 		return nil, c.err
 	}
-	return &Function{text: text, variables: slices.Clone(variables), body: body.of, uses: c.uses}, nil
+	return &Function{text: text, variables: slices.Clone(variables), body: body.of, uses: c.uses, node: tree.Node, parameters: maps.Clone(parameters)}, nil
 }
 
 // Eval computes the formula. The result may be infinite or no number; At refuses those.

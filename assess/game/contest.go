@@ -16,7 +16,13 @@ type Contest struct {
 	Gain        func(i float64) float64    // f
 	Loss        func(i float64) float64    // g
 	MaxX, MaxY  float64                    // the most that either spends; 0: what cannot pay any more
+
+	// Bounds of profit and loss over all expenditures of two spans, the narrower the narrower these are; false where nothing is known. With them regret is proved.
+	ProfitOver, LossOver func(x, y Span) (Span, bool)
 }
+
+// Span is all amounts from Lo to Hi.
+type Span struct{ Lo, Hi float64 }
 
 // Play is a pair of expenditures.
 type Play struct {
@@ -25,6 +31,8 @@ type Play struct {
 	V      float64 // the attacker's profit
 	U      float64 // the defender's loss
 	Regret float64 // the most that searches found either could gain by changing his expenditure alone: no proof that there is no more
+	Bound  float64 // where it is proved, for the Nash equilibria: within the range neither could gain more than this
+	Proved bool
 }
 
 // Assumption is one that the model makes and that does not hold.

@@ -15,6 +15,7 @@ type Result struct {
 	Mixed       *Mixed  // where there is no pure one
 	Stackelberg Play    // the defender goes first and the attacker answers; Regret is 0 by meaning: the attacker's answer is his best
 	ZeroSum     *Saddle // where g = θ f
+	Refuted     []Play  // what searches took for equilibria and bounds showed not to be; Regret is what one of them can gain
 	Interior    []Condition
 	Attacks     [][2]float64 // the attacker's best answers: x, y
 	Defences    [][2]float64 // the defender's best answers: x, y
@@ -41,6 +42,7 @@ type Saddle struct {
 	Value  float64
 	Lo, Hi float64 // K of the best defence against x, and of the best attack against y, that searches found: the value is between them if these are the best there are
 	X, Y   float64
+	Proved bool // Lo and Hi are bounds of what these can be
 }
 
 // Solve finds the equilibria of a contest. A pure Nash equilibrium is a fixed point of the two best answers; the defender's answer to the attacker's answer to y, less y,
@@ -52,11 +54,18 @@ func (c Contest) Solve() (Result, error) {
 		return Result{}, err
 	}
 	r := Result{MaxX: a.MaxX, MaxY: a.MaxY, Tolerance: 1e-7 * a.scale}
-	r.Nash = a.nash(r.Tolerance)
+	for _, p := range a.nash(r.Tolerance) {
+		if a.prove(&p); p.Regret > r.Tolerance {
+			r.Refuted = append(r.Refuted, p)
+			continue
+		}
+		r.Nash = append(r.Nash, p)
+	}
 	if len(r.Nash) == 0 {
 		r.Mixed = a.mixed(r.Tolerance)
 		if m := r.Mixed; m != nil && len(m.Xs) == 1 && len(m.Ys) == 1 { // a pair too narrow for the way to pure ones
-			if p := a.play(m.Xs[0], m.Ys[0]); p.Regret <= r.Tolerance {
+			p := a.play(m.Xs[0], m.Ys[0])
+			if a.prove(&p); p.Regret <= r.Tolerance {
 				r.Nash, r.Mixed = []Play{p}, nil
 			}
 		}
@@ -269,6 +278,7 @@ func (a *arena) saddle(nash []Play) *Saddle {
 	s := &Saddle{Theta: theta, X: p.X, Y: p.Y, Value: k(p.X, p.Y)}
 	s.Lo = min(s.Value, lowest(func(y float64) float64 { return k(p.X, y) }, a.MaxY, p.Y).Y)
 	s.Hi = max(s.Value, -lowest(func(x float64) float64 { return -k(x, p.Y) }, a.MaxX, p.X).Y)
+	a.bracket(s)
 	return s
 }
 

@@ -122,6 +122,8 @@ var known = []struct{ section, item, figure, unit, formula string }{
 	{"game", "zero_sum", "", "", "D.zerosum"},
 	{"game", "mixed", "", "", "D.bimatrix"},
 	{"game", "", "regret", "", "D.regret"},
+	{"game", "", "regret_bound", "", "D.regret"},
+	{"game", "", "proved", "", "D.regret"},
 	{"game", "", "V", "", "3.16"},
 	{"game", "", "U", "", "3.17"},
 	{"game", "", "x", "", "3.18"},
