@@ -21,7 +21,7 @@ import (
 // command names and that is code has to be root's: further programs, what interpreters read, and every other word that is the path of an executable file.
 func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.User, error) {
 	level := g.cfg.Level()
-	q, wrong := g.question(level, call, command, env)
+	q, wrong := g.question(level, call, command, env, false)
 	if len(wrong) > 0 {
 		return nil, wrong[0]
 	}
@@ -44,7 +44,7 @@ func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.Us
 // InspectCommand says all that is wrong with a command of a property as it would run now, whatever the level has the gate do about it. What is not installed here
 // is not wrong. The error is for a file system that does not answer.
 func (g *Gate) InspectCommand(call agent.Call, command string, env []string) (wrong []string, err error) {
-	q, errs := g.question(execsec.Secure, call, command, env)
+	q, errs := g.question(execsec.Secure, call, command, env, true)
 	for _, m := range slices.Concat(q.programs, q.command.Code) {
 		if filepath.IsAbs(m.Path) {
 			if _, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) }); err != nil {
@@ -79,6 +79,8 @@ type reading struct {
 	env     []string
 	users   []string // whom the command becomes before it goes on
 	depth   int      // how many scripts have it as the interpreter of the one before
+	// inspects says that nothing is about to run: what is wrong is told as it is, and the level is another one.
+	inspects bool
 }
 
 // by is the same with those whom the command becomes before it gets to a file.
@@ -96,8 +98,8 @@ func ordinary(users []string) bool {
 }
 
 // question takes a command apart. The errors are for programs that can not be told, or that others could put before those that are meant.
-func (g *Gate) question(level execsec.Level, call agent.Call, command string, env []string) (q asked, wrong []error) {
-	q.command, q.env = execsec.Parse(command), env
+func (g *Gate) question(level execsec.Level, call agent.Call, command string, env []string, inspects bool) (q asked, wrong []error) {
+	q.command, q.env, q.inspects = execsec.Parse(command), env, inspects
 	q.programs, wrong = g.programs(level, q.reading)
 	first := slices.IndexFunc(q.programs, func(m execsec.Mention) bool { return !m.Aside })
 	if first < 0 {
@@ -123,7 +125,7 @@ func (g *Gate) all(level execsec.Level, programs []execsec.Mention, r reading) i
 	return func(yield func(error) bool) {
 		if level == execsec.Secure {
 			for _, why := range r.command.Unclear {
-				if !yield(fault.Errorf(fault.Invalid, "what the command runs can not be seen, and resource_security is SECURE: %s; put it into a script that belongs to root, and name the script by its path from the root", why)) {
+				if !yield(fault.Errorf(fault.Invalid, "what the command runs can not be seen, which resource_security=SECURE does not allow: %s. Put it into a script that belongs to root, and name the script by its path from the root", why)) {
 					return
 				}
 			}
@@ -170,7 +172,7 @@ func (g *Gate) asRoot(level execsec.Level, path string, r reading) error {
 		if err != nil {
 			return err
 		}
-		return g.judge(level, path, execsec.Judge(facts, 0))
+		return g.verdict(level, path, r, execsec.Judge(facts, 0))
 	}
 	if err != nil {
 		return err
@@ -178,7 +180,7 @@ func (g *Gate) asRoot(level execsec.Level, path string, r reading) error {
 	t.close()
 	owner := t.last().UID
 	if owner == 0 {
-		if err := g.judge(level, path, execsec.Judge(t.facts, 0)); err != nil {
+		if err := g.verdict(level, path, r, execsec.Judge(t.facts, 0)); err != nil {
 			return err
 		}
 		return g.interpreter(level, path, r)
@@ -188,7 +190,7 @@ func (g *Gate) asRoot(level execsec.Level, path string, r reading) error {
 		return err
 	}
 	if slices.Contains(r.users, u.Name) || slices.Contains(r.users, strconv.Itoa(owner)) {
-		return g.judge(level, path, execsec.Judge(t.facts, owner))
+		return g.verdict(level, path, r, execsec.Judge(t.facts, owner))
 	}
 	err = fault.Errorf(fault.Precondition, "the command would have root run %s, which belongs to user %s, who could make root run anything; set Application_user to that user, or chown root %s", path, u.Name, path)
 	if level == execsec.Secure || level == execsec.Warn {
@@ -196,6 +198,14 @@ func (g *Gate) asRoot(level execsec.Level, path string, r reading) error {
 	}
 	g.warn(level, path, []execsec.Violation{{Path: path, Why: err.Error()}})
 	return nil
+}
+
+// verdict is judge, or for who only inspects what there is to judge.
+func (g *Gate) verdict(level execsec.Level, what string, r reading, vs []execsec.Violation) error {
+	if r.inspects && len(vs) > 0 {
+		return fault.Errorf(fault.Precondition, "%s", execsec.Lines(vs))
+	}
+	return g.judge(level, what, vs)
 }
 
 // interpreter looks at what the first line of a file of a command has run, if it is a script.
@@ -245,7 +255,7 @@ func (g *Gate) programs(level execsec.Level, r reading) (out []execsec.Mention, 
 			continue
 		}
 		if err == nil {
-			err = execsec.Refuse(level, word, execsec.Judge(facts, 0))
+			err = g.verdict(level, word, r, execsec.Judge(facts, 0))
 		}
 		if err != nil {
 			wrong = append(wrong, err)

@@ -153,7 +153,7 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 	for command, word := range map[string]string{
 		"cd /tmp && ./x": "from the root", "cd " + home + "; sh x.sh": "from the root", "sh -c 'cd /; sh x'": "from the root", "sleep 1; . " + home + "/none": home, "sleep 1; " + home + "/none": home,
 		"su root -c ./x": "from the root", "su rdt-nosuch -c ./x": "from the root", "chroot / sleep 1": "another root", "sleep 1; ls | xargs sh": "xargs gives sh code", "find / -exec {} +": "named by {}",
-		"nsenter -t 1 -m sleep 1": "put it into a script that belongs to root", "sleep 1; sleep 'x": "no text for a shell", "at -f /x now": "not seen",
+		"nsenter -t 1 -m sleep 1": "Put it into a script that belongs to root", "sleep 1; sleep 'x": "no text for a shell", "at -f /x now": "not seen",
 	} {
 		h.level = execsec.Secure
 		if u, err := h.AppUser(service(""), command, env); err == nil || !strings.Contains(err.Error(), word) {

@@ -28,6 +28,8 @@ type Command struct {
 	Input, Here []Word
 	// Other are words that no command has for itself: what a loop goes through, what is compared.
 	Other []Word
+	// Piped says that its standard input is the output of another command.
+	Piped bool
 	// Within says that the shell runs it for the sake of another: $(...).
 	Within bool
 }
@@ -104,7 +106,7 @@ func commands(text string, lang syntax.LangVariant) ([]Command, error) {
 	if err != nil {
 		return nil, invalid(err)
 	}
-	r := reader{text: text, taken: map[*syntax.Word]bool{}}
+	r := reader{text: text, taken: map[*syntax.Word]bool{}, piped: map[*syntax.Stmt]bool{}}
 	syntax.Walk(file, r.visit)
 	return r.commands, nil
 }
@@ -114,6 +116,7 @@ type reader struct {
 	text     string
 	commands []Command
 	taken    map[*syntax.Word]bool // words that have been looked at with their command
+	piped    map[*syntax.Stmt]bool // commands after a pipe
 	open     bool                  // nothing follows a backslash
 	way      []bool                // for each node above, whether what is in it is run for the sake of another
 }
@@ -130,6 +133,8 @@ func (r *reader) visit(n syntax.Node) bool {
 	}
 	r.way = append(r.way, within)
 	switch n := n.(type) {
+	case *syntax.BinaryCmd:
+		r.piped[n.Y] = n.Op == syntax.Pipe || n.Op == syntax.PipeAll
 	case *syntax.Stmt:
 		r.statement(n)
 	case *syntax.Word:
@@ -143,7 +148,7 @@ func (r *reader) visit(n syntax.Node) bool {
 func (r *reader) within() bool { return len(r.way) > 0 && r.way[len(r.way)-1] }
 
 func (r *reader) statement(s *syntax.Stmt) {
-	c := Command{Within: r.within()}
+	c := Command{Piped: r.piped[s], Within: r.within()}
 	switch cmd := s.Cmd.(type) {
 	case *syntax.CallExpr:
 		c.Words = r.assignments(cmd.Assigns)

@@ -7,7 +7,7 @@ import (
 	"redoubt/internal/shell"
 )
 
-// show writes commands down: words, then < what it reads, << what it is given, | words of no command; ? stands before what only the shell knows, $ before what is run for another.
+// show writes commands down: words, then < what it reads, << what it is given, | words of no command; ? stands before what only the shell knows, $ before what is run for another, > before what reads what another one writes.
 func show(commands []shell.Command) string {
 	var lines []string
 	for _, c := range commands {
@@ -25,6 +25,9 @@ func show(commands []shell.Command) string {
 		add("<< ", c.Here)
 		add("| ", c.Other)
 		line := strings.Join(out, ",")
+		if c.Piped {
+			line = ">" + line
+		}
 		if c.Within {
 			line = "$" + line
 		}
@@ -37,7 +40,8 @@ func TestCommands(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                 "",
 		"a 'b c' \"d $e\" f\\ g":           "a,b c,?d $e,f g",
-		"a;b&c|d&&e||f\ng":                 "a;b;c;d;e;f;g",
+		"a;b&c|d&&e||f\ng":                 "a;b;c;>d;e;f;g",
+		"a | b | c |& d":                   "a;>b;>c;>d",
 		"! a; { b; }; (c)":                 "a;b;c",
 		"A=1 B='x y' a":                    "A=1,B=x y,a",
 		"export A=/b; a":                   "export,A=/b;a",

@@ -78,6 +78,9 @@ func (c *Command) parse(text string, depth int) {
 		c.aside = outer || command.Within
 		c.mention(c.users, command.Other...)
 		stdin := c.run(command.Words, depth)
+		if stdin != isData && command.Piped && len(command.Input)+len(command.Here) == 0 {
+			c.unclear("another command writes the code that %s runs", command.Words[0].Text)
+		}
 		for _, w := range command.Input {
 			if stdin != isData {
 				c.code(w)
@@ -377,13 +380,16 @@ func (c *Command) assign(name, value string) {
 	if !slices.Contains(codeVariables, name) {
 		return
 	}
-	for _, p := range strings.FieldsFunc(value, func(r rune) bool { return r == ':' || r == ' ' }) {
-		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "$`") {
-			continue
-		}
-		c.Code = append(c.Code, Mention{Path: p, Users: c.users})
-		if name == "PATH" {
-			c.Path = append(c.Path, p)
+	library := name == "LD_PRELOAD" || name == "LD_AUDIT" // names of libraries may stand there
+	for p := range strings.FieldsFuncSeq(strings.ReplaceAll(":"+value+":", "::", ":.:"), func(r rune) bool { return r == ':' || library && r == ' ' }) {
+		switch absolute := strings.HasPrefix(p, "/"); {
+		case strings.ContainsAny(p, "$`"):
+		case p == "." && !folders(name), library && !strings.Contains(p, "/"): // an empty place means nothing, or it is found among those of the system
+		default:
+			c.Code = append(c.Code, Mention{Path: p, Users: c.users})
+			if name == "PATH" && absolute {
+				c.Path = append(c.Path, p)
+			}
 		}
 	}
 }

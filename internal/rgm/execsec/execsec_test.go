@@ -315,6 +315,13 @@ func TestWhatRunsBehindOthers(t *testing.T) {
 		{"case $A in x) sh /a/x;; esac; f() { /b; }; f", "sh /b f", "/a/x", ""},
 		{"a ${B:-$(sh x)} &>/c sh y", "a sh a sh", "x y", ""}, // one command for bash, two for dash
 		{"A=$(sh x) b", "b sh", "x", ""},
+		{"cat /a/x | sh", "cat sh", "", "another command writes the code that sh runs"},
+		{"cat x | nice python3 -; a |& bash -s", "cat python3 a bash", "", "writes the code"},
+		{"cat x | sh /a/y; cat x | sh <<E\nb\nE\ncat x | cat", "cat sh cat sh b cat cat", "/a/y", ""},
+		{"cd /a; PATH=.:/b:$PATH x", "cd x", ". /b", ""},
+		{"PATH=/b: LD_LIBRARY_PATH=:/c x", "x", "/b . . /c", ""},
+		{"PATH=$HOME/x:/b PYTHONPATH=:lib LD_PRELOAD='a.so ./b.so' x", "x", "/b lib ./b.so", ""},
+		{"enable -f /a/x.so y; enable z", "enable enable", "/a/x.so", ""},
 		{"a 'b", "", "", "no text for a shell"},
 		{"sh -c 'if a'", "sh", "", "no text for a shell"},
 		{"NODE_OPTIONS='-r \"/a' x", "x", "", "no words"},

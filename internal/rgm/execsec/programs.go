@@ -160,7 +160,8 @@ var interpreters = map[string]interpreter{
 	"php":    {inline: list("-r"), code: list("-f"), values: list("-c -d")},
 	"lua":    {inline: list("-e")}, "tclsh": {}, "wish": {}, "expect": {inline: list("-c"), code: list("-f")}, "mono": {}, "dotnet": {}, "gawk": {code: list("-f --file"), noScript: true},
 	"awk": {code: list("-f --file"), noScript: true}, "mawk": {code: list("-f --file"), noScript: true}, "make": {code: list("-f -C --file --makefile --directory"), noScript: true},
-	"java": {code: list("-jar -cp -classpath --class-path -p --module-path"), joined: list("-javaagent -agentpath"), noScript: true},
+	"enable": {code: list("-f"), noScript: true},
+	"java":   {code: list("-jar -cp -classpath --class-path -p --module-path"), joined: list("-javaagent -agentpath"), noScript: true},
 }
 
 // attached is the path from the root that an option with code has in the same word, "" when there is none. Others may be names of libraries, as in -rset.
@@ -200,6 +201,9 @@ func interpreterOf(base string) (interpreter, bool) {
 
 // codeVariables name files and folders with code, or in which programs are looked for.
 var codeVariables = list("PATH LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH CLASSPATH BASH_ENV ENV")
+
+// folders reports whether an empty place in such a variable means the present folder.
+func folders(name string) bool { return slices.Contains(list("PATH LD_LIBRARY_PATH CLASSPATH"), name) }
 
 // optionVariables hold options for every run of an interpreter.
 var optionVariables = map[string]string{
