@@ -59,8 +59,9 @@ type Balancer struct {
 	last *balance.Outline // what the kernel looks like; nil: not known
 	// left is when addresses that were given up stop to linger; 0: not before another node holds them.
 	left map[cluster.ResourceName]membership.Instant
-	// again is when the others are asked once more about an address that this node holds.
-	again map[cluster.ResourceName]membership.Instant
+	// again is when the others are asked once more about an address that this node holds, and due wakes the loop for that.
+	again map[cluster.ResourceName][]membership.Instant
+	due   chan struct{}
 	said  string // the last error
 
 	// Of the loop alone.
@@ -77,7 +78,7 @@ func NewBalancer(cfg Config, member *Member, source Source, store confdb.Store, 
 		over: balance.Overrides{
 			Taking: map[cluster.ResourceName][]balance.Held{}, Leaving: map[cluster.ResourceName]bool{}, Lingering: map[cluster.ResourceName][]balance.Held{},
 		},
-		left: map[cluster.ResourceName]membership.Instant{}, again: map[cluster.ResourceName]membership.Instant{}, crowded: map[cluster.ResourceName]bool{},
+		left: map[cluster.ResourceName]membership.Instant{}, again: map[cluster.ResourceName][]membership.Instant{}, due: make(chan struct{}, 1), crowded: map[cluster.ResourceName]bool{},
 	}
 }
 
@@ -99,6 +100,10 @@ func (b *Balancer) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-views:
 		case <-news:
+		case <-b.due:
+			b.mu.Lock()
+			b.askDue(ctx, &asking)
+			b.mu.Unlock()
 		case <-tick.C:
 			b.mu.Lock()
 			// A node whose lease has ended has lost its addresses on purpose.
@@ -107,13 +112,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 				b.last = nil
 				b.askAgain()
 			}
-			for r, at := range b.again {
-				// What the rules are made anew for is asked when they are there.
-				if b.last != nil && b.cfg.Clock.Boot() >= at {
-					delete(b.again, r)
-					asking.Go(func() { b.inherit(ctx, r) })
-				}
-			}
+			b.askDue(ctx, &asking)
 			serves := b.last != nil && len(b.last.Shares) > 0
 			b.mu.Unlock()
 			b.tend(ctx, serves)
@@ -211,8 +210,9 @@ func (b *Balancer) resume() error {
 // follow applies what is different. The caller holds mu.
 func (b *Balancer) follow(ctx context.Context) error {
 	if !b.begun {
-		if b.source.Snapshot().Record == nil {
-			return nil // nothing is known yet: what is there goes on
+		// Until this life of the node is a member what is there goes on; what the repository says of the node is about the life before.
+		if !b.member.View().IsMember || b.source.Snapshot().Record == nil {
+			return nil
 		}
 		if err := b.resume(); err != nil {
 			return err
@@ -253,7 +253,16 @@ func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balanc
 	defer b.mu.Unlock()
 	b.over.Taking[r] = at
 	// Until the clients have heard of this node, more connections begin at the holder before.
-	b.again[r] = b.cfg.Clock.Boot().Add(int64(heard))
+	b.again[r] = nil
+	for _, after := range heard {
+		b.again[r] = append(b.again[r], b.cfg.Clock.Boot().Add(int64(after)))
+	}
+	time.AfterFunc(heard[0], func() {
+		select {
+		case b.due <- struct{}{}:
+		default:
+		}
+	})
 	delete(b.over.Leaving, r)
 	delete(b.over.Lingering, r)
 	delete(b.left, r)
@@ -263,15 +272,30 @@ func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balanc
 // inheritLimit is how long the node waits for what the others know before it takes an address without.
 const inheritLimit = 2 * time.Second
 
-// heard is after which time a new holder has announced itself often enough. It is well below linger.
-const heard = time.Second
+// heard is after which times those who send to an address have heard of its new holder: nearly all, and all. It is well below linger.
+var heard = []time.Duration{100 * time.Millisecond, time.Second}
+
+// askDue has the others asked about the addresses for which it is time. The caller holds mu.
+func (b *Balancer) askDue(ctx context.Context, asking *sync.WaitGroup) {
+	now := b.cfg.Clock.Boot()
+	for r, at := range b.again {
+		// What rules that are made anew have to know is asked when they are there.
+		if b.last == nil || now < at[0] {
+			continue
+		}
+		if b.again[r] = at[1:]; len(at) == 1 {
+			delete(b.again, r)
+		}
+		asking.Go(func() { b.inherit(ctx, r) })
+	}
+}
 
 // askAgain has the others asked about all addresses that this node holds, whose rules have lost what they remembered. The caller holds mu.
 func (b *Balancer) askAgain() {
 	s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
 	for _, r := range s.Resources {
 		if r.Type == balance.SharedAddress && balance.Holder(s, r) == b.cfg.Node {
-			b.again[r.Name] = b.cfg.Clock.Boot()
+			b.again[r.Name] = []membership.Instant{b.cfg.Clock.Boot()}
 		}
 	}
 }

@@ -391,8 +391,12 @@ func TestConnectionsAreKnownByTheirEnds(t *testing.T) {
 		}
 		knows("taken", 2)
 		s.n2.say(balance.Memory{Sockets: []balance.Known{socket(4711), socket(4712)}})
-		time.Sleep(heard + 1500*time.Millisecond)
-		knows("clients have heard of the new holder", 3)
+		time.Sleep(heard[0])
+		synctest.Wait()
+		knows("nearly all clients have heard of the new holder", 3)
+		s.n2.say(balance.Memory{Sockets: []balance.Known{socket(4711), socket(4712), socket(4713)}})
+		time.Sleep(heard[1] + 1500*time.Millisecond)
+		knows("all clients have heard of the new holder", 4)
 		s.board.change(func(st *model.State) {
 			st.Instances = append([]model.Instance{{Node: "n1", Incarnation: cluster.Incarnation{Number: 1}, Group: "addr-rg", Resources: []model.ResourceInstance{{Name: "ip", State: model.ResourceOnline}}}}, st.Instances...)
 		})
@@ -403,7 +407,7 @@ func TestConnectionsAreKnownByTheirEnds(t *testing.T) {
 		s.mu.Lock()
 		s.blank = false // the rules come first here: without them nobody is served
 		s.mu.Unlock()
-		knows("the rules were taken away", 3)
+		knows("the rules were taken away", 4)
 	})
 }
 

@@ -141,7 +141,8 @@ func (b *builder) variant(v variant) {
 		b.rule(fresh, client, recall(clientsName), among("open", rMark), verdict(expr.VerdictGoto, bind.Name))
 	}
 	b.rule(fresh, part, hash(rKey, rMark, length), find("slots", rMark, rMark), mark(rMark))
-	b.rule(fresh, meta(expr.MetaKeyMARK, rMark), equal(rMark, host32(0)), verdict(expr.VerdictAccept, "")) // nobody serves: this node refuses
+	// Nobody serves: this node refuses, unless an instance of its own is up already of which nobody has heard yet.
+	b.rule(fresh, meta(expr.MetaKeyMARK, rMark), equal(rMark, host32(0)), immediate(rMark, host32(b.t.Self)), mark(rMark), verdict(expr.VerdictGoto, bind.Name))
 	if remember {
 		b.rule(fresh, client, immediate(rMark, host32(0)), note(opDelete, clientsName, rMark, 0))
 		b.rule(fresh, client, meta(expr.MetaKeyMARK, rMark), note(opAdd, clientsName, rMark, beginClient))

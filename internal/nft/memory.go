@@ -147,7 +147,7 @@ func (k *Kernel) Remember(service cluster.ResourceName, m balance.Memory) error 
 	for try := 0; ; try++ {
 		err := takeOver(table, k.cfg.Room, m)
 		// A packet was faster than this with one of the connections, or its time has come: then another reading knows better.
-		if err == nil || try == 5 || !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOENT) {
+		if err == nil || try == 5 || !overtaken(err) {
 			if err != nil {
 				return fault.Errorf(fault.Internal, "take over the connections of %s: %w", service, err)
 			}

@@ -359,6 +359,39 @@ func TestConnectionsOutliveTheirHolder(t *testing.T) {
 	}
 }
 
+// An instance of the holder may serve before anybody has heard that it is up. What it took then stays with it.
+func TestFirstConnectionsStay(t *testing.T) {
+	client, nodes := service(t)
+	holder := nodes[0]
+	holder.apply(t, hold(table("web", nodes, map[string]int{}, tcp80)))
+	var conns []net.Conn
+	for _, to := range []string{url4, url6} {
+		conns = append(conns, client.opened(t, to))
+	}
+	both := table("web", nodes, map[string]int{"n2": 1}, tcp80)
+	both.Live = []uint32{1, 2}
+	holder.apply(t, hold(both))
+	for _, c := range conns {
+		if who, err := ask(c); err != nil || who != "n1" {
+			t.Errorf("%s: %q, %v", c.RemoteAddr(), who, err)
+		}
+	}
+}
+
+// A table that was made a moment ago still grows in the kernel, and reading it leaves slots out; they are dealt anew all the same.
+func TestSlotsAreDealtAnewAtOnce(t *testing.T) {
+	client, nodes := service(t)
+	for range 10 {
+		nodes[0].apply(t, hold())
+		for _, to := range []string{"n2", "n3"} {
+			nodes[0].apply(t, hold(table("web", nodes, map[string]int{to: 1}, tcp80)))
+			if who, err := client.once("tcp", url4); err != nil || who != to {
+				t.Fatalf("%q, %v; want %s", who, err, to)
+			}
+		}
+	}
+}
+
 // Much that is remembered is taken over, and survives new rules, in messages as large as it takes.
 func TestMuchIsRemembered(t *testing.T) {
 	_, nodes := service(t)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"redoubt/internal/agent"
 	"redoubt/internal/cluster"
@@ -184,14 +185,18 @@ func (k *Kernel) table(name string, t balance.Table, devices []device, have *fou
 		}
 		return err
 	case have.is(want, devices):
-		return k.update(name, t)
+		err := k.update(name, t)
+		for try := 0; overtaken(err) && try < 5; try++ {
+			err = k.update(name, t)
+		}
+		return err
 	}
 	return rebuild(name, t, devices, want, true, k.cfg.Room, recollect(name, k.cfg.Room))
 }
 
 // shapeOf names a shape.
 func shapeOf(s balance.Shape, devices []device) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "2 %+v %v %d %v %v %v %d", devices, s.Ports, s.Self, s.Except, s.BySource, []bool{s.BySourceUDP, s.Remember, s.RememberUDP}, s.Affinity))
+	sum := sha256.Sum256(fmt.Appendf(nil, "3 %+v %v %d %v %v %v %d", devices, s.Ports, s.Self, s.Except, s.BySource, []bool{s.BySourceUDP, s.Remember, s.RememberUDP}, s.Affinity))
 	return shapeChain + hex.EncodeToString(sum[:8])
 }
 
@@ -247,10 +252,6 @@ func ours() (map[string]*found, error) {
 // update changes the elements of a table to those wanted, in one transaction.
 func (k *Kernel) update(name string, t balance.Table) error {
 	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
 	type change struct {
 		set       *nftables.Set
 		gone, new []nftables.SetElement
@@ -260,15 +261,11 @@ func (k *Kernel) update(name string, t balance.Table) error {
 		if s.elements == nil {
 			continue
 		}
-		have, err := c.GetSetElements(s.set)
+		known, err := valuesOf(s.set)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", s.set.Name, err)
 		}
 		ch := change{set: s.set}
-		known := map[string]string{}
-		for _, e := range have {
-			known[string(e.Key)] = string(e.Val)
-		}
 		for _, e := range s.elements() {
 			v, ok := known[string(e.Key)]
 			delete(known, string(e.Key))
@@ -305,6 +302,34 @@ func (k *Kernel) update(name string, t balance.Table) error {
 		}
 		return nil, nil
 	})
+}
+
+// overtaken reports whether a transaction was refused because the kernel has other elements than were read a moment before.
+func overtaken(err error) bool {
+	return errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOENT)
+}
+
+// valuesOf reads a set or map until a reading finds nothing new: one that has just grown is read with gaps.
+func valuesOf(s *nftables.Set) (map[string]string, error) {
+	c, err := nftables.New()
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]string{}
+	for range 5 {
+		have, err := c.GetSetElements(s)
+		if err != nil {
+			return nil, err
+		}
+		before := len(known)
+		for _, e := range have {
+			known[string(e.Key)] = string(e.Val)
+		}
+		if len(known) == before {
+			break
+		}
+	}
+	return known, nil
 }
 
 // Intact reports whether all that the last Apply made is there: whoever loads a rule set of its own may have flushed the tables, whoever configures the network may have

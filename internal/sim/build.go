@@ -48,6 +48,9 @@ func (w *World) build() {
 		w.after(w.between(0, 300*time.Millisecond), n.powerOn)
 	}
 	w.every(50*time.Millisecond, w.store.tend)
+	if w.scalable {
+		w.after(startAt, w.traffic)
+	}
 	w.op.w, w.op.acked = w, map[string]acked{}
 }
 
@@ -162,6 +165,9 @@ func (w *World) configuration(nodes int) map[string]any {
 	resource(farm, "farm", "plain")
 	lone := group("lone", 1)
 	resource(lone, "lone", "plain")
+	if w.scalable {
+		w.scale(conf, group, resource)
+	}
 	for range 2 {
 		w.across(conf)
 	}

@@ -47,6 +47,10 @@ func (w *World) fault() {
 		w.biased()
 		return
 	}
+	if w.scalable && w.chance(150) {
+		w.op.setResource(shop, func(r *model.Resource) { r.Properties = w.shopProperties() })
+		return
+	}
 	switch k := w.rng.IntN(100); {
 	case k < 12:
 		w.isolate(w.busy(), w.span())

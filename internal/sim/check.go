@@ -203,6 +203,9 @@ func (w *World) unsettled() string {
 	if why := w.unsettledGroups(snap, view, president.wall()); why != "" {
 		return why
 	}
+	if why := w.unshared(); why != "" {
+		return why
+	}
 	if steps := order.Plan(engine.BuildState(snap, view, president.wall())); len(steps) > 0 {
 		return fmt.Sprintf("the plan is not empty: %+v", steps[0])
 	}

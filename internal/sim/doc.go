@@ -9,7 +9,8 @@
 //
 // I1: a group runs on at most Maximum_primaries machines. I2: nothing runs beyond the end of its machine's lease and the guard's reaction. I3: the membership record changes by
 // compare-and-swap only. I4: resources start and stop in the order of their dependencies. I5: a start is decided with a current lease, on the newest assignment known. I6: a node is made a
-// target only where affinities and hard limits allow it, beside what still leaves. And once all faults have stopped, the cluster comes to rest with every group in its place.
+// target only where affinities and hard limits allow it, beside what still leaves. S1: at most one machine is found by a shared address, and that one has rules for it. S2: in a cluster at rest every
+// slot of a scalable service is with a living instance. S3: a connection of an instance that lives stays with it, as far as the holder of the address could know of it. And once all faults have stopped, the cluster comes to rest with every group in its place.
 //
 // # The rules of the model
 //
@@ -27,6 +28,9 @@
 //     one that fence agents and watchdogs are for, and does not count, unless the nodes have fence agents (Options.Fence): then what is on a frozen machine counts as
 //     running until the machine is switched off or its guard has acted, so that I1 says: no takeover before proof or confirmation.
 //   - A fence agent switches a machine off and says so later; or fails, having done so or not. It works on when its daemon dies.
+//   - The network of the clients always works, and a packet is at its end at once. Clients send to the machine that announced the shared address last; what comes there is handed
+//     on by the plane that package balance makes of what that node knows, and by what its kernel remembers. Rules outlive daemons and end with the machine; the address ends with
+//     the guard. A machine that boots while clients still send to it gets nothing of that: real ones take longer to boot than an address to be elsewhere.
 //   - A resource runs from the moment its first start method is launched until End (or Postnet_stop where there is one) has succeeded, or until the
 //     guard has killed it. A failed start may leave something running; so may a failed stop.
 package sim

@@ -24,6 +24,7 @@ type lifetime struct {
 	pending map[string]model.Instance
 	writing bool
 	known   map[string]cluster.Revision
+	sharing *balancer
 }
 
 type groupRun struct {
@@ -39,7 +40,9 @@ type method struct {
 }
 
 func newLifetime(d *daemon, g *guard) *lifetime {
-	return &lifetime{d: d, guard: g, groups: map[cluster.GroupName]*groupRun{}, pending: map[string]model.Instance{}, known: map[string]cluster.Revision{}}
+	l := &lifetime{d: d, guard: g, groups: map[cluster.GroupName]*groupRun{}, pending: map[string]model.Instance{}, known: map[string]cluster.Revision{}}
+	l.sharing = newBalancer(l)
+	return l
 }
 
 // live reports whether the daemon of this executor still runs it.
@@ -56,11 +59,15 @@ func (l *lifetime) changed() {
 	for _, name := range l.names {
 		l.step(name, life.Changed{})
 	}
+	l.sharing.follow()
 }
 
 func (l *lifetime) tick() {
 	for _, name := range l.names {
 		l.step(name, life.Tick{})
+	}
+	if l.d.n.w.scalable {
+		l.sharing.tick()
 	}
 }
 
@@ -190,11 +197,22 @@ func (l *lifetime) run(g *groupRun, in life.Input, a life.Run) {
 			aborted = true
 			finish(life.Outcome{Aborted: true, Exit: 137})
 		}
-		n.after(took, func() {
-			if !aborted {
-				finish(o)
-			}
-		})
+		play := func() {
+			n.after(took, func() {
+				if !aborted {
+					finish(o)
+				}
+			})
+		}
+		switch {
+		case a.Resource == gateIP && a.Method == model.MethodStart:
+			l.sharing.hold(play)
+		case a.Resource == gateIP && a.Method == model.MethodStop:
+			l.sharing.release()
+			play()
+		default:
+			play()
+		}
 	})
 	m.abort = func() { aborted = true; done(life.Outcome{Aborted: true, Exit: 137}) }
 }
@@ -233,6 +251,9 @@ func (l *lifetime) finished(in life.Input, a life.Run, o life.Outcome) {
 	case p == nil:
 	case a.Method == model.MethodStart, a.Method == model.MethodPrenetStart && !declares(in, a.Resource, model.MethodStart):
 		p.up = o.OK
+		if p.up && a.Resource == gateIP {
+			n.announce()
+		}
 	case a.Method == model.MethodPostnetStop && o.OK:
 		delete(n.procs, a.Resource)
 	}

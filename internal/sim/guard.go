@@ -130,6 +130,7 @@ func (g *guard) crash() {
 func (g *guard) end() {
 	g.dead = true
 	clear(g.n.procs)
+	g.n.kernel.local = false
 	if g.n.guard == g {
 		g.n.guard = nil
 	}

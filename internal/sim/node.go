@@ -24,6 +24,8 @@ type node struct {
 	guard  *guard
 	procs  map[cluster.ResourceName]*proc
 
+	kernel kernel
+
 	frozen  bool
 	queue   []func()            // what happened while it was frozen
 	excused int64               // true time up to which what runs does not count: the window after a thaw
@@ -107,6 +109,7 @@ func (n *node) powerOff() {
 	n.guard = nil
 	n.planned, n.leaving = false, false
 	clear(n.procs)
+	n.kernel = kernel{}
 }
 
 func (n *node) startDaemon(d time.Duration) {

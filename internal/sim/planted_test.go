@@ -24,11 +24,16 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 		{"a late commit of the removal, released early", 300, sim.Options{Faults: membership.Faults{ReleaseEarly: true}, Bias: sim.BiasLate}},
 		{"a node that ignores its guard", 100, sim.Options{IgnoreGuard: true, Bias: sim.BiasCuts}},
 		{"a fence agent that nobody waits for", 100, sim.Options{Fence: true, Faults: membership.Faults{FenceByTime: true}, Bias: sim.BiasFreeze}},
+		{"a holder that asks nobody for connections", 100, sim.Options{Forget: true, Scalable: true}},
+		{"a holder before that takes its rules away too soon", 200, sim.Options{ShortLinger: true, Scalable: true}},
 		{"a president who sees neither affinities nor loads", 100, sim.Options{Blind: true}},
 	} {
 		invariants := []string{"I1", "I2"}
 		if c.opt.Blind {
 			invariants = []string{"I6"}
+		}
+		if c.opt.Scalable {
+			invariants = []string{"S3"}
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,6 +63,31 @@ func TestBiasesAloneFindNothing(t *testing.T) {
 					t.Fatal(report(r))
 				}
 			}
+		})
+	}
+}
+
+// Under every kind of fault the connections of a scalable service stay with the instances that live.
+func TestScalableService(t *testing.T) {
+	n := 20
+	if testing.Short() {
+		n = 5
+	}
+	for _, b := range []sim.Bias{sim.BiasNone, sim.BiasRestarts, sim.BiasCuts, sim.BiasFreeze} {
+		t.Run("bias "+string(b), func(t *testing.T) {
+			t.Parallel()
+			var sum sim.Stats
+			for seed := range uint64(n) {
+				r := sim.Run(sim.Options{Seed: seed + 1, Bias: b, Scalable: true})
+				if r.Broken != "" {
+					t.Fatal(report(r))
+				}
+				sum.Add(r.Stats)
+			}
+			if sum.Connections < 30*n {
+				t.Errorf("hardly anything was tried: %+v", sum)
+			}
+			t.Logf("%+v", sum)
 		})
 	}
 }

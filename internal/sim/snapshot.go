@@ -33,6 +33,8 @@ func (s *store) snapshot(keys map[string]entry, rev cluster.Revision) engine.Sna
 			snap.State.Groups = append(snap.State.Groups, v)
 		case model.Resource:
 			snap.State.Resources = append(snap.State.Resources, v)
+		case model.Network:
+			snap.State.Networks = append(snap.State.Networks, v)
 		case model.Want:
 			snap.State.Wants = append(snap.State.Wants, v)
 		case model.Assignment:

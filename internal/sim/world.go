@@ -26,6 +26,12 @@ type Options struct {
 	Fence bool
 	// DeadAgents makes every agent fail, without having done anything.
 	DeadAgents bool
+	// Scalable gives the cluster a scalable service; every tenth seed has one in any case.
+	Scalable bool
+	// Forget makes who takes the address of a scalable service ask nobody which connections there are.
+	Forget bool
+	// ShortLinger makes who gave that address up take its rules away after a while, whether or not another holds it.
+	ShortLinger bool
 	// Bias prefers some faults, for mistakes that need a rare constellation. The invariants are the same.
 	Bias Bias
 	// Log gets every line of the trace as it happens; nil: nobody.
@@ -60,7 +66,7 @@ type Result struct {
 
 // Stats count what happened, to show that runs are worth something.
 type Stats struct {
-	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted, Asked int
+	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted, Asked, Connections int
 }
 
 type event struct {
@@ -87,7 +93,13 @@ type World struct {
 	mood   mood
 	stats  Stats
 	events int
-	pause  int64 // true time before which no further fault is drawn: one that takes its time is under way
+	// The scalable service: its long connections, how many there have been, and where clients believe its address to be.
+	scalable  bool
+	clients   []*client
+	opened    int
+	heard     *node
+	heardBoot int
+	pause     int64 // true time before which no further fault is drawn: one that takes its time is under way
 }
 
 // Run simulates one seed to its end.
@@ -103,6 +115,7 @@ func Run(opt Options) Result {
 // newWorld is a configured cluster whose nodes are about to boot.
 func newWorld(opt Options) *World {
 	w := &World{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)), byName: map[cluster.NodeName]*node{}}
+	w.scalable = opt.Scalable || opt.Seed%10 == 0
 	w.trace = tracer{w: w, hash: fnv.New64a(), log: opt.Log}
 	w.build()
 	return w
@@ -197,4 +210,5 @@ func (s *Stats) Add(o Stats) {
 	s.VoterChanges += o.VoterChanges
 	s.Adopted += o.Adopted
 	s.Asked += o.Asked
+	s.Connections += o.Connections
 }
