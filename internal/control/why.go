@@ -95,7 +95,7 @@ func explanation(v view, look *order.View, i int, follow bool, sees func(group s
 func reasonOf(look *order.View, n places.Note, sees func(group string) bool) v1.Reason {
 	r := v1.Reason{Name: string(n.Reason), Text: n.Text}
 	if slices.ContainsFunc(n.Groups, func(g int) bool { return !sees(look.Problem.Groups[g].Name) }) {
-		r.Text = "because of another group"
+		r.Text = otherGroup
 	}
 	return r
 }
