@@ -35,6 +35,7 @@ var layers = map[string]int{
 	"internal/access":     layerPure,
 	"internal/shell":      layerPure,
 	"assess":              layerPure,
+	"internal/tick":       layerLoop,
 	"internal/confdb":     layerLoop,
 	"internal/agent":      layerLoop,
 	"internal/engine":     layerLoop,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"redoubt/internal/auditlog"
+	"redoubt/internal/tick"
 )
 
 // MaxBacklog bounds how many entries may wait for the collector, and is how many do unless something else is set.
@@ -139,7 +140,7 @@ func (f *Forwarder) connection(ctx context.Context, c Collector, next uint64, ch
 	}()
 	f.set(func(s *Forwarding) { s.Connected, s.Problem = true, "" })
 	w := window{safe: next}
-	look := time.NewTicker(time.Second)
+	look := tick.New(time.Second)
 	defer look.Stop()
 	for {
 		n, werr := f.send(conn, c, next)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"redoubt/internal/auditlog"
+	"redoubt/internal/tick"
 )
 
 // Log is this node's own log on disk.
@@ -62,8 +63,8 @@ type Config struct {
 
 // The bounds of what waits in memory.
 const (
-	maxLate = 1024
-	tick    = 5 * time.Second
+	maxLate     = 1024
+	settleEvery = 5 * time.Second
 )
 
 // Journal is the command log of a node. It is safe for use by several goroutines.
@@ -249,7 +250,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	if _, err := j.opened(); err != nil {
 		j.failed(err)
 	}
-	t := time.NewTicker(tick)
+	t := tick.New(settleEvery)
 	defer t.Stop()
 	for {
 		select {

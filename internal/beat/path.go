@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/fault"
+	"redoubt/internal/tick"
 )
 
 // path is one interconnect path of this node: an address, its socket, the goroutine that receives on it and the one that keeps the socket on the
@@ -42,6 +43,7 @@ type path struct {
 const (
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = time.Second
+	lookAnyhow = 10 * time.Second
 	// maxErrors of the socket in a row are read; more are no errors of datagrams, and the next datagram shows whether it has recovered.
 	maxErrors = 64
 	// receiveBuffer holds a second of heartbeats of a large cluster, for when the thread can not run.
@@ -164,14 +166,29 @@ func (p *path) keep(failed error) {
 		}
 		p.t.cfg.Log.Info("interconnect path can be used", "path", p.index, "address", p.addr)
 	}
-	tick := time.NewTicker(maxBackoff)
-	defer tick.Stop()
+	// Addresses that come are told. Where that does not work, or was lost, looking has to do.
+	addresses := make(chan netlink.AddrUpdate, 16)
+	every := lookAnyhow
+	if err := netlink.AddrSubscribe(addresses, p.stopped); err != nil {
+		addresses, every = nil, maxBackoff
+	}
+	ticks := tick.New(every)
+	defer func() { ticks.Stop() }()
+	p.steer()
 	for {
 		select {
 		case <-p.stopped:
 			return
-		case <-tick.C:
+		case <-ticks.C:
 			p.steer()
+		case change, ok := <-addresses:
+			switch {
+			case !ok:
+				ticks.Stop()
+				addresses, ticks = nil, tick.New(maxBackoff)
+			case change.NewAddr && change.LinkAddress.IP.Equal(net.IP(p.addr.AsSlice())):
+				p.steer()
+			}
 		case <-p.trouble:
 			p.steer()
 			if !p.pause(minBackoff) { // trouble comes with every message while it lasts

@@ -8,6 +8,7 @@ import (
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/fault"
+	"redoubt/internal/tick"
 )
 
 // Bounds of the watch.
@@ -44,8 +45,8 @@ func (c *Control) watch(ctx context.Context, who Caller, out chan<- v1.Event) {
 	var news <-chan struct{}
 	unsubscribe := func() {}
 	defer func() { unsubscribe() }()
-	tick := time.NewTicker(watchTick)
-	defer tick.Stop()
+	ticks := tick.New(watchTick)
+	defer ticks.Stop()
 	for {
 		r := c.running.Load()
 		if r != subscribed {
@@ -80,7 +81,7 @@ func (c *Control) watch(ctx context.Context, who Caller, out chan<- v1.Event) {
 		}
 		select {
 		case <-news:
-		case <-tick.C:
+		case <-ticks.C:
 		case <-ctx.Done():
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"redoubt/internal/realtime"
+	"redoubt/internal/tick"
 )
 
 // protection is what a daemon asks for so that it is not delayed.
@@ -32,14 +33,14 @@ const renewPriority = 10
 
 // keepPriority gives the priority to such threads, and looks whether the daemon rests, until ctx ends.
 func (d *Daemon) keepPriority(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	defer processors.Full()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-ticks.C:
 		}
 		processors.Look()
 		if n%renewPriority != 0 {

@@ -7,11 +7,11 @@ import (
 )
 
 // A leader of the repository that is gone without the membership noticing it, because only its member hangs, is replaced in one to two elections: with a timeout of
-// 500 ms in 1.25 to 2.5 s. Whatever takes a node away the membership knows earlier, see succeed. No service depends on the leader: an election that was called too early
+// 500 ms in 2.5 to 5 s. Whatever takes a node away the membership knows earlier, see succeed. No service depends on the leader: an election that was called too early
 // costs nobody anything. Every heartbeat of the repository costs, at rest too.
 const (
-	seatHeartbeats   = 5  // in an election timeout, the fewest that there may be
-	seatShare        = 50 // per cent of the cluster's timeout are one of them
+	seatHeartbeats   = 5   // in an election timeout, the fewest that there may be
+	seatShare        = 100 // per cent of the cluster's timeout are one of them
 	seatHeartbeatMin = 50 * time.Millisecond
 	seatHeartbeatMax = 500 * time.Millisecond
 )

@@ -19,14 +19,15 @@ import (
 	"redoubt/internal/privnet"
 	"redoubt/internal/relay"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/tick"
 )
 
 // follow keeps everything that depends on who is configured, who votes and which paths are up in step with the repository and the membership: the peers
 // of the heartbeats, the routes of the private network, the endpoints of the repository, this node's seat in it, and what the node remembers.
 func (n *node) follow(ctx context.Context) error {
 	views, news := n.member.Subscribe(ctx), n.mirror.Subscribe(ctx)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	for {
 		if err := n.adjust(ctx); err != nil {
 			return err
@@ -39,7 +40,7 @@ func (n *node) follow(ctx context.Context) error {
 		case <-news:
 			processors.Busy()
 		case <-n.seat.news:
-		case <-tick.C:
+		case <-ticks.C:
 		}
 	}
 }

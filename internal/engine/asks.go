@@ -7,6 +7,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/membership"
+	"redoubt/internal/tick"
 )
 
 // AskKind is what an Ask wants.
@@ -95,8 +96,8 @@ const again = 2 * time.Second
 // Run carries asks until ctx ends.
 func (a *Asks) Run(ctx context.Context) error {
 	views, news := a.member.Subscribe(ctx), a.source.Subscribe(ctx)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	for {
 		if a.member.View().President {
 			a.carry(ctx)
@@ -108,7 +109,7 @@ func (a *Asks) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-views:
 		case <-news:
-		case <-tick.C:
+		case <-ticks.C:
 		}
 	}
 }

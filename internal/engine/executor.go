@@ -12,6 +12,7 @@ import (
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/turn"
+	"redoubt/internal/tick"
 )
 
 // Executor is the executor loop of a node: for each group it drives one life.Group, runs the methods that it wants and reports what became of
@@ -76,8 +77,8 @@ func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, so
 func (x *Executor) Run(ctx context.Context) error {
 	go x.report.run(ctx)
 	views, news := x.member.Subscribe(ctx), x.source.Subscribe(ctx)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	x.changed(ctx)
 	x.proceed(ctx)
 	for {
@@ -88,7 +89,7 @@ func (x *Executor) Run(ctx context.Context) error {
 			x.changed(ctx)
 		case <-news:
 			x.changed(ctx)
-		case <-tick.C:
+		case <-ticks.C:
 			for name := range x.groups {
 				x.step(ctx, name, life.Tick{})
 			}

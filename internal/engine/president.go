@@ -12,6 +12,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
+	"redoubt/internal/tick"
 )
 
 // President is the president loop. Every node runs it; it acts only while this node is the president of the newest record and holds its lease. It keeps
@@ -39,8 +40,8 @@ func NewPresident(cfg Config, member *Member, source Source, store confdb.Store,
 func (p *President) Run(ctx context.Context) error {
 	views, news := p.member.Subscribe(ctx), p.source.Subscribe(ctx)
 	// Pingpong_interval and evacuation run out without any event.
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	for {
 		again := p.plan(ctx)
 		if again {
@@ -57,7 +58,7 @@ func (p *President) Run(ctx context.Context) error {
 		case <-news:
 		case run := <-p.fencers.ended:
 			p.fenceEnded(run)
-		case <-tick.C:
+		case <-ticks.C:
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/quorum"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/tick"
 )
 
 // Quorum is the record under confdb.KeyQuorum.
@@ -62,8 +63,8 @@ func NewVoters(cfg Config, member *Member, source Source, store confdb.Store, el
 // Run keeps the voters until ctx ends.
 func (v *Voters) Run(ctx context.Context) error {
 	news := v.source.Subscribe(ctx)
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
+	ticks := tick.New(500 * time.Millisecond)
+	defer ticks.Stop()
 	for {
 		if v.member.View().President && v.member.MayStart() {
 			if err := v.pass(ctx); err != nil && !ended(ctx) {
@@ -78,7 +79,7 @@ func (v *Voters) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-news:
-		case <-tick.C:
+		case <-ticks.C:
 		}
 	}
 }

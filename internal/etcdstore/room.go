@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/fault"
+	"redoubt/internal/tick"
 )
 
 // A write that meets a full disk ends etcd in the middle of its work, and nothing but a new process helps then. So the member keeps blocks allocated ahead
@@ -56,13 +57,13 @@ func checkRoom(dir string) error {
 
 // WaitForRoom returns when a member can be started in dir, or with ctx.
 func WaitForRoom(ctx context.Context, dir string) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	for checkRoom(dir) != nil {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-tick.C:
+		case <-ticks.C:
 		}
 	}
 	return nil

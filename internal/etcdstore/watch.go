@@ -13,6 +13,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/tick"
 )
 
 // A watch that is idle asks its member every probeEvery whether it is still there, and goes to another one when nothing has come for
@@ -179,7 +180,7 @@ func (w *watch) follow(ctx context.Context, e *endpoint, changed <-chan struct{}
 
 // listen delivers what the member says, and asks it for a sign when it says nothing.
 func (w *watch) listen(ctx context.Context, stream etcdserverpb.Watch_WatchClient, messages <-chan heardFrom, late *time.Timer, changed <-chan struct{}, heard *bool) error {
-	probe := time.NewTicker(probeEvery)
+	probe := tick.New(probeEvery)
 	defer probe.Stop()
 	last := time.Now()
 	for {
