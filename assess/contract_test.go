@@ -122,6 +122,7 @@ func contract() map[string]shape {
 	total := record(map[string]shape{
 		"mean": aNumber, "sd": aNumber, "quantiles": levels, "exceedance": list(pair), "exceedance_brackets": list(pair), "error_bound": aNumber, "lost_mass": aNumber,
 	})
+	drawn := record(map[string]shape{"exceedance": list(pair), "exceedance_brackets": list(pair)})
 	play := record(each("x", "y", "I", "V", "U"))
 	return map[string]shape{
 		"dynamics": record(map[string]shape{"horizon": aNumber, "threats": list(record(map[string]shape{
@@ -132,7 +133,7 @@ func contract() map[string]shape {
 		"losses": record(map[string]shape{
 			"threats": list(record(map[string]shape{"name": aWord, "mean": aNumber, "variance": aNumber, "variance_iid": maybe(aNumber), "quantiles": levels})),
 			"total":   total, "inherent": total, "proposed": total,
-			"simulation": record(map[string]shape{"exceedance": list(pair), "exceedance_brackets": list(pair)}),
+			"simulation": drawn, "simulation_inherent": drawn, "simulation_proposed": drawn,
 		}),
 		"ibm": record(map[string]shape{"threats": list(record(with(with(each("S", "V", "R"), "name", aWord), "band", pair))), "total": aNumber, "band": pair}),
 		"optimum": record(map[string]shape{

@@ -22,6 +22,10 @@ type Losses struct {
 	Returns     []LossReturn      `json:"returns,omitempty"`    // what each means saves
 	Simulation  *SimulationResult `json:"simulation,omitempty"` // with dependence, limits and insurance
 
+	NetInherent *SimulationResult `json:"simulation_inherent,omitempty"` // the same without the means that are present; threats that these do not touch have the same draws
+	NetProposed *SimulationResult `json:"simulation_proposed,omitempty"` // the same with the measures that section optimum chose
+
+	drawn risk.Simulation
 	parts []risk.Threat // as Threats
 	rates []float64     // as Threats, per period
 }
@@ -141,7 +145,8 @@ func (r *run) losses() error {
 	}
 	r.sensitivity(out)
 	r.lossReturns(out)
-	if factors, any := r.inherentFactors(out); any {
+	factors, any := r.inherentFactors(out)
+	if any {
 		out.Inherent, _, err = r.total(scaled(out.parts, factors), levels, math.Max(out.Error, 1e-3))
 		if errors.Is(err, risk.ErrReach) {
 			r.note(SectionLosses, "means", "the losses without the means that are present were not computed: %v", err)
@@ -151,6 +156,11 @@ func (r *run) losses() error {
 	}
 	if err := r.simulate(out, in, levels); err != nil {
 		return err
+	}
+	if any {
+		if out.NetInherent, err = r.redraw(out, in, factors); err != nil {
+			return err
+		}
 	}
 	r.tolerance(out, in, law)
 	return nil
@@ -167,7 +177,7 @@ func (r *run) tolerance(out *Losses, in *model.Losses, law *risk.Total) {
 	}
 	switch {
 	case out.Simulation != nil:
-		r.note(SectionLosses, "losses", "total, inherent and proposed, the threats and what means save are of independent threats before limits and insurance; what is left with them is in simulation, and the tolerance is held against that")
+		r.note(SectionLosses, "losses", "total, inherent and proposed, the threats and what means save are of independent threats before limits and insurance; what is left with them is in simulation, simulation_inherent and simulation_proposed, and the tolerance is held against the first")
 	case len(in.Tolerance) > 0 && extended(in):
 		r.note(SectionLosses, "losses.tolerance", "without a simulation the tolerance was held against the total of independent threats before limits and insurance")
 	}
@@ -334,6 +344,10 @@ func (r *run) proposeLosses(chosen []string) error {
 		r.note(SectionLosses, "means", "the losses with the chosen measures were not computed: %v", err)
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	out.NetProposed, err = r.redraw(out, in, list)
 	return err
 }
 

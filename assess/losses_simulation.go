@@ -2,6 +2,7 @@ package assess
 
 import (
 	"math"
+	"slices"
 
 	"redoubt/assess/model"
 	"redoubt/assess/risk"
@@ -78,12 +79,7 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 		}
 		s.Threats[i].Limits = risk.Limits{Deductible: l.Deductible, Cap: l.Cap}
 	}
-	draws := 1.0
-	for _, t := range out.parts {
-		if draws++; t.Severity != nil {
-			draws += t.Counts.Mean
-		}
-	}
+	draws := drawsOf(out.parts)
 	if most := maxDraws / draws; float64(s.Trials) > most {
 		s.Trials = max(1000, int(most))
 		r.note(SectionLosses, "losses.simulation", "a trial has %.3g draws, so only %d trials were made", draws, s.Trials)
@@ -112,11 +108,46 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 	if err != nil {
 		return err
 	}
-	out.Simulation = simulated(d, s, in, name)
+	out.Simulation, out.drawn = simulated(d, s, in, name), s
 	for _, e := range d.Exceed[curve:] {
 		out.Simulation.tolerated = append(out.Simulation.tolerated, likely(e, d.Trials))
 	}
 	return nil
+}
+
+// drawsOf is how many draws a trial has, about.
+func drawsOf(parts []risk.Threat) float64 {
+	draws := 1.0
+	for _, t := range parts {
+		if draws++; t.Severity != nil {
+			draws += t.Counts.Mean
+		}
+	}
+	return draws
+}
+
+// redraw is the simulation with the rates times factors, if there is one; where there are far more damages then, of fewer trials.
+func (r *run) redraw(out *Losses, in *model.Losses, factors []float64) (*SimulationResult, error) {
+	if out.Simulation == nil {
+		return nil, nil
+	}
+	s := out.drawn
+	s.Threats = slices.Clone(s.Threats)
+	parts := scaled(out.parts, factors)
+	for i := range s.Threats {
+		s.Threats[i].Threat = parts[i]
+	}
+	draws := drawsOf(parts)
+	if draws*1000 > 10*maxDraws {
+		r.note(SectionLosses, "losses.simulation", "damages are too many to be drawn; there is no simulation")
+		return nil, nil
+	}
+	s.Trials = min(s.Trials, max(1000, int(maxDraws/draws)))
+	d, err := risk.Simulate(r.ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return simulated(d, s, in, out.Simulation.Dependence), nil
 }
 
 // dependence sets what is dependent, and names it.

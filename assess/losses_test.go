@@ -145,6 +145,35 @@ func TestSimulationSection(t *testing.T) {
 	}
 }
 
+// TestNetOfOtherStates: without the guard and with the lock what is left is drawn too; threats that they do not touch have the same draws, so that without means that reduce nothing it is the same
+// to the bit.
+func TestNetOfOtherStates(t *testing.T) {
+	m := twoThreats()
+	m.Losses = &model.Losses{Simulation: &model.Simulation{Trials: 20000, Seed: 4}, Limits: []model.Limit{{Threat: "second", Deductible: 100}}, Insurance: []model.Layer{{Attachment: 30000, Limit: 50000, Premium: 900}}}
+	m.Means = []model.Mean{{Name: "guard", Present: true, Reduces: map[string]float64{"first": 0.5}}, {Name: "lock", Cost: 1, Reduces: map[string]float64{"second": 0.8}}}
+	m.Costs = &model.Costs{Losses: "losses"}
+	for _, kind := range []*model.Dependence{nil, {Kind: "shock", Shape: 2}, {Kind: "gaussian", Correlation: 0.5}} {
+		m.Losses.Dependence = kind
+		l := section(t, m, assess.SectionOptimum).Losses
+		if l.NetInherent == nil || l.NetProposed == nil {
+			t.Fatalf("%+v: not there", kind)
+		}
+		now, without, with := l.Simulation, l.NetInherent, l.NetProposed
+		if math.Abs(without.Gross.Value-*l.Inherent.Mean) > 5*without.Gross.Error || math.Abs(with.Gross.Value-*l.Proposed.Mean) > 5*with.Gross.Error {
+			t.Errorf("%+v: gross of the draws %v and %v, exact %v and %v", kind, without.Gross, with.Gross, *l.Inherent.Mean, *l.Proposed.Mean)
+		}
+		if without.Mean.Value <= now.Mean.Value || with.Mean.Value >= now.Mean.Value || without.Mean.Value >= without.Gross.Value || without.Premium != 900 {
+			t.Errorf("%+v: left without %v, now %v, with %v", kind, without.Mean, now.Mean, with.Mean)
+		}
+	}
+	m.Losses.Dependence, m.Costs = nil, nil
+	m.Means = []model.Mean{{Name: "guard", Present: true, Reduces: map[string]float64{"first": 1e-12}}}
+	l := section(t, m, assess.SectionLosses).Losses
+	if math.Abs(l.NetInherent.Mean.Value-l.Simulation.Mean.Value) > 1e-6*l.Simulation.Mean.Value {
+		t.Errorf("nothing is taken away, and yet %v instead of %v is left", l.NetInherent.Mean, l.Simulation.Mean)
+	}
+}
+
 // TestHorizonOfNothing: within no time nothing happens, for sure, in every law; what is lost in a period is known all the same.
 func TestHorizonOfNothing(t *testing.T) {
 	for _, law := range []model.ThreatDamage{{}, {Law: "fixed-lognormal", Mu: 3, Sigma: 1}, {Law: "pareto", Minimum: 2, Shape: 3}, {Law: "table", Table: []model.Amount{{Amount: 5, Probability: 1}}}} {

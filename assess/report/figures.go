@@ -179,6 +179,11 @@ var known = []struct{ section, item, figure, unit, formula string }{
 
 // lookUp is the entry of known for a figure.
 func lookUp(section, item, figure string) (unit, formula string) {
+	for _, state := range []string{"_inherent", "_proposed"} { // what is drawn of other states of protection is as what is drawn of today's
+		if rest, ok := strings.CutPrefix(item, "simulation"+state); ok {
+			item = "simulation" + rest
+		}
+	}
 	for _, k := range known {
 		if k.section != section || k.figure != "" && !named(figure, k.figure) {
 			continue

@@ -101,15 +101,19 @@ func (d drawing) exceedance() chart.Curves {
 	for i, x := range []struct {
 		key   string
 		total *assess.TotalLoss
-	}{{"inherent", v.Inherent}, {"proposed", v.Proposed}} {
-		if x.total != nil {
-			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(points(x.total.Exceedance, 1)), Colour: i + 1})
-		}
-	}
-	if s := v.Simulation; s != nil && len(s.Exceedance) > 1 {
-		left := slices.DeleteFunc(rare(points(s.Exceedance, 1)), func(p chart.Point) bool { return p.X <= 0 })
-		if len(left) > 1 { // insured wholly, nothing is left
-			p.Curves = append(p.Curves, chart.Curve{Name: d.w("current_net"), Points: left, Colour: 4})
+		net   *assess.SimulationResult
+	}{{"inherent", v.Inherent, v.NetInherent}, {"proposed", v.Proposed, v.NetProposed}, {"current", nil, v.Simulation}} {
+		colour := []int{1, 2, 4}[i]
+		switch {
+		case x.net != nil && len(x.net.Exceedance) > 1: // what is left stands beside what is left today, gross figures are in the table
+			left := slices.DeleteFunc(rare(points(x.net.Exceedance, 1)), func(p chart.Point) bool { return p.X <= 0 })
+			if len(left) > 1 { // insured wholly, nothing is left
+				p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key + "_net"), Points: left, Colour: colour})
+			}
+		case x.total != nil && v.Simulation != nil:
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key + "_gross"), Points: rare(points(x.total.Exceedance, 1)), Colour: colour})
+		case x.total != nil:
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(points(x.total.Exceedance, 1)), Colour: colour})
 		}
 	}
 	if d.m != nil && d.m.Losses != nil && len(d.m.Losses.Tolerance) > 0 {

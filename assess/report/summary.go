@@ -117,6 +117,14 @@ func (d drawing) netCards(span, rare string) []card {
 	if s.Premium > 0 && len(out) > 0 {
 		out[len(out)-1].Lines = []string{d.w("premiums", d.money(s.Premium))}
 	}
+	for _, x := range []struct {
+		key string
+		net *assess.SimulationResult
+	}{{"inherent_net", d.r.Losses.NetInherent}, {"proposed_net", d.r.Losses.NetProposed}} {
+		if s.Mean != nil && x.net != nil && x.net.Mean != nil {
+			out[0].Lines = append(out[0].Lines, d.w(x.key)+": "+d.money(x.net.Mean.Value))
+		}
+	}
 	if q, ok := s.Quantiles["0.99"]; ok {
 		out = append(out, card{Title: rare, Value: d.money(q), Text: d.w("net"), Link: "losses", Bad: true})
 	}
