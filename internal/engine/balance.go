@@ -13,6 +13,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/tick"
 )
 
 // Plane is the kernel of this node as far as it shares the load of scalable services.
@@ -85,8 +86,8 @@ func NewBalancer(cfg Config, member *Member, source Source, store confdb.Store, 
 // Run follows the cluster until ctx ends. The kernel stays as it is then.
 func (b *Balancer) Run(ctx context.Context) error {
 	views, news := b.member.Subscribe(ctx), b.source.Subscribe(ctx)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	ticks := tick.New(time.Second)
+	defer ticks.Stop()
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	for {
@@ -104,7 +105,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 			b.mu.Lock()
 			b.askDue(ctx, &asking)
 			b.mu.Unlock()
-		case <-tick.C:
+		case <-ticks.C:
 			b.mu.Lock()
 			// A node whose lease has ended has lost its addresses on purpose.
 			if b.last != nil && len(b.last.Shares) > 0 && b.member.MayStart() && !b.plane.Intact() {
