@@ -107,6 +107,11 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 			add(severe, object, "start it and see that the nodes and it reach each other", "the quorum server is not there: %s", n.Why)
 		}
 	}
+	if record, _ := check.Node(v.state, cluster.NodeName(n.Name)); record.PublicAddress == "" && n.State != "away" {
+		if i := slices.IndexFunc(v.state.Nodes, func(o model.NodeState) bool { return o.Elsewhere() }); i >= 0 {
+			add(warning, object, "see its log, which says why: it needs a way to "+v.state.Nodes[i].PublicAddress+" that is no interconnect", "quorum server %s does not hear it: its public address is not on record", v.state.Nodes[i].Name)
+		}
+	}
 	for _, p := range n.Paths {
 		switch {
 		case p.State != "faulted" || n.State == "away":

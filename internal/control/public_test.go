@@ -62,6 +62,17 @@ func TestAQuorumServerElsewhereJoins(t *testing.T) {
 		if got := publicAddresses(ok[[]v1.Node](t)(w.c().NodeShow(w.ctx, root, v1.NodeShow{}))); !maps.Equal(got, want) {
 			t.Errorf("on record is %v, want %v", got, want)
 		}
+		unheard := func() (objects []string) {
+			for _, p := range ok[v1.Status](t)(w.c().ClusterStatus(w.ctx, root, v1.ClusterStatus{})).Problems {
+				if strings.Contains(p.Text, "quorum server q1 does not hear it") {
+					objects = append(objects, p.Object)
+				}
+			}
+			return objects
+		}
+		if got := unheard(); !slices.Equal(got, []string{"node n3"}) {
+			t.Errorf("the quorum server is said not to hear %v", got)
+		}
 		for _, n := range ok[v1.Status](t)(w.c().ClusterStatus(w.ctx, root, v1.ClusterStatus{})).Nodes {
 			public := slices.ContainsFunc(n.Paths, func(p v1.PathStatus) bool { return p.Network == v1.PublicPath })
 			if public != (n.Name == "q1") || public && len(n.Paths) != 1 {

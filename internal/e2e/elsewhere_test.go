@@ -117,7 +117,7 @@ func TestQuorumServerElsewhere(t *testing.T) {
 			}
 			return ""
 		})
-		// Now the address is named, and it gets another number.
+		// Now its address is named, one of IPv6, and it gets another number.
 		var key string
 		eventually(t, func() string {
 			out, err := w.Output(t.Context(), lab.QuorumServer, "redoubt", "node", "key")
@@ -132,12 +132,16 @@ func TestQuorumServerElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.do(t, "n2", "quorum", "add", "-t", "quorum_server", "-p", "key="+key, lab.QuorumServer)
-		w.do(t, lab.QuorumServer, "node", "join", "--sponsor", "n2-pub", "--public", publicOf(t, w, lab.QuorumServer).String(), "--fingerprint", c.Fingerprint)
+		w.do(t, lab.QuorumServer, "node", "join", "--sponsor", "n2-pub", "--public", "fd77::200", "--fingerprint", c.Fingerprint)
 		w.mend(t)
 		for _, n := range w.Nodes() {
 			w.pathsOf(t, n)
 		}
-		w.documented(t)
+		for _, s := range w.documented(t) {
+			if s.network == "udp" && s.at.Addr() == publicOf(t, w, s.node) {
+				t.Errorf("%s still listens at %s", s.node, s.at)
+			}
+		}
 	})
 }
 
