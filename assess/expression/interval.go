@@ -2,7 +2,6 @@ package expression
 
 import (
 	"math"
-	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -195,6 +194,14 @@ func arithmetic(operator string, x, y Interval) Interval {
 	default:
 		return none
 	}
+	if x.Lo >= 0 && y.Lo >= 0 && x.Hi <= math.MaxFloat64 && y.Hi <= math.MaxFloat64 { // most are: which ends make the extremes is known
+		if operator == "/" {
+			y.Lo, y.Hi = y.Hi, y.Lo
+		}
+		lo, e1 := of(x.Lo, y.Lo)
+		hi, e2 := of(x.Hi, y.Hi)
+		return Interval{Lo: math.Max(0, end(lo, e1, -1)), Hi: end(hi, e2, 1)}
+	}
 	out := Interval{Lo: math.Inf(1), Hi: math.Inf(-1)}
 	for _, a := range [2]float64{x.Lo, x.Hi} {
 		for _, b := range [2]float64{y.Lo, y.Hi} {
@@ -204,9 +211,6 @@ func arithmetic(operator string, x, y Interval) Interval {
 			}
 			out.Lo, out.Hi = math.Min(out.Lo, end(v, exact, -1)), math.Max(out.Hi, end(v, exact, 1))
 		}
-	}
-	if x.Lo >= 0 && y.Lo >= 0 {
-		out.Lo = math.Max(0, out.Lo)
 	}
 	return out
 }
@@ -317,8 +321,13 @@ func single(name string, x Interval) Interval {
 			out.Hi = f(at)
 		}
 	}
-	if strings.HasPrefix(name, "exp") || name == "sqrt" || name == "cosh" {
-		out.Lo = math.Max(out.Lo, map[string]float64{"expm1": -1, "cosh": 1}[name])
+	switch name { // what they are never below
+	case "exp", "sqrt":
+		out.Lo = math.Max(out.Lo, 0)
+	case "expm1":
+		out.Lo = math.Max(out.Lo, -1)
+	case "cosh":
+		out.Lo = math.Max(out.Lo, 1)
 	}
 	return out
 }

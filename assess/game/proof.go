@@ -42,14 +42,15 @@ func highest(over func(Span) (Span, bool), most, gap float64) (found, bound floa
 		} else {
 			dead++
 		}
-		if s, ok := over(Span{lo, lo}); ok {
-			found = math.Max(found, s.Lo)
-		}
 		heap.Push(&queue, b)
 	}
-	if s, ok := over(Span{most, most}); ok {
-		found = s.Lo
+	look := func(x float64) {
+		if s, ok := over(Span{x, x}); ok {
+			found = math.Max(found, s.Lo)
+		}
 	}
+	look(0)
+	look(most)
 	add(0, most)
 	for n := 0; len(queue) > 0; n++ {
 		top := queue[0]
@@ -62,6 +63,7 @@ func highest(over func(Span) (Span, bool), most, gap float64) (found, bound floa
 			settled = math.Max(settled, top.most)
 			continue
 		}
+		look(mid)
 		add(top.lo, mid)
 		add(mid, top.hi)
 	}
