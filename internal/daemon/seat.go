@@ -166,7 +166,7 @@ func (s *seat) start(ctx context.Context, n *node, mode etcdstore.Mode, peers ma
 	heartbeat, election := seatTiming(id.timing())
 	m, err := etcdstore.StartMember(ctx, etcdstore.MemberConfig{
 		Node: s.cfg.Node, Address: id.self().PrivateAddress, ClientPort: cluster.PortClient, PeerPort: cluster.PortPeer, Dir: s.cfg.path(dirEtcd), TLS: s.cfg.tlsFiles(), Mode: mode, Peers: peers,
-		Cluster: id.Cluster.ID, Heartbeat: heartbeat, Election: election, Admit: n.admit, Log: s.log,
+		Cluster: id.Cluster.ID, Heartbeat: heartbeat, Election: election, Admit: n.admit, AdmitPeer: n.admitPeer, Log: s.log,
 	})
 	if err != nil {
 		return err

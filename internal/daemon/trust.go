@@ -52,7 +52,12 @@ func (n *node) known(chain []*x509.Certificate, usage x509.ExtKeyUsage) (cluster
 	if err != nil {
 		return "", err
 	}
-	w, name := n.witness(), cluster.NodeName(subject.Name)
+	return n.onRecord(n.witness(), subject, chain, usage)
+}
+
+// onRecord is known for a chain that was verified.
+func (n *node) onRecord(w witness, subject pki.Subject, chain []*x509.Certificate, usage x509.ExtKeyUsage) (cluster.NodeName, error) {
+	name := cluster.NodeName(subject.Name)
 	if subject.Cluster == w.snap.State.Cluster.ID {
 		if err := w.configured(name); err != nil {
 			return "", err
@@ -94,6 +99,23 @@ func (n *node) admit(chain []*x509.Certificate) error {
 	if err == nil && !filled {
 		err = n.identity().first(name)
 	}
+	return err
+}
+
+// admitPeer says whether who shows a chain of certificates may speak to this node's member of the repository as another member. The handshake has held them to the authority and to
+// the list of what was revoked; the record of what was given decides only where this node has what a majority has. Whoever comes up, or has lost touch, can not know what others were
+// given meanwhile, and without their word may never read it: voters that all come up at once have to find together on this port first. What was admitted so is judged again as soon
+// as this node has read: see expel.
+func (n *node) admitPeer(chain []*x509.Certificate) error {
+	w := n.witness()
+	if !w.read() || !w.quorum {
+		return nil
+	}
+	subject, err := pki.SubjectOf(chain[0])
+	if err != nil {
+		return err
+	}
+	_, err = n.onRecord(w, subject, chain, x509.ExtKeyUsageClientAuth)
 	return err
 }
 

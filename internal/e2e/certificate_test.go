@@ -22,6 +22,10 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
 	v1 "redoubt/api/v1"
 	"redoubt/internal/lab"
 	"redoubt/internal/pki"
@@ -203,19 +207,29 @@ func TestWhoIsRefusedOnEveryPort(t *testing.T) {
 // speak asks n2 something on a port, as the holder of a certificate; nil: it was answered.
 func (w *world) speak(t *testing.T, port int, pair tls.Certificate, version uint16) error {
 	t.Helper()
+	return w.speakTo(t, "n2", port, pair, version)
+}
+
+// speakTo is speak for any node.
+func (w *world) speakTo(t *testing.T, node string, port int, pair tls.Certificate, version uint16) error {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	raw, err := w.Dial(ctx, "n1", "tcp", net.JoinHostPort("172.31.240.2", strconv.Itoa(port)))
+	raw, err := w.Dial(ctx, "n1", "tcp", net.JoinHostPort("172.31.240."+strings.TrimPrefix(node, "n"), strconv.Itoa(port)))
 	if err != nil {
 		return err
 	}
 	defer raw.Close()
 	_ = raw.SetDeadline(time.Now().Add(5 * time.Second))
+	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}
+	if port == 7402 {
+		return call(ctx, raw, cfg)
+	}
 	path := "/version"
 	if port == 7401 {
 		path = "/v1/peer/time"
 	}
-	c := tls.Client(raw, &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+	c := tls.Client(raw, cfg)
 	if _, err := c.Write([]byte("GET " + path + " HTTP/1.1\r\nHost: n2\r\nConnection: close\r\n\r\n")); err != nil {
 		return err
 	}
@@ -228,6 +242,18 @@ func (w *world) speak(t *testing.T, port int, pair tls.Certificate, version uint
 		return errors.New(answer.Status)
 	}
 	return nil
+}
+
+// call asks a member of the repository for the record of the cluster, over a connection to its port for clients.
+func call(ctx context.Context, raw net.Conn, cfg *tls.Config) error {
+	conn, err := grpc.NewClient("passthrough:///member", grpc.WithTransportCredentials(credentials.NewTLS(cfg)),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return raw, nil }))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = etcdserverpb.NewKVClient(conn).Range(ctx, &etcdserverpb.RangeRequest{Key: []byte("/redoubt/cluster")})
+	return err
 }
 
 // guest makes a user's certificate with the authority of users in a data directory.

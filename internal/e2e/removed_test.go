@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +28,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	v1 "redoubt/api/v1"
 	"redoubt/internal/beat"
 	"redoubt/internal/cluster"
 	"redoubt/internal/lab"
@@ -149,7 +152,7 @@ func (w *world) strangers(t *testing.T, node string) int {
 }
 
 // A machine that was removed comes back with all that it kept: a watch that is open, its certificate, the authority's key with which it makes another in the name of a node
-// that is there, and its heartbeat key. Nothing of it counts on any port; the port between the members of the repository needs another authority for that.
+// that is there, and its heartbeat key. Nothing of it counts on any port.
 func TestRemovedNodeComesBack(t *testing.T) {
 	w := own(t, "e2er", lab.Options{Nodes: 3})
 	old, own := w.keep(t, "n3"), w.keep(t, "n1")
@@ -197,6 +200,9 @@ func TestRemovedNodeComesBack(t *testing.T) {
 		if err := w.read(t, minted); status.Code(err) != codes.PermissionDenied {
 			t.Errorf("7402 answers a certificate that the removed node made for %s: %v", name, err)
 		}
+		if err := w.speak(t, 7403, minted, tls.VersionTLS13); err == nil || !strings.HasPrefix(err.Error(), "403") {
+			t.Errorf("7403 answers a certificate that the removed node made for %s: %v", name, err)
+		}
 	}
 	if err := w.read(t, own.pair); err != nil {
 		t.Errorf("a node of the cluster: %v", err)
@@ -215,6 +221,42 @@ func TestRemovedNodeComesBack(t *testing.T) {
 	})
 	if err := w.speak(t, 7403, w.keep(t, "n1").pair, tls.VersionTLS13); err != nil {
 		t.Errorf("port 7403, a node of the cluster: %v", err)
+	}
+}
+
+// A node is removed while a voter is down, which knows nothing of it. When the voter comes back it refuses the removed node as all the others do.
+func TestRemovedWhileAVoterWasDown(t *testing.T) {
+	w := own(t, "e2erv", lab.Options{Nodes: 4})
+	if slices.ContainsFunc(w.status(t, "n1").Cluster.Quorum.Voters, func(v v1.VoterStatus) bool { return v.Node == "n4" }) {
+		t.Fatal("n4 votes")
+	}
+	old := w.keep(t, "n4")
+	w.daemon(t, "n4", lab.DaemonLeave)
+	w.daemon(t, "n2", lab.DaemonLeave)
+	w.do(t, "n1", "node", "remove", "-F", "n4")
+	w.daemon(t, "n2", lab.DaemonStart)
+	eventually(t, func() string {
+		out, err := w.try(t.Context(), "n2", "node", "list")
+		if err != nil || strings.Contains(out, "n4") || !strings.Contains(out, "n2") {
+			return fmt.Sprintf("n2 knows the nodes %q, %v", out, err)
+		}
+		return ""
+	})
+	minted := old.mint(t, "n1")
+	for _, node := range []string{"n1", "n2", "n3"} {
+		for _, port := range []int{7401, 7402, 7403} {
+			for what, pair := range map[string]tls.Certificate{"the certificate of the removed node": old.pair, "a certificate that it made for another": minted} {
+				eventually(t, func() string {
+					if w.speakTo(t, node, port, pair, tls.VersionTLS13) == nil {
+						return node + " takes " + what + " on port " + strconv.Itoa(port)
+					}
+					return ""
+				})
+			}
+			if err := w.speakTo(t, node, port, w.keep(t, "n1").pair, tls.VersionTLS13); err != nil {
+				t.Errorf("port %d of %s, a node of the cluster: %v", port, node, err)
+			}
+		}
 	}
 }
 

@@ -303,7 +303,7 @@ func TestExportApplySnapshotRestore(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if !strings.Contains(string(out), "stay revoked") {
+	if !strings.Contains(out, "stay revoked") {
 		t.Errorf("the restore does not say what became of revocations: %s", out)
 	}
 	if _, err := w.Daemon("n1", lab.DaemonStart); err != nil {

@@ -28,7 +28,7 @@ type gate struct {
 // admitted is a call under way.
 type admitted struct {
 	chain []*x509.Certificate
-	end   context.CancelFunc
+	end   func()
 }
 
 func newGate(admit func([]*x509.Certificate) error) *gate {
@@ -58,8 +58,7 @@ func (g *gate) options() []grpc.ServerOption {
 	}
 }
 
-// enter admits a call and gives it a context that ends with ctx, with the gate, or when its certificate counts no more. The call is noted before it is judged: nothing
-// that changes meanwhile is missed.
+// enter admits a call and gives it a context that ends with ctx, with the gate, or when its certificate counts no more.
 func (g *gate) enter(ctx context.Context) (context.Context, func(), error) {
 	chain, err := g.shown(ctx)
 	if err != nil {
@@ -67,22 +66,32 @@ func (g *gate) enter(ctx context.Context) (context.Context, func(), error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(g.closed, cancel)
-	call := &admitted{chain: chain, end: cancel}
+	leave, err := g.note(chain, cancel)
+	if err != nil {
+		stop()
+		cancel()
+		return nil, nil, refusal(err)
+	}
+	return ctx, func() { leave(); stop(); cancel() }, nil
+}
+
+// note admits what somebody asks for who has shown a chain of certificates; end ends it when they count no more. It is noted before it is judged: nothing that changes meanwhile
+// is missed. The error is that of admit.
+func (g *gate) note(chain []*x509.Certificate, end func()) (leave func(), err error) {
+	call := &admitted{chain: chain, end: end}
 	g.mu.Lock()
 	g.calls[call] = struct{}{}
 	g.mu.Unlock()
-	leave := func() {
+	leave = func() {
 		g.mu.Lock()
 		delete(g.calls, call)
 		g.mu.Unlock()
-		stop()
-		cancel()
 	}
 	if err := g.judge(chain); err != nil {
 		leave()
-		return nil, nil, err
+		return nil, err
 	}
-	return ctx, leave, nil
+	return leave, nil
 }
 
 // shown is the chain of certificates that a caller has shown.
@@ -102,11 +111,12 @@ func (g *gate) judge(chain []*x509.Certificate) error {
 	if g.admit == nil {
 		return nil
 	}
-	err := g.admit(chain)
-	switch {
-	case err == nil:
-		return nil
-	case fault.Is(err, fault.Unavailable):
+	return g.admit(chain)
+}
+
+// refusal is an error of admit as calls have it.
+func refusal(err error) error {
+	if fault.Is(err, fault.Unavailable) {
 		return status.Error(codes.Unavailable, err.Error())
 	}
 	return status.Error(codes.PermissionDenied, err.Error())
@@ -121,7 +131,7 @@ func (g *gate) readmit() {
 	}
 	g.mu.Unlock()
 	for _, c := range calls {
-		if status.Code(g.judge(c.chain)) == codes.PermissionDenied {
+		if err := g.judge(c.chain); err != nil && !fault.Is(err, fault.Unavailable) {
 			c.end()
 		}
 	}

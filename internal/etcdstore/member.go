@@ -2,11 +2,13 @@ package etcdstore
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
+	"google.golang.org/grpc"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
@@ -52,7 +55,9 @@ type MemberConfig struct {
 	// Admit says whether who shows a chain that begins with a certificate of the cluster's authority may speak to this member as a client; nil: every one may. Unavailable: it
 	// can not be told at this moment, and the client asks another member.
 	Admit func(chain []*x509.Certificate) error
-	Log   *slog.Logger
+	// AdmitPeer is the same for who speaks to it as another member.
+	AdmitPeer func(chain []*x509.Certificate) error
+	Log       *slog.Logger
 }
 
 // Member is an embedded member of the repository: a voter or a learner.
@@ -60,6 +65,11 @@ type Member struct {
 	cfg  MemberConfig
 	etcd *embed.Etcd
 	gate *gate
+
+	peerGate             *gate
+	clientPort, peerPort net.Listener
+	calls                *grpc.Server // on clientPort
+	peers                *http.Server // on peerPort
 
 	stop   context.CancelFunc // ends the loops of this member
 	ctx    context.Context
@@ -109,7 +119,7 @@ func StartMember(ctx context.Context, cfg MemberConfig) (*Member, error) {
 		return nil, err
 	}
 	tune()
-	m := &Member{cfg: cfg, gate: newGate(cfg.Admit), done: make(chan struct{}), failed: make(chan struct{})}
+	m := &Member{cfg: cfg, gate: newGate(cfg.Admit), peerGate: newGate(cfg.AdmitPeer), done: make(chan struct{}), failed: make(chan struct{})}
 	m.ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := m.start(ctx); err != nil {
 		m.stop()
@@ -182,16 +192,14 @@ func (c *MemberConfig) embedded() *embed.Config {
 	e := embed.NewConfig()
 	e.Name, e.Dir = string(c.Node), c.Dir
 	client, peer := secureURL(c.Address, c.ClientPort), secureURL(c.Address, c.PeerPort)
-	e.ListenClientUrls, e.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	e.ListenPeerUrls, e.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	e.ListenClientUrls, e.ListenPeerUrls = nil, nil // see openPorts
+	e.AdvertiseClientUrls, e.AdvertisePeerUrls = []url.URL{client}, []url.URL{peer}
 	e.InitialClusterToken = "redoubt-" + c.Cluster
 	e.ClusterState, e.InitialCluster = embed.ClusterStateFlagNew, initialCluster(map[cluster.NodeName]string{c.Node: c.Address}, c.PeerPort)
 	if c.Mode == ModeJoin {
 		e.ClusterState, e.InitialCluster = embed.ClusterStateFlagExisting, initialCluster(c.Peers, c.PeerPort)
 	}
-	// Clients are checked by certificate and gate. The address they come from is not: a node has one address for each interconnect.
-	files := transport.TLSInfo{CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, TrustedCAFile: c.TLS.CA, CRLFile: c.TLS.Revoked, ClientCertAuth: true, SkipClientSANVerify: true}
-	e.ClientTLSInfo, e.PeerTLSInfo = files, files
+	e.ClientTLSInfo, e.PeerTLSInfo = c.served(), c.served()
 	e.TlsMinVersion = "TLS1.3"
 	e.TickMs, e.ElectionMs = uint(c.Heartbeat.Milliseconds()), uint(c.Election.Milliseconds())
 	e.PreVote, e.StrictReconfigCheck = true, true
@@ -208,6 +216,13 @@ func (c *MemberConfig) embedded() *embed.Config {
 	return e
 }
 
+// served is how the ports meet those that connect: they are checked by certificate and gate. The address they come from is not: a node has one address for each interconnect.
+func (c *MemberConfig) served() transport.TLSInfo {
+	return transport.TLSInfo{
+		CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, TrustedCAFile: c.TLS.CA, CRLFile: c.TLS.Revoked, ClientCertAuth: true, SkipClientSANVerify: true, MinVersion: tls.VersionTLS13,
+	}
+}
+
 // initialCluster is how etcd takes the members.
 func initialCluster(peers map[cluster.NodeName]string, port int) string {
 	var out []string
@@ -222,7 +237,9 @@ func initialCluster(peers map[cluster.NodeName]string, port int) string {
 func (m *Member) start(ctx context.Context) error {
 	cfg := m.cfg.embedded()
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newZap(m.cfg.Log, m.fatal, m.noteRemoved))
-	cfg.GRPCAdditionalServerOptions = m.gate.options()
+	if err := m.openPorts(); err != nil {
+		return err
+	}
 	started := make(chan error, 1)
 	go func() {
 		err := error(fault.Errorf(fault.Internal, "it ended while starting"))
@@ -237,13 +254,19 @@ func (m *Member) start(ctx context.Context) error {
 	select {
 	case err := <-started:
 		if err == nil {
+			m.serveClients()
+			m.servePeers(cfg.GetLogger())
 			return nil
 		}
+		m.shutClients()
+		m.shutPeers()
 		if why := m.failure(); why != nil {
 			return why
 		}
 		return m.explain(err)
 	case <-ctx.Done():
+		m.shutClients()
+		m.shutPeers()
 		// The start cannot be called off: it is closed when it ends.
 		go func() {
 			if err := <-started; err == nil {
@@ -302,8 +325,11 @@ func (m *Member) Standing() Standing {
 	return p
 }
 
-// Readmit asks Admit anew about every call that is under way, and ends those that it refuses now: a watch outlives the reasons for which it was admitted.
-func (m *Member) Readmit() { m.gate.readmit() }
+// Readmit asks Admit and AdmitPeer anew about every call that is under way, and ends those that it refuses now: a watch outlives the reasons for which it was admitted.
+func (m *Member) Readmit() {
+	m.gate.readmit()
+	m.peerGate.readmit()
+}
 
 // MoveLeader hands the leadership to another voter, so that nobody waits for an election when this member stops; it does nothing where it does not lead.
 // Close does it too, if it is quick.
@@ -361,9 +387,8 @@ func (m *Member) supervise() {
 // shutDown ends etcd. One that has met a fatal error may never end; its listeners are closed all the same.
 func (m *Member) shutDown() {
 	m.gate.shut()
-	for _, l := range m.etcd.Clients {
-		l.Close()
-	}
+	m.shutClients()
+	defer m.shutPeers()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -381,9 +406,6 @@ func (m *Member) shutDown() {
 	case <-ended:
 		return
 	case <-time.After(closePatience):
-	}
-	for _, p := range m.etcd.Peers {
-		p.Close()
 	}
 	m.cfg.Log.Warn("the repository's member did not end in time and is left behind", "node", m.cfg.Node)
 }

@@ -3,8 +3,6 @@ package etcdstore
 import (
 	"crypto/tls"
 
-	"go.etcd.io/etcd/client/pkg/v3/transport"
-
 	"redoubt/internal/fault"
 )
 
@@ -16,20 +14,13 @@ type Port struct {
 
 // Ports are those of this member, with what the running server has settled on; nobody may change the configurations.
 func (m *Member) Ports() ([]Port, error) {
-	c := m.etcd.Config()
 	var out []Port
-	for _, p := range []struct {
-		name string
-		info transport.TLSInfo
-	}{
-		{"repository, for nodes", c.ClientTLSInfo},
-		{"repository, between voters", c.PeerTLSInfo},
-	} {
-		cfg, err := p.info.ServerConfig()
+	for _, name := range []string{"repository, for nodes", "repository, between voters"} {
+		cfg, err := m.cfg.served().ServerConfig()
 		if err != nil {
-			return nil, fault.Errorf(fault.Internal, "member of the repository on node %s: settings of the port %q: %w", m.cfg.Node, p.name, err)
+			return nil, fault.Errorf(fault.Internal, "member of the repository on node %s: settings of the port %q: %w", m.cfg.Node, name, err)
 		}
-		out = append(out, Port{Name: p.name, TLS: cfg})
+		out = append(out, Port{Name: name, TLS: cfg})
 	}
 	return out, nil
 }

@@ -26,8 +26,8 @@ const memberVariable = "REDOUBT_TEST_MEMBER"
 // memberSpec is what the process is told.
 type memberSpec struct {
 	MemberConfig
-	Admit, Log *int   // nothing: they stand before what can not be written down
-	Disk       string // size of the disk to mount on the data directory; empty: none
+	Admit, AdmitPeer, Log *int   // nothing: they stand before what can not be written down
+	Disk                  string // size of the disk to mount on the data directory; empty: none
 }
 
 func TestMain(m *testing.M) {

@@ -17,8 +17,10 @@ import (
 // A write that meets a full disk ends etcd in the middle of its work, and nothing but a new process helps then. So the member keeps blocks allocated ahead
 // of the database (the log allocates its own files), and stops in order before it has used them up. The other members go on without it.
 const (
-	roomTick    = time.Second
-	tightTick   = 100 * time.Millisecond // when less than tightRoom is left
+	roomTick    = 100 * time.Millisecond // a file of the log may be full in a quarter of a second, and the disk in less
+	tightTick   = 10 * time.Millisecond  // when less than tightRoom is left
+	lookTick    = time.Second            // between two looks at whether anything was written
+	spareLooks  = 3                      // for which the log's next file may be missing
 	tightRoom   = 64 << 20
 	reserve     = 4 << 20 // allocated beyond the end of the database
 	lastReserve = 2 << 20 // what is left of it when the member stops
@@ -76,6 +78,7 @@ func (m *Member) keepRoom() {
 	warned, full, spare, relief := false, false, 0, time.Now()
 	var left int64
 	var quiet stillness
+	var looked time.Time
 	for {
 		select {
 		case <-m.ctx.Done():
@@ -83,7 +86,11 @@ func (m *Member) keepRoom() {
 		case <-wait.C:
 		}
 		room := roomLeft(m.cfg.Dir)
-		if quiet.due(m.etcd.Server.AppliedIndex()) || full || room < tightRoom {
+		look := time.Now().After(looked)
+		if look {
+			looked = time.Now().Add(lookTick)
+		}
+		if look && quiet.due(m.etcd.Server.AppliedIndex()) || full || room < tightRoom {
 			var err error
 			left, err = m.allocateAhead()
 			full = errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
@@ -97,7 +104,7 @@ func (m *Member) keepRoom() {
 		} else {
 			spare++ // the spare file is missing for a moment after it was taken into use
 		}
-		if full && left < lastReserve || spare > 1 {
+		if full && left < lastReserve || spare > spareLooks || spare > 0 && room < minimalRoom {
 			m.fail(fault.Errorf(fault.Unavailable, "the disk under %s is full and the repository's member on node %s has stopped: make room there, it starts again by itself; the other members go on", m.cfg.Dir, m.cfg.Node))
 			return
 		}

@@ -45,7 +45,7 @@ func certificateChecks() []Check {
 		}},
 		{v1.CheckInfo{
 			ID: "RC-CRT-003", Severity: Warning, Area: areaCertificates, Title: "No removed node knows the key of an authority",
-			Rationale: "It can sign certificates in the name of nodes. Those count at no port that looks at the record of what was given; the one between the members of the repository does not, and neither does a machine that joins.",
+			Rationale: "It can sign certificates in the name of nodes. Those count at no port that looks at the record of what was given; a voter that has not read it yet does not on the port between the members of the repository, and neither does a machine that joins.",
 			Remedy:    "`redoubt certificate rotate-authority`, and with --users",
 		}, func(f Facts, r *report) {
 			if len(f.KnowNodes) > 0 {
