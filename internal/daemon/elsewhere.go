@@ -13,6 +13,7 @@ import (
 	"redoubt/internal/privnet"
 	"redoubt/internal/relay"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/tick"
 )
 
 // A quorum server may be on no interconnect. The nodes and it reach each other by public addresses: heartbeats have one path more, the API is called there, and what the
@@ -110,8 +111,8 @@ const lookAtPublic = 5 * time.Second
 // that this host has no more. Nothing is on record, and so nothing listens there, once no such quorum server is left.
 func (n *node) keepPublic(ctx context.Context) error {
 	news := n.mirror.Subscribe(ctx)
-	tick := time.NewTicker(lookAtPublic)
-	defer tick.Stop()
+	ticks := tick.New(lookAtPublic)
+	defer ticks.Stop()
 	said := ""
 	for {
 		switch err := n.recordPublic(ctx); {
@@ -125,7 +126,7 @@ func (n *node) keepPublic(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-news:
-		case <-tick.C:
+		case <-ticks.C:
 		}
 	}
 }
@@ -141,6 +142,9 @@ func (n *node) recordPublic(ctx context.Context) error {
 		nodes = append(nodes, s.Node)
 	}
 	next := nodes[i]
+	if next.PublicAddress == "" && !slices.ContainsFunc(nodes, model.Node.Elsewhere) {
+		return nil
+	}
 	local, err := privnet.LocalPrefixes()
 	if err != nil {
 		return err
