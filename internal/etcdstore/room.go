@@ -17,9 +17,10 @@ import (
 // A write that meets a full disk ends etcd in the middle of its work, and nothing but a new process helps then. So the member keeps blocks allocated ahead
 // of the database (the log allocates its own files), and stops in order before it has used them up. The other members go on without it.
 const (
-	roomTick    = 100 * time.Millisecond // a file of the log may be full in a quarter of a second, and the disk in less
-	tightTick   = 10 * time.Millisecond  // when less than tightRoom is left
 	lookTick    = time.Second            // between two looks at whether anything was written
+	roomTick    = 100 * time.Millisecond // between two looks when less than ampleRoom is left: a file of the log may be full in a quarter of a second
+	ampleRoom   = 32 * segmentSize       // more than can be written between two looks
+	tightTick   = 10 * time.Millisecond  // when less than tightRoom is left
 	spareLooks  = 3                      // for which the log's next file may be missing
 	tightRoom   = 64 << 20
 	reserve     = 4 << 20 // allocated beyond the end of the database
@@ -88,7 +89,7 @@ func (m *Member) keepRoom() {
 		room := roomLeft(m.cfg.Dir)
 		look := time.Now().After(looked)
 		if look {
-			looked = time.Now().Add(lookTick)
+			looked = time.Now().Add(lookTick * 9 / 10)
 		}
 		if look && quiet.due(m.etcd.Server.AppliedIndex()) || full || room < tightRoom {
 			var err error
@@ -111,10 +112,13 @@ func (m *Member) keepRoom() {
 		if now := time.Now(); now.After(relief) {
 			relief = now.Add(m.relieve())
 		}
-		if full || room < tightRoom {
+		switch {
+		case full || room < tightRoom:
 			wait.Reset(tightTick)
-		} else {
+		case room < ampleRoom:
 			wait.Reset(roomTick)
+		default:
+			wait.Reset(tick.Until(time.Now(), lookTick))
 		}
 	}
 }

@@ -25,7 +25,7 @@ func New(every time.Duration) *Ticker {
 	t.C = t.c
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.timer = time.AfterFunc(rest(time.Now(), every), t.fire)
+	t.timer = time.AfterFunc(Until(time.Now(), every), t.fire)
 	return t
 }
 
@@ -50,11 +50,11 @@ func (t *Ticker) fire() {
 	case t.c <- now:
 	default:
 	}
-	t.timer.Reset(rest(now, t.every))
+	t.timer.Reset(Until(now, t.every))
 }
 
-// rest is how long it takes to the next multiple of the period, at least half of it: a timer may run out a moment before the clock says so.
-func rest(now time.Time, every time.Duration) time.Duration {
+// Until is how long it takes to the next multiple of the period, at least half of it: a timer may run out a moment before the clock says so.
+func Until(now time.Time, every time.Duration) time.Duration {
 	d := every - time.Duration(now.UnixNano())%every
 	if d < every/2 {
 		d += every

@@ -61,7 +61,7 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-func TestRest(t *testing.T) {
+func TestUntil(t *testing.T) {
 	for _, c := range []struct{ at, every, want time.Duration }{
 		{0, time.Second, time.Second},
 		{1, time.Second, time.Second - 1},
@@ -69,7 +69,7 @@ func TestRest(t *testing.T) {
 		{999_999_000, time.Second, time.Second + 1000},
 		{600 * time.Millisecond, time.Second, 1400 * time.Millisecond},
 	} {
-		if got := rest(time.Unix(1000, int64(c.at)), c.every); got != c.want {
+		if got := Until(time.Unix(1000, int64(c.at)), c.every); got != c.want {
 			t.Errorf("%v after: %v, want %v", c.at, got, c.want)
 		}
 	}
