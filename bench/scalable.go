@@ -147,6 +147,9 @@ func (r *run) balance(ctx context.Context, name string, sys balanced) (out []Met
 			}
 		}
 	}
+	if _, err := awaitWhole(ctx, l, sys); err != nil {
+		return out, err
+	}
 	to, err := sys.sticky(ctx)
 	if err != nil {
 		return out, err
