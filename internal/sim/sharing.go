@@ -164,10 +164,7 @@ func (b *balancer) inherit(then func()) {
 		}
 		over = true
 		k := &n.kernel
-		own := balance.Memory{}
-		for _, c := range k.known(w.now) {
-			own.Connections = append(own.Connections, c)
-		}
+		own := balance.Memory{Connections: k.known(w.now)}
 		if k.memory == nil {
 			k.memory = map[int]balance.Known{}
 		}
