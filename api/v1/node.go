@@ -226,6 +226,8 @@ type NodeFacts struct {
 	Sockets map[string][]byte `json:"sockets,omitempty"`
 	// PublicAddress is the address with which it reaches the one that was asked for.
 	PublicAddress string `json:"publicAddress,omitempty"`
+	// Rests says that the group that it was asked for has nothing to do there.
+	Rests *bool `json:"rests,omitempty"`
 }
 
 // The operations below are called by nodes of the same cluster only.
@@ -235,6 +237,8 @@ type PeerFacts struct {
 	Posture bool   `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
 	Memory  string `json:"memory,omitempty" query:"memory"`   // what it knows of connections of the services at this shared address, and nothing else
 	Toward  string `json:"toward,omitempty" query:"toward"`   // with which of its addresses it reaches this one, and nothing else
+	Group   string `json:"group,omitempty" query:"group"`     // whether this group has nothing to do there ...
+	Since   int64  `json:"since,omitempty" query:"since"`     // ... after it has read this revision of the repository, and nothing else
 }
 
 // PeerDescribe asks a node what a resource type is there; the answer is a PeerType.

@@ -85,60 +85,6 @@ func (c *Control) kill(ctx context.Context, r *Running, groups []cluster.GroupNa
 	return together(errs)
 }
 
-// GroupQuiesce ends the moving about of groups: their methods run to the end (or are killed), and nothing is started or moved until all of them have.
-func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuiesce) (v1.Result, error) {
-	r, err := c.enter(ctx, who, "group quiesce")
-	if err != nil {
-		return v1.Result{}, err
-	}
-	// While it lasts the groups are suspended. If this node dies meanwhile they stay so, and status says it.
-	changed, _, err := c.suspend(ctx, r, who, in.Names, in.All, true)
-	if err != nil {
-		return v1.Result{}, err
-	}
-	groups, err := selected("group", in.Names, in.All, groupNames(c.look(r).state))
-	if err != nil {
-		return v1.Result{}, err
-	}
-	list := namesOf[cluster.GroupName](groups)
-	if in.Kill {
-		err = c.kill(ctx, r, list)
-	}
-	if err == nil {
-		err = c.awaitEach(ctx, r, wait(false, in.Timeout), list, "is at rest", func(g cluster.GroupName) func(view) error {
-			return func(v view) error { return atRest(v, g) }
-		})
-	}
-	out := v1.Result{}
-	for _, g := range list {
-		if err == nil {
-			out.Messages = append(out.Messages, "group "+string(g)+" is at rest")
-		}
-	}
-	if len(changed) > 0 {
-		// Also when the caller has given up: nobody asked for a group that stays suspended.
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-		defer cancel()
-		_, _, undone := c.suspend(undo, r, who, words(changed), false, false)
-		err = together([]error{err, undone})
-	}
-	return out, err
-}
-
-// atRest reports whether nothing of a group is on its way.
-func atRest(v view, g cluster.GroupName) error {
-	group, _ := check.Group(v.state, g)
-	if a := v.assignment(g); len(a.Leaving) > 0 || group.Managed && v.seqOf(g) > a.WantSeq {
-		return errNotYet
-	}
-	for _, i := range check.Instances(v.state, g) {
-		if i.State == model.GroupPendingOnline || i.State == model.GroupPendingOffline {
-			return errNotYet
-		}
-	}
-	return nil
-}
-
 // GroupManage puts groups under the control of the cluster. They come online when that is asked for.
 func (c *Control) GroupManage(ctx context.Context, who Caller, in v1.GroupManage) (v1.Result, error) {
 	r, err := c.enter(ctx, who, "group manage")

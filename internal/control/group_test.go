@@ -280,6 +280,40 @@ func TestQuiesceEndsTheBouncing(t *testing.T) {
 	})
 }
 
+// A node that is behind has been told to start the group before it was quiesced, and has not heard of either. Nothing is at rest before it has.
+func TestQuiesceAsksWhoIsBehind(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.web()
+		web := []string{"web-rg"}
+		w.mu.Lock()
+		w.lag["n2"] = 3 * time.Second
+		w.mu.Unlock()
+		w.acts.script("web Start", func(agent.Call) agent.Result { time.Sleep(4 * time.Second); return agent.Result{} })
+		ok[v1.Result](t)(w.c().GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: web, Node: []string{"n2"}, NoWait: true}))
+		time.Sleep(time.Second)
+		w.is("web-rg", "n1:OFFLINE n2:OFFLINE n3:OFFLINE")
+		began := time.Now()
+		out := ok[v1.Result](t)(w.c().GroupQuiesce(w.ctx, root, v1.GroupQuiesce{Names: web}))
+		if took := time.Since(began); took < 5*time.Second || !slices.Contains(out.Messages, "group web-rg is at rest") {
+			t.Errorf("after %v it says %q", took, out.Messages)
+		}
+		w.acts.ran()
+		w.is("web-rg", "n1:OFFLINE n2:ONLINE n3:OFFLINE")
+		time.Sleep(time.Minute)
+		if ran := w.acts.ran(); len(ran) > 0 {
+			t.Errorf("methods that ran after it came to rest: %q", ran)
+		}
+		// Who can not be asked is not known to be at rest.
+		w.mu.Lock()
+		w.cut["n3"] = true
+		w.mu.Unlock()
+		if out, err := w.c().GroupQuiesce(w.ctx, root, v1.GroupQuiesce{Names: web, Timeout: 5}); !fault.Is(err, fault.Timeout) || slices.Contains(out.Messages, "group web-rg is at rest") {
+			t.Errorf("n3 could not be asked: %q, %v", out.Messages, err)
+		}
+	})
+}
+
 // Quiesce -k ends the method that runs and waits until its group has come to rest; where that takes longer than the caller waits, nothing says that it has.
 func TestQuiesceKills(t *testing.T) {
 	inWorld(t, func(w *world) {

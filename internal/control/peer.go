@@ -37,6 +37,9 @@ func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v
 	if in.Toward != "" {
 		return c.publicHere(ctx, r, in)
 	}
+	if in.Group != "" {
+		return c.restsHere(ctx, r, in)
+	}
 	return c.factsHere(ctx, in.Posture)
 }
 

@@ -54,6 +54,8 @@ type Executor interface {
 	Ask(ctx context.Context, group cluster.GroupName, ask life.Asked) error
 	// Present is a group here at this moment; the repository may not have heard of it yet.
 	Present(ctx context.Context, group cluster.GroupName) model.Instance
+	// Rests reports whether a group has nothing to do here, after all that this node has read by now.
+	Rests(ctx context.Context, group cluster.GroupName) bool
 }
 
 // Types knows the resource types that are installed on this node.

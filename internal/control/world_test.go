@@ -36,7 +36,39 @@ type world struct {
 	acts  *stage
 
 	mu  sync.Mutex
-	cut map[cluster.NodeName]bool // their API does not answer
+	cut map[cluster.NodeName]bool          // their API does not answer
+	lag map[cluster.NodeName]time.Duration // they hear of changes of the repository so much later
+}
+
+// late is the repository as a node sees it that is behind.
+type late struct {
+	confdb.Store
+	w    *world
+	node cluster.NodeName
+}
+
+// Watch implements confdb.Store.
+func (l late) Watch(ctx context.Context, prefix string) <-chan confdb.Change {
+	in, out := l.Store.Watch(ctx, prefix), make(chan confdb.Change)
+	l.w.done.Go(func() {
+		defer close(out)
+		for c := range in {
+			l.w.mu.Lock()
+			behind := l.w.lag[l.node]
+			l.w.mu.Unlock()
+			select {
+			case <-time.After(behind):
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case out <- c:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return out
 }
 
 // node is one node of the world.
@@ -344,7 +376,7 @@ func inWorld(t *testing.T, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		w := &world{
-			t: t, ctx: ctx, stop: stop, store: confdb.NewMemory(), nodes: map[cluster.NodeName]*node{}, cut: map[cluster.NodeName]bool{},
+			t: t, ctx: ctx, stop: stop, store: confdb.NewMemory(), nodes: map[cluster.NodeName]*node{}, cut: map[cluster.NodeName]bool{}, lag: map[cluster.NodeName]time.Duration{},
 			acts: &stage{scripts: map[string]func(agent.Call) agent.Result{}},
 		}
 		defer func() { stop(); w.done.Wait(); synctest.Wait() }()
@@ -390,7 +422,7 @@ func (w *world) start(name cluster.NodeName, inc cluster.Incarnation) {
 	n.facts = v1.NodeFacts{Node: string(name), CertificateExpires: time.Now().AddDate(1, 0, 0), AuthorityExpires: time.Now().AddDate(20, 0, 0), SchemaOldest: confdb.OldestLevel, SchemaNewest: confdb.Newest(), FreeBytes: 1 << 40, Addresses: []string{"10.3.0." + string(name[1:]) + "/24"}}
 	logger := slog.New(slog.DiscardHandler)
 	cfg := engine.Config{Node: name, Clock: clock{}, Log: logger}
-	n.mirror = engine.NewMirror(w.store, logger)
+	n.mirror = engine.NewMirror(late{w.store, w, name}, logger)
 	n.member = engine.NewMember(cfg, n.machine, nobody{}, nobody{}, w.store)
 	gate := confdb.Gate{Store: w.store, Agreed: func() int { return n.mirror.Snapshot().Schema }}
 	n.executor = engine.NewExecutor(cfg, inc, n.member, n.mirror, gate, w.acts, w.acts)

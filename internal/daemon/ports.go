@@ -53,6 +53,14 @@ func (e executorOf) Ask(ctx context.Context, group cluster.GroupName, ask life.A
 	return w.executor.Ask(ctx, group, ask)
 }
 
+// Rests implements control.Executor: a node that runs no services has nothing to do.
+func (e executorOf) Rests(ctx context.Context, group cluster.GroupName) bool {
+	if w := e.work.Load(); w != nil {
+		return w.executor.Rests(ctx, group)
+	}
+	return true
+}
+
 // Present implements control.Executor: a node that runs no services has nothing of any group.
 func (e executorOf) Present(ctx context.Context, group cluster.GroupName) model.Instance {
 	if w := e.work.Load(); w != nil {

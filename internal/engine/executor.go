@@ -156,6 +156,19 @@ func (x *Executor) Present(ctx context.Context, group cluster.GroupName) (inst m
 	return inst
 }
 
+// Rests reports whether nothing of a group runs or is on its way here, after everything that this node has read by now; false when that can not be found out.
+func (x *Executor) Rests(ctx context.Context, group cluster.GroupName) bool {
+	return x.ask(ctx, func() bool {
+		x.changed(ctx)
+		g, ok := x.groups[group]
+		if !ok {
+			return true
+		}
+		state := g.life.Instance().State
+		return len(g.running) == 0 && g.ending == 0 && !g.vetting.busy && state != model.GroupPendingOnline && state != model.GroupPendingOffline
+	})
+}
+
 // Drain makes this node take every group offline, whatever the assignments say: it is about to leave.
 func (x *Executor) Drain() { x.leave(true) }
 

@@ -115,6 +115,8 @@ func (m members) MayStart() bool { return true }
 type executor struct{}
 
 func (executor) Ask(context.Context, cluster.GroupName, life.Asked) error { return nil }
+func (executor) Rests(context.Context, cluster.GroupName) bool            { return true }
+
 func (executor) Present(context.Context, cluster.GroupName) model.Instance {
 	return model.Instance{}
 }
