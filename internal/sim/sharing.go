@@ -340,6 +340,12 @@ func (w *World) deliverTo(c *client) (at, by *node) {
 	if mark == 0 {
 		mark = k.table.Self
 	}
+	if mark == 0 { // nobody has the slot, and the holder has no number of its own: its own programs get the packet
+		if !by.hasAddress() {
+			return nil, nil
+		}
+		return by, by
+	}
 	k.remember(c.id, mark, w.now)
 	at = w.nodes[mark-1]
 	if !at.on || at.frozen || !at.hasAddress() {
