@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,19 @@ import (
 // and the processes that it has already made, are all in its cgroup.
 
 // Ordinary takes from everything in a cgroup what it has inherited of Process: the priority, and the protection from the OOM killer as far as the kernel lets it.
+// A process that is just being made has its priority already and is in no cgroup yet; those are looked for again a little later.
 func Ordinary(cgroup string) error {
+	err := ordinary(cgroup)
+	for _, after := range laterLooks {
+		time.AfterFunc(after, func() { _ = ordinary(cgroup) })
+	}
+	return err
+}
+
+// laterLooks are long after a fork, also on a machine under full load.
+var laterLooks = [...]time.Duration{30 * time.Millisecond, time.Second}
+
+func ordinary(cgroup string) error {
 	for range ordinaryRounds {
 		threads, err := members(cgroup, "cgroup.threads")
 		if err != nil {
