@@ -115,8 +115,21 @@ func TestQuota(t *testing.T) {
 	}
 	full(func(int) string { return "one" })
 	eventually(t, "the history is forgotten", func() error { return write("one") })
-	full(func(i int) string { return fmt.Sprint("many/", i) })
-	waitFor(t, "the member has given pages back, in vain", vain.said)
+	// An alarm that was raised twice may come back once after it was ended, and refuses a write although there is room.
+	count := 0
+	eventually(t, "the member has given pages back, in vain", func() error {
+		for {
+			select {
+			case <-vain.said:
+				return nil
+			default:
+			}
+			if err := write(fmt.Sprint("many/", count)); err != nil {
+				return err
+			}
+			count++
+		}
+	})
 	eventually(t, "records are removed", func() error {
 		snap, err := s.Read(bounded(t), confdb.Root+"many/")
 		if err != nil {
