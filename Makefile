@@ -15,22 +15,24 @@ build: ## bin/redoubt, bin/redoubtd and bin/redoubt-guard
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 # Packages whose tests run real daemons, agents and namespaces: one after the other, so that they wait for the machine and not for each other. They mostly wait for timers;
-# the simulation takes what they leave, and what the end-to-end tests leave is for real agents.
+# the simulation takes what they leave, and what the end-to-end tests leave is for real agents and the linter (vet is part of that).
 REAL = etcdstore|exectype|fence|guardlink|lab|native|privnet|proc
 # Packages that compute: the race detector would make ten minutes of their one, so it looks at the tests of what they do on several goroutines.
-MATHS = assess|assess/(report|risk)
+MATHS = assess|assess/(report|risk)|internal/archtest
 WORKERS = Workers
+GOTEST = $(GO) test -vet=off -ldflags='-s -w'
 
-test: install-deps build lint ## everything: what CI runs
-	$(GO) test -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -Ev '^redoubt/(($(MATHS))|internal/(e2e|sim|ocf|$(REAL))(/.*)?)$$')
-	$(GO) test -shuffle=on -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/($(MATHS))$$')
-	$(GO) test -race -run '$(WORKERS)' ./assess ./assess/risk
-	nice -n 10 $(GO) test -timeout 15m ./internal/sim/... & sim=$$!; \
-	$(GO) test -race -shuffle=on -p 1 -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/internal/($(REAL))(/|$$)'); real=$$?; \
+test: install-deps build $(LINT) ## everything: what CI runs
+	$(GOTEST) -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -Ev '^redoubt/(($(MATHS))|internal/(e2e|sim|ocf|$(REAL))(/.*)?)$$')
+	$(GOTEST) -shuffle=on -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/($(MATHS))$$')
+	$(GOTEST) -race -run '$(WORKERS)' ./assess ./assess/risk
+	nice -n 10 $(GOTEST) -timeout 15m ./internal/sim/... & sim=$$!; \
+	$(GOTEST) -race -shuffle=on -p 1 -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/internal/($(REAL))(/|$$)'); real=$$?; \
 	wait $$sim && exit $$real
-	nice -n 5 $(GO) test -race -shuffle=on -timeout 10m ./internal/ocf/... & ocf=$$!; \
-	$(GO) test -count=1 -timeout 15m ./internal/e2e/...; e2e=$$?; \
-	wait $$ocf && exit $$e2e
+	nice -n 19 make --no-print-directory lint & lint=$$!; \
+	nice -n 5 $(GOTEST) -race -shuffle=on -timeout 10m ./internal/ocf/... & ocf=$$!; \
+	$(GOTEST) -count=1 -timeout 15m ./internal/e2e/...; e2e=$$?; \
+	wait $$ocf; ocf=$$?; wait $$lint; lint=$$?; exit $$((e2e | ocf | lint))
 
 check: build ## the quick part of test: no lab, no packages
 	$(GO) vet ./... && $(GO) test -short ./internal/... ./api/...
