@@ -137,6 +137,11 @@ func (r *run) prepare(ctx context.Context, fresh bool) (held *os.File, err error
 	if os.Geteuid() != 0 {
 		return nil, fault.Errorf(fault.Denied, "only root can make namespaces; use sudo")
 	}
+	for _, program := range []string{"redoubt", "redoubtd", "redoubt-guard"} { // a daemon without the guard's own program is its own guard, and costs more
+		if _, err := os.Stat(filepath.Join(r.bin, program)); err != nil {
+			return nil, fault.Errorf(fault.NotFound, "-bin %s: %w; run make build first", r.bin, err)
+		}
+	}
 	if held, err = alone(); err != nil {
 		return nil, err
 	}

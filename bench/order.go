@@ -86,7 +86,10 @@ func (r *run) read() (results, error) {
 			}
 		}
 	}
-	_, err := load(filepath.Join(r.dir, planFile), &all.plan)
+	if _, err := load(filepath.Join(r.dir, planFile), &all.plan); err != nil {
+		return all, err
+	}
+	_, err := load(filepath.Join(r.dir, scalableFile), &all.scalable)
 	return all, err
 }
 

@@ -46,6 +46,9 @@ type page struct {
 	PlanSize, PlanLarge, PlanBegan string
 	PlanLoad                       float64
 	Plans                          []planRow
+	Balance                        []balanceRow
+	BalanceBegan                   string
+	BalanceLoad                    float64
 	Targets                        []target
 	Troubles                       []string
 }
@@ -97,7 +100,7 @@ func newPage(o Options, all results) page {
 	if o.Quick {
 		p.Look, p.Window = "2 s", "20 s"
 	}
-	for _, name := range []string{"pacemaker", "corosync", "keepalived"} {
+	for _, name := range []string{"pacemaker", "corosync", "keepalived", "haproxy"} {
 		if v := o.Host.Versions[name]; v != "" {
 			p.Versions = append(p.Versions, name+" "+v)
 		}
@@ -128,6 +131,7 @@ func newPage(o Options, all results) page {
 	p.PlanSize, p.PlanLarge, p.Plans = planSize.String(), planLarge.String(), planRows(all.plan)
 	p.PlanBegan, p.PlanLoad = all.plan.Began.UTC().Format(time.DateOnly), all.plan.Load
 	p.Server = summarize(all.plan.ServerRun).String()
+	p.Balance, p.BalanceBegan, p.BalanceLoad = balanceRows(all.scalable.Met), all.scalable.Began.UTC().Format(time.DateOnly), all.scalable.Load
 	p.Targets = targets(all)
 	p.Troubles = troubles(all)
 	return p
@@ -257,6 +261,9 @@ func troubles(all results) (list []string) {
 	}
 	if all.plan.Error != "" {
 		list = append(list, "placement: "+oneLine(all.plan.Error))
+	}
+	if all.scalable.Error != "" {
+		list = append(list, "load balancing: "+oneLine(all.scalable.Error))
 	}
 	return list
 }

@@ -134,6 +134,23 @@ func TestReadsTheKernel(t *testing.T) {
 	}
 }
 
+func TestServersUp(t *testing.T) {
+	const names = "# pxname,svname,qcur,status,\n"
+	for stat, want := range map[string]int{
+		names: 0,
+		names + "in,FRONTEND,0,OPEN,\nservers,n1,0,UP,\nservers,n2,0,DOWN,\nservers,n3,0,\"UP\",\nservers,BACKEND,0,UP,\nsticky,n2,0,UP,\nservers,n9\n": 2,
+	} {
+		if got, err := serversUp(stat, "servers"); err != nil || got != want {
+			t.Errorf("%q: %d, %v, want %d", stat, got, err, want)
+		}
+	}
+	for _, stat := range []string{"", "pxname,svname\n", "a,\"b"} {
+		if _, err := serversUp(stat, "servers"); err == nil {
+			t.Errorf("%q: no error", stat)
+		}
+	}
+}
+
 // TestReport renders a small run: ours, a peer that serves twice, a trial that failed, things that were not measured.
 func TestReport(t *testing.T) {
 	sample := func(trial string, gap, old, next, watched float64) Sample {
@@ -161,6 +178,13 @@ func TestReport(t *testing.T) {
 			Full: []float64{30, 28}, NodeDown: []float64{2, 3}, Released: []float64{4, 5}, SolveFull: []float64{20}, SolveLost: []float64{2}, LargeFull: []float64{400},
 			LargeDown: []float64{200}, LargeReleased: []float64{210}, Simulate: []float64{14000}, Actions: 755, SimulateFull: []float64{46000}, ActionsFull: 12016, ServerRun: []float64{3},
 		},
+		scalable: Scalable{Began: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC), Load: 0.25, Error: "HAProxy: not whole", Met: []Met{
+			{System: ours, Event: "a node dies", Asked: 400, Longest: 41 * time.Millisecond, By: map[string]int{"n1": 300, "n2": 100}},
+			{System: ours, Event: "weights change", Asked: 300, Longest: 30 * time.Millisecond, By: map[string]int{"n1": 1}},
+			{System: ours, Event: "a node dies", Asked: 390, Failed: map[string]int{"timeout": 2, "reset": 1}, Longest: 50 * time.Millisecond, By: map[string]int{"n1": 400}},
+			{System: ours, Event: "a node dies", Asked: 380, Failed: map[string]int{"reset": 2}, Longest: 60 * time.Millisecond},
+			{System: "HAProxy", Event: "a node dies", Asked: 100},
+		}},
 	}
 	o := Options{Quick: true, Began: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), Host: Host{Cores: 2, Kernel: "6.1", System: "Debian", Go: "go1", Load: 0.25, Versions: map[string]string{"corosync": "3"}}}
 	got, err := render(o, all)

@@ -132,6 +132,7 @@ func judge(s Summary, limit float64) string {
 type results struct {
 	sections []Section
 	plan     Plan
+	scalable Scalable
 }
 
 func (r results) samples(system, trial string) (all []Sample) {
