@@ -35,18 +35,6 @@ type Plane interface {
 	Leftover(service cluster.ResourceName, addresses []netip.Addr) ([]balance.Held, error)
 }
 
-// Holders asks other nodes for what they know of connections.
-type Holders interface {
-	// Memories gives what a node knows of the services at a shared address, by service: the connections that it has itself, and what it remembers if it gave the address
-	// up a moment ago.
-	Memories(ctx context.Context, node cluster.NodeName, address cluster.ResourceName) (map[cluster.ResourceName]balance.Memory, error)
-}
-
-// Drainer lets what an instance serves come to its end before the instance is stopped on purpose.
-type Drainer interface {
-	Drain(ctx context.Context, r model.Resource)
-}
-
 // Balancer is the loop of a node that keeps its kernel in step with the scalable services of the cluster, from the beginning of an incarnation to its end.
 type Balancer struct {
 	cfg    Config
@@ -270,136 +258,6 @@ func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balanc
 	return b.follow(ctx)
 }
 
-// inheritLimit is how long the node waits for what the others know before it takes an address without.
-const inheritLimit = 2 * time.Second
-
-// heard is after which times those who send to an address have heard of its new holder: nearly all, and all. It is well below linger.
-var heard = []time.Duration{100 * time.Millisecond, time.Second}
-
-// askDue has the others asked about the addresses for which it is time. The caller holds mu.
-func (b *Balancer) askDue(ctx context.Context, asking *sync.WaitGroup) {
-	now := b.cfg.Clock.Boot()
-	for r, at := range b.again {
-		// What rules that are made anew have to know is asked when they are there.
-		if b.last == nil || now < at[0] {
-			continue
-		}
-		if b.again[r] = at[1:]; len(at) == 1 {
-			delete(b.again, r)
-		}
-		asking.Go(func() { b.inherit(ctx, r) })
-	}
-}
-
-// askAgain has the others asked about all addresses that this node holds, whose rules have lost what they remembered. The caller holds mu.
-func (b *Balancer) askAgain() {
-	s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
-	for _, r := range s.Resources {
-		if r.Type == balance.SharedAddress && balance.Holder(s, r) == b.cfg.Node {
-			b.again[r.Name] = []membership.Instant{b.cfg.Clock.Boot()}
-		}
-	}
-}
-
-// inherit asks the other nodes for what they know of the connections of the services at an address, and sees what this one has itself.
-func (b *Balancer) inherit(ctx context.Context, address cluster.ResourceName) {
-	record := b.source.Snapshot().Record
-	if b.cfg.Holders == nil || record == nil || len(b.sharing(address)) == 0 {
-		return
-	}
-	bounded, cancel := context.WithTimeout(ctx, inheritLimit)
-	defer cancel()
-	all := map[cluster.ResourceName][]balance.Memory{}
-	for service, memory := range b.sockets(address) {
-		all[service] = append(all[service], memory)
-	}
-	var told sync.Mutex
-	var asked sync.WaitGroup
-	for _, m := range record.Members {
-		if m.Node == b.cfg.Node {
-			continue
-		}
-		asked.Go(func() {
-			memories, err := b.cfg.Holders.Memories(bounded, m.Node, address)
-			if err != nil {
-				b.cfg.Log.Warn("a node does not say which connections it knows; those of slots that were dealt anew may break", "address", address, "node", m.Node, "err", err)
-			}
-			told.Lock()
-			defer told.Unlock()
-			for service, memory := range memories {
-				all[service] = append(all[service], memory)
-			}
-		})
-	}
-	asked.Wait()
-	for service, memories := range all {
-		if err := b.plane.Remember(service, balance.Join(memories...)); err != nil {
-			b.cfg.Log.Warn("connections of slots that were dealt anew may break", "address", address, "resource", service, "err", err)
-		}
-	}
-}
-
-// Memories gives what this node knows of the services at a shared address, by service: its own connections, and what it remembers if it gave the address up a moment ago.
-func (b *Balancer) Memories(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
-	b.mu.Lock()
-	_, lingers := b.over.Lingering[address]
-	b.mu.Unlock()
-	out := b.sockets(address)
-	if lingers {
-		for _, s := range b.sharing(address) {
-			m := b.plane.Recollect(s)
-			m.Sockets = out[s].Sockets
-			out[s] = m
-		}
-	}
-	return out
-}
-
-// sockets are the connections that instances on this node have at a shared address, by service.
-func (b *Balancer) sockets(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory {
-	out := map[cluster.ResourceName]balance.Memory{}
-	services := b.sharing(address)
-	b.mu.Lock()
-	shares := b.look().Shares
-	b.mu.Unlock()
-	var addrs []netip.Addr
-	for _, r := range b.source.Snapshot().State.Resources {
-		if r.Name == address {
-			addrs = balance.AddressesOf(r)
-		}
-	}
-	for _, s := range shares {
-		i := slices.IndexFunc(s.Instances, func(i balance.Instance) bool { return i.Self })
-		if i < 0 || !slices.Contains(services, s.Name) {
-			continue
-		}
-		own, err := b.plane.Connections(addrs, s.Ports, s.Except)
-		if err != nil {
-			b.cfg.Log.Warn("connections of this node are not told to the holder of their address", "resource", s.Name, "err", err)
-			continue
-		}
-		for k := range own {
-			own[k].Mark = s.Instances[i].Mark
-		}
-		if len(own) > 0 {
-			out[s.Name] = balance.Memory{Sockets: own}
-		}
-	}
-	return out
-}
-
-// sharing are the scalable services that use a shared address.
-func (b *Balancer) sharing(address cluster.ResourceName) []cluster.ResourceName {
-	var out []cluster.ResourceName
-	s := b.source.Snapshot().State
-	for _, r := range s.Resources {
-		if balance.Scalable(r) && slices.ContainsFunc(balance.Uses(s, r), func(a model.Resource) bool { return a.Name == address }) {
-			out = append(out, r.Name)
-		}
-	}
-	return out
-}
-
 // Release prepares this node for giving a shared address up. Connections of instances that are about to stop are known only here: they may end first. Then the node
 // falls silent about the address, which its instances go on to use, and which was at the places given.
 func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName, at []balance.Held) {
@@ -411,70 +269,6 @@ func (b *Balancer) Release(ctx context.Context, r cluster.ResourceName, at []bal
 	err := b.follow(ctx)
 	b.mu.Unlock()
 	b.say(ctx, err)
-}
-
-// settle is how long the other nodes may take to hear of a change and to act on it.
-const settle = 250 * time.Millisecond
-
-// awaitDrained waits while instances behind a shared address drain, as long as they may.
-func (b *Balancer) awaitDrained(ctx context.Context, r cluster.ResourceName) {
-	news := b.source.Subscribe(ctx)
-	limit := time.NewTimer(time.Hour)
-	defer limit.Stop()
-	for first := true; b.member.MayStart(); first = false {
-		s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
-		longest := balance.Draining(s, r)
-		if longest == 0 {
-			return
-		}
-		if first {
-			limit.Reset(time.Duration(longest)*time.Second + 2*settle)
-		}
-		select {
-		case <-news:
-		case <-limit.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// Drain implements Drainer: it returns when no connection is left, when Drain_timeout is over, or with ctx. By then the holder of the address has heard that the
-// instance stops, and sends new connections elsewhere.
-func (b *Balancer) Drain(ctx context.Context, r model.Resource) {
-	service, _ := balance.Read(r)
-	if service.Drain <= 0 || !b.member.MayStart() {
-		return
-	}
-	var addrs []netip.Addr
-	for _, a := range balance.Uses(b.source.Snapshot().State, r) {
-		addrs = append(addrs, balance.AddressesOf(a)...)
-	}
-	limit := time.NewTimer(time.Duration(service.Drain) * time.Second)
-	defer limit.Stop()
-	wait := settle
-	for {
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-limit.C:
-			t.Stop()
-			return
-		case <-ctx.Done():
-			t.Stop()
-			return
-		}
-		open, err := b.plane.Connections(addrs, service.Ports, nil)
-		if err != nil {
-			b.cfg.Log.Warn("connections of an instance that is about to stop are not waited for", "resource", r.Name, "err", err)
-			return
-		}
-		if len(open) == 0 {
-			return
-		}
-		wait = settle / 2
-	}
 }
 
 // publish tells the other nodes where this one is reached in the networks of shared addresses, and how full the memory of the services is whose addresses it holds.
@@ -509,16 +303,6 @@ func (b *Balancer) publish(ctx context.Context) {
 	if _, err := b.store.Txn(bounded, []confdb.Compare{{Key: key, Revision: snap.Revision(key)}}, []confdb.Op{op}); err != nil {
 		b.cfg.Log.Debug("publishing where this node is reached; trying again", "err", err)
 	}
-}
-
-// drains reports whether a resource gets time before its Stop: an instance that serves others and is well.
-func (x *Executor) drains(g *groupRun, r model.Resource, m model.Method) bool {
-	if x.cfg.Drainer == nil || m != model.MethodStop || !balance.Scalable(r) {
-		return false
-	}
-	return slices.ContainsFunc(g.life.Instance().Resources, func(ri model.ResourceInstance) bool {
-		return ri.Name == r.Name && ri.Status != model.StatusFaulted
-	})
 }
 
 // peers are the resources that a method may have to see: those of its group, and the shared addresses of a scalable resource.
