@@ -88,11 +88,11 @@ func Listeners() []Listener {
 		},
 		{
 			Name: "repository, for nodes", Network: "tcp", Port: PortClient, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "nodes of the cluster",
-			Proof: "TLS 1.3 with a node's certificate that is on record and not revoked, both ways", Bounds: "requests of at most 4 MiB, snapshots excepted; calls only, no pages; who has not shown a certificate within ten seconds is sent away: 256 connections of such, 64 of one network, of which the oldest make room; 1024 of nodes",
+			Proof: "TLS 1.3 with a node's certificate that is on record and not revoked, both ways", Bounds: "requests of at most 4 MiB, snapshots excepted; calls only, no pages; who has not shown a certificate within ten seconds is sent away: 256 connections of such, 64 of one network, and 64 of each node, of which the oldest make room",
 		},
 		{
 			Name: "repository, between voters", Network: "tcp", Port: PortPeer, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "voters and learners of the repository",
-			Proof: "TLS 1.3 with a node's certificate that is not revoked and, where this node is in quorum, on record; both ways", Bounds: "what members ask each other, their version and list included; connections as on the port for nodes, and five seconds without a word end one",
+			Proof: "TLS 1.3 with a node's certificate that is not revoked and on record, both ways; while this node can not read the record, as it has read it last, or with what the node is seen to answer with at its own address", Bounds: "what members ask each other, their version and list included; connections as on the port for nodes, and five seconds without a word end one",
 		},
 		fromElsewhere("repository, for nodes, over the public network", PortClient),
 		fromElsewhere("repository, between voters, over the public network", PortPeer),

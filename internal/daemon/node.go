@@ -59,6 +59,7 @@ type node struct {
 	mirror    *engine.Mirror
 	slot      *slot
 	keeper    *keeper
+	callback  *callback
 	lives     *lives
 
 	work atomic.Pointer[work] // the present incarnation's executor and drivers; nil: none
@@ -76,6 +77,7 @@ func newNode(cfg Config, log *slog.Logger, meter *metrics.Metrics, id *identity,
 	n.keeper = &keeper{node: n, peers: &peers{
 		node: n, clients: map[cluster.NodeName]peerClient{}, record: func() *membership.Record { return n.member.View().Record },
 	}}
+	n.callback = newCallback(n.shownAt, log)
 	n.private, n.relay, n.seat = privnet.New(log), relay.New(log), newSeat(cfg, log)
 	session, err := newSession()
 	if err != nil {

@@ -103,20 +103,27 @@ func (n *node) admit(chain []*x509.Certificate) error {
 }
 
 // admitPeer says whether who shows a chain of certificates may speak to this node's member of the repository as another member. The handshake has held them to the authority and to
-// the list of what was revoked; the record of what was given decides only where this node has what a majority has. Whoever comes up, or has lost touch, can not know what others were
-// given meanwhile, and without their word may never read it: voters that all come up at once have to find together on this port first. What was admitted so is judged again as soon
-// as this node has read: see expel.
+// the list of what was revoked. Where this node has what a majority has, the record of what was given decides. Whoever comes up, or has lost touch, can not read it, and without the
+// others may never do so: voters that all come up at once have to find together on this port first. It goes by what it has read last: see kept. What was admitted so is judged again as
+// soon as it has read: see expel.
 func (n *node) admitPeer(chain []*x509.Certificate) error {
-	w := n.witness()
-	if !w.read() || !w.quorum {
-		return nil
-	}
 	subject, err := pki.SubjectOf(chain[0])
 	if err != nil {
 		return err
 	}
-	_, err = n.onRecord(w, subject, chain, x509.ExtKeyUsageClientAuth)
-	return err
+	w := n.witness()
+	if w.read() && w.quorum {
+		_, err = n.onRecord(w, subject, chain, x509.ExtKeyUsageClientAuth)
+		return err
+	}
+	if err := n.counts(chain[0], subject); err != nil {
+		return err
+	}
+	if err := w.kept(cluster.NodeName(subject.Name), shown(chain), n.callback.answers); err != nil {
+		n.callback.refused(err)
+		return err
+	}
+	return nil
 }
 
 // filled reports whether this node has read the repository in this life of the daemon.

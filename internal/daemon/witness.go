@@ -78,6 +78,26 @@ func (w witness) given(name cluster.NodeName, prints []string, usage x509.ExtKey
 	return fault.Errorf(fault.Denied, "the cluster has not given this certificate to node %s: it was signed with a key that was stolen, or before a snapshot was restored; in the second case remove the node and let it join again", name)
 }
 
+// kept says whether a node may speak to this one as another member of the repository while this one has not read what a majority has. It is held to what this node has read last, in
+// this life of the daemon or in an earlier one, or was told by its sponsor: who is not among those nodes is refused, and so is a certificate that none of them had then, unless the
+// node answers with it at its own address. Nobody is refused for good: they ask again, and this node may have read by then.
+func (w witness) kept(name cluster.NodeName, prints []string, answers func(model.Node, []string) bool) error {
+	r, ok := w.memory.find(name)
+	if w.read() {
+		i := slices.IndexFunc(w.snap.State.Nodes, func(s model.NodeState) bool { return s.Name == name })
+		if ok = i >= 0; ok {
+			r = w.snap.State.Nodes[i].Node
+		}
+	}
+	switch {
+	case !ok:
+		return fault.Errorf(fault.Unavailable, "node %s is not among those that this node knew when it last read the repository; it is let in when this node has read that it belongs to the cluster: start the voters that were there before", name)
+	case slices.Contains(prints, r.Certificate), w.recorded(name, prints), max(w.snap.Schema, w.memory.Schema) < model.RecordedFrom, answers(r, prints):
+		return nil
+	}
+	return fault.Errorf(fault.Unavailable, "this node does not know the certificate that is shown for node %s and has not read yet what that node was given, and it was not seen to answer with it at its own address", name)
+}
+
 // recorded reports whether one of the certificates is on record as the node's, and not revoked.
 func (w witness) recorded(name cluster.NodeName, prints []string) bool {
 	return slices.ContainsFunc(prints, func(p string) bool {

@@ -258,6 +258,46 @@ func TestRemovedWhileAVoterWasDown(t *testing.T) {
 			}
 		}
 	}
+	w.findTogether(t, old)
+}
+
+// findTogether has n2 come up alone, after n1 was given another certificate: as long as it can read nothing, it goes by what it knew. Then n1 comes, whose certificate n2 does not
+// know, without n3: neither can read anything without the other.
+func (w *world) findTogether(t *testing.T, old kept) {
+	t.Helper()
+	w.daemon(t, "n2", lab.DaemonStop)
+	w.do(t, "n1", "certificate", "renew", "n1")
+	w.daemon(t, "n3", lab.DaemonStop)
+	w.daemon(t, "n1", lab.DaemonStop)
+	w.daemon(t, "n2", lab.DaemonStart)
+	known := w.keep(t, "n3").pair
+	eventually(t, func() string {
+		if err := w.speakTo(t, "n2", 7403, known, tls.VersionTLS13); err != nil {
+			return "n2 is alone and does not answer whom it knew: " + err.Error()
+		}
+		return ""
+	})
+	for what, pair := range map[string]tls.Certificate{
+		"a certificate that was made for n1": old.mint(t, "n1"), "one that was made for nobody": old.mint(t, "n9"), "that of the removed node": old.pair, "one that nobody answers with": w.keep(t, "n1").pair,
+	} {
+		if w.speakTo(t, "n2", 7403, pair, tls.VersionTLS13) == nil {
+			t.Errorf("n2 is alone, and answers to %s", what)
+		}
+	}
+	if err := w.speakTo(t, "n2", 7403, known, tls.VersionTLS13); err != nil {
+		t.Errorf("n2 does not answer any more whom it knew: %v", err)
+	}
+	w.daemon(t, "n1", lab.DaemonStart)
+	eventually(t, func() string {
+		if _, err := w.try(t.Context(), "n2", "node", "list"); err != nil {
+			return err.Error()
+		}
+		if err := w.speakTo(t, "n2", 7403, w.keep(t, "n1").pair, tls.VersionTLS13); err != nil {
+			return "n2 does not take the certificate that n1 was given meanwhile: " + err.Error()
+		}
+		return ""
+	})
+	w.do(t, "n2", "certificate", "renew", "n2") // that is written by a majority
 }
 
 // heartbeats sends those of the removed n3 to n1, with its old key and from its own addresses, and sees n1 drop them.

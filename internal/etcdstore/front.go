@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -29,27 +30,28 @@ import (
 // etcd's own listeners let nobody stand before them, and answer pages of HTTP beside the calls. So etcd listens on nothing, and the member does: with the same certificates, bounds on
 // connections, and nothing but the calls of clients on one port and of members on the other.
 
-// The bounds on connections of each port. Who has not finished the handshake waits; of those that wait the oldest one makes room for the next, so that a node that comes while
-// a stranger opens connections without end needs its place for the moment of its handshake only.
+// The bounds on connections of each port. Who has asked for nothing yet that he may have waits; of those that wait the oldest one makes room for the next, so that a node that comes
+// while a stranger opens connections without end needs its place for the moment of its handshake and its first call only. From then on it has one of the places of its node, where
+// the oldest one makes room too: no node takes those of another, and nobody who has made himself a certificate takes any.
 const (
 	mostWaiting   = 256
 	networkWaits  = 64 // of one network: an IPv4 address, or what an IPv6 address has around it
-	mostAdmitted  = 1024
+	nodePlaces    = 64 // of one node; the others have about ten with each
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 5 * time.Minute // a whole repository may be sent
 )
 
-// door is a listener that bounds those that have not shown a certificate.
+// door is a listener that bounds connections.
 type door struct {
 	net.Listener
 	patience time.Duration // without a byte read or written; 0: no bound
 	log      *slog.Logger
 
-	mu       sync.Mutex
-	waiting  list.List // of *visitor, the oldest first
-	of       map[netip.Prefix]int
-	admitted int
-	said     time.Time
+	mu      sync.Mutex
+	waiting list.List // of *visitor, the oldest first
+	of      map[netip.Prefix]int
+	nodes   map[string]*list.List // those of each node, the same
+	said    map[string]time.Time  // of what it was said last that there are too many
 }
 
 // visitor is a connection.
@@ -57,9 +59,18 @@ type visitor struct {
 	net.Conn
 	door    *door
 	network netip.Prefix
-	place   *list.Element // among those that wait
-	inside  bool
+	place   *list.Element // among those that wait, or those of a node
+	node    string        // whose place it has; "": it waits
 }
+
+// caller is the address of a connection, from which a call leads back to it.
+type caller struct {
+	net.Addr
+	visitor *visitor
+}
+
+// RemoteAddr implements net.Conn.
+func (v *visitor) RemoteAddr() net.Addr { return caller{v.Conn.RemoteAddr(), v} }
 
 // Accept implements net.Listener.
 func (d *door) Accept() (net.Conn, error) {
@@ -72,13 +83,18 @@ func (d *door) Accept() (net.Conn, error) {
 		v.network = admission.Network(at.Addr())
 	}
 	if gone := d.enter(v); gone != nil {
-		if t, ok := gone.Conn.(*net.TCPConn); ok {
-			_ = t.SetLinger(0) // nothing of it stays
-		}
-		_ = gone.Close()
-		d.tell(gone)
+		gone.cut()
+		d.tell("", "too many connections of callers who do not show a certificate that counts: the oldest ones are closed", "of", gone.network.String())
 	}
 	return v, nil
+}
+
+// cut ends a connection that makes room.
+func (v *visitor) cut() {
+	if t, ok := v.Conn.(*net.TCPConn); ok {
+		_ = t.SetLinger(0) // nothing of it stays
+	}
+	_ = v.Conn.Close()
 }
 
 // enter lets a connection wait, and returns the one that has to go for it, or nil.
@@ -107,52 +123,79 @@ func (d *door) oldest(network netip.Prefix, own bool) *visitor {
 	return nil
 }
 
-// leave ends the waiting of a connection.
+// leave takes a connection's place from it.
 func (d *door) leave(v *visitor) {
-	if v == nil || v.place == nil {
+	switch {
+	case v == nil || v.place == nil:
 		return
+	case v.node != "":
+		own := d.nodes[v.node]
+		if own.Remove(v.place); own.Len() == 0 {
+			delete(d.nodes, v.node)
+		}
+	default:
+		d.waiting.Remove(v.place)
+		if d.of[v.network]--; d.of[v.network] <= 0 {
+			delete(d.of, v.network)
+		}
 	}
-	d.waiting.Remove(v.place)
 	v.place = nil
-	if d.of[v.network]--; d.of[v.network] <= 0 {
-		delete(d.of, v.network)
-	}
 }
 
-// admit lets a connection in that has shown a certificate of the cluster, unless too many are in.
-func (d *door) admit(v *visitor) bool {
+// admit gives a connection that waits one of the places of a node, and returns the one that has to go for it, or nil.
+func (d *door) admit(v *visitor, node string) (gone *visitor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if v.place == nil || d.admitted >= mostAdmitted {
-		return false
+	if v.place == nil || v.node != "" || node == "" {
+		return nil
 	}
 	d.leave(v)
-	v.inside = true
-	d.admitted++
-	return true
+	own := d.nodes[node]
+	if own != nil && own.Len() >= nodePlaces {
+		gone = own.Front().Value.(*visitor) //nolint:forcetypeassert // the list has nothing else
+		d.leave(gone)
+	}
+	if own = d.nodes[node]; own == nil {
+		if d.nodes == nil {
+			d.nodes = map[string]*list.List{}
+		}
+		own = list.New()
+		d.nodes[node] = own
+	}
+	v.node, v.place = node, own.PushBack(v)
+	return gone
 }
 
 func (d *door) out(v *visitor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.leave(v)
-	if v.inside {
-		v.inside = false
-		d.admitted--
+}
+
+// welcome is told of a connection that it asked for something which its certificate allows.
+func (v *visitor) welcome(cert *x509.Certificate) {
+	node := cert.Subject.CommonName
+	if gone := v.door.admit(v, node); gone != nil {
+		gone.cut()
+		v.door.tell(node, "a node has too many connections to this node's member of the repository: its oldest ones are closed", "of", node)
 	}
 }
 
-// tell says at most once a minute that connections had to make room.
-func (d *door) tell(gone *visitor) {
+// tell says at most once a minute of one node, or of all who wait, that connections had to make room.
+func (d *door) tell(of, what string, more ...any) {
 	d.mu.Lock()
 	now := time.Now()
-	quiet := now.Sub(d.said) < time.Minute
+	last, before := d.said[of]
+	quiet := before && now.Sub(last) < time.Minute
+	if d.said == nil {
+		d.said = map[string]time.Time{}
+	}
 	if !quiet {
-		d.said = now
+		d.said[of] = now
 	}
 	d.mu.Unlock()
 	if !quiet {
-		d.log.Warn("too many connections of callers who do not show a certificate: the oldest ones are closed", "on", d.Addr().String(), "of", gone.network.String())
+		d.log.Warn(what, append([]any{"on", d.Addr().String()}, more...)...)
 	}
 }
 
@@ -180,23 +223,6 @@ func (v *visitor) Write(b []byte) (int, error) {
 		}
 	}
 	return v.Conn.Write(b)
-}
-
-// hall gives the connections of a door that have shown a certificate of the cluster which is not on the list of those that were revoked.
-type hall struct{ net.Listener }
-
-// Accept implements net.Listener.
-func (h hall) Accept() (net.Conn, error) {
-	for {
-		c, err := h.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if v := visitorOf(c); v != nil && v.door.admit(v) {
-			return c, nil
-		}
-		_ = c.Close()
-	}
 }
 
 func visitorOf(c net.Conn) *visitor {
@@ -231,7 +257,7 @@ func (m *Member) listen(port int, patience time.Duration) (net.Listener, error) 
 		_ = l.Close()
 		return nil, fault.Errorf(fault.Internal, "port %d of the repository on node %s: %w", port, m.cfg.Node, err)
 	}
-	return hall{over}, nil
+	return over, nil
 }
 
 // shaken are connections whose handshake is over, for a server of gRPC.
@@ -310,6 +336,9 @@ func (g *gate) peers(next http.Handler) http.Handler {
 			return
 		}
 		leave, err := g.note(r.TLS.PeerCertificates, func() { _ = c.Close() })
+		if v := visitorOf(c); err == nil && v != nil {
+			v.welcome(r.TLS.PeerCertificates[0])
+		}
 		switch {
 		case fault.Is(err, fault.Unavailable):
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)

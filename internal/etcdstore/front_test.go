@@ -6,14 +6,22 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
 )
 
@@ -75,6 +83,186 @@ func TestStrangersDoNotFillThePorts(t *testing.T) {
 	if err := member.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A node that opens connections without end closes its own; none of another node goes for it, and neither does one of it for those who show what does not count.
+func TestPlacesAreOfNodes(t *testing.T) {
+	d := &door{}
+	visit := func(network string) *visitor {
+		v := &visitor{door: d, network: netip.MustParsePrefix(network)}
+		if gone := d.enter(v); gone != nil && gone.node != "" {
+			t.Fatalf("a connection of %s goes for one that waits", gone.node)
+		}
+		return v
+	}
+	var others []*visitor
+	for i := range nodePlaces {
+		v := visit("10.0.0.2/32")
+		if gone := d.admit(v, fmt.Sprintf("n%d", i%3)); gone != nil {
+			t.Fatal("there is room, and one goes")
+		}
+		others = append(others, v)
+	}
+	gone := 0
+	for i := range 20 * nodePlaces {
+		v := visit(fmt.Sprintf("10.0.%d.%d/32", 1+i/200, i%200))
+		if i%2 == 0 { // one that shows nothing that counts
+			continue
+		}
+		if w := d.admit(v, "hostile"); w != nil {
+			if gone++; w.node != "hostile" {
+				t.Fatalf("a connection of %s goes for one of another node", w.node)
+			}
+		}
+	}
+	if want := 10*nodePlaces - nodePlaces; gone != want || d.nodes["hostile"].Len() != nodePlaces || d.waiting.Len() > mostWaiting {
+		t.Errorf("%d had to go, want %d; it has %d places, and %d wait", gone, want, d.nodes["hostile"].Len(), d.waiting.Len())
+	}
+	for _, v := range others {
+		if v.place == nil {
+			t.Error("a connection of another node has lost its place")
+		}
+		if d.out(v); v.place != nil {
+			t.Error("what ended keeps its place")
+		}
+	}
+	if v := visit("10.0.0.3/32"); d.admit(v, "n1") != nil || v.node != "n1" || d.admit(v, "n2") != nil || v.node != "n1" {
+		t.Error("a connection has other than one place")
+	}
+	if len(d.nodes) != 2 {
+		t.Errorf("places are kept for %d nodes", len(d.nodes))
+	}
+}
+
+// asked makes a connection to the port of members that was answered with a status, and stays open.
+func asked(t *testing.T, address string, cfg *tls.Config, want int) (net.Conn, error) {
+	t.Helper()
+	c, err := (&tls.Dialer{Config: cfg}).DialContext(bounded(t), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Write([]byte("GET /version HTTP/1.1\r\nHost: n1\r\n\r\n")); err != nil {
+		return nil, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = io.Copy(io.Discard, answer.Body)
+	if answer.StatusCode != want {
+		return nil, fmt.Errorf("answered with %d, want %d", answer.StatusCode, want)
+	}
+	return c, answer.Body.Close()
+}
+
+// still counts the connections that have not been closed by the other side.
+func still(conns []net.Conn) (n int) {
+	for _, c := range conns {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			n++
+		}
+	}
+	return n
+}
+
+// A member that is hostile fills its own places on both ports, with its own certificate, and those of strangers with others: the rest get in, and what they have stays.
+func TestHostileMemberDoesNotFillThePorts(t *testing.T) {
+	m := newMembers(t)
+	cfg := m.config(1, ModeNew, nil)
+	cfg.AdmitPeer = func(chain []*x509.Certificate) error {
+		if chain[0].Subject.CommonName == "n7" {
+			return fault.Errorf(fault.Denied, "n7 was given no such certificate")
+		}
+		return nil
+	}
+	m.startWith(cfg)
+	s := m.open(1)
+	put(t, s, "a", "b")
+	pool, err := cfg.TLS.pool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(name cluster.NodeName) (*tls.Config, TLSFiles) {
+		files := m.authority.files(name, "127.0.0.1", time.Now())
+		pair, err := files.pair(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{*pair}}, files
+	}
+	peer := hostPort(m.ip(1), m.peer)
+	good, _ := as("n8")
+	kept, err := asked(t, peer, good, http.StatusOK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile, files := as("n9")
+	minted, _ := as("n7")
+	for what, c := range map[string]struct {
+		cfg  *tls.Config
+		want int
+	}{"its own certificate": {hostile, http.StatusOK}, "one that does not count": {minted, http.StatusForbidden}} {
+		var open []net.Conn
+		for range nodePlaces + 20 {
+			conn, err := asked(t, peer, c.cfg, c.want)
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			open = append(open, conn)
+		}
+		if n := still(open); n > nodePlaces || n < nodePlaces/2 {
+			t.Errorf("with %s it has %d connections, want at most %d", what, n, nodePlaces)
+		}
+		if _, err := asked(t, peer, good, http.StatusOK); err != nil {
+			t.Errorf("%s: another node: %v", what, err)
+		}
+		if still([]net.Conn{kept}) != 1 {
+			t.Errorf("%s: the connection that another node had is closed", what)
+		}
+	}
+	var first, ours etcdserverpb.Watch_WatchClient
+	for range nodePlaces + 20 {
+		own, err := Dial(ClientConfig{Endpoints: []string{m.endpoint(1)}, TLS: files, Log: m.log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer own.Close()
+		if get(t, own, "a"); first == nil {
+			first, ours = watching(t, own), watching(t, s)
+		}
+	}
+	put(t, m.open(1), "k/new", "1")
+	if got, err := ours.Recv(); err != nil || len(got.Events) != 1 {
+		t.Errorf("the watch of another node: %v, %v", got, err)
+	}
+	for err = nil; err == nil; { // the event may have come before
+		_, err = first.Recv()
+	}
+	if status.Code(err) == codes.DeadlineExceeded {
+		t.Errorf("the first connection of a node with too many goes on: %v", err)
+	}
+}
+
+// watching is a watch in the form that etcd has it, so that nothing connects anew by itself.
+func watching(t *testing.T, s *Store) etcdserverpb.Watch_WatchClient {
+	t.Helper()
+	stream, err := etcdserverpb.NewWatchClient(s.endpoints[0].conn).Watch(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = stream.Send(&etcdserverpb.WatchRequest{RequestUnion: &etcdserverpb.WatchRequest_CreateRequest{CreateRequest: &etcdserverpb.WatchCreateRequest{
+		Key: []byte(confdb.Root), RangeEnd: prefixEnd(confdb.Root),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := stream.Recv(); err != nil || !first.Created {
+		t.Fatal(first, err)
+	}
+	return stream
 }
 
 // page asks for a page of HTTP on a port; the status, or 0 when nothing was answered.

@@ -72,6 +72,11 @@ func (g *gate) enter(ctx context.Context) (context.Context, func(), error) {
 		cancel()
 		return nil, nil, refusal(err)
 	}
+	if p, ok := peer.FromContext(ctx); ok && len(chain) > 0 {
+		if from, ok := p.Addr.(caller); ok {
+			from.visitor.welcome(chain[0])
+		}
+	}
 	return ctx, func() { leave(); stop(); cancel() }, nil
 }
 

@@ -166,24 +166,7 @@ func TestGateEndsWhatWasAdmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer own.Close()
-	// The calls of both are watches in the form that etcd has them, so that nothing here connects anew by itself.
-	open := func(s *Store) etcdserverpb.Watch_WatchClient {
-		stream, err := etcdserverpb.NewWatchClient(s.endpoints[0].conn).Watch(bounded(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = stream.Send(&etcdserverpb.WatchRequest{RequestUnion: &etcdserverpb.WatchRequest_CreateRequest{CreateRequest: &etcdserverpb.WatchCreateRequest{
-			Key: []byte(confdb.Root), RangeEnd: prefixEnd(confdb.Root),
-		}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first, err := stream.Recv(); err != nil || !first.Created {
-			t.Fatal(first, err)
-		}
-		return stream
-	}
-	theirs, ours := open(m.open(1)), open(own)
+	theirs, ours := watching(t, m.open(1)), watching(t, own)
 	put(t, own, "k/before", "1")
 	for what, s := range map[string]etcdserverpb.Watch_WatchClient{"theirs": theirs, "ours": ours} {
 		if got, err := s.Recv(); err != nil || len(got.Events) != 1 {
