@@ -10,104 +10,35 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"redoubt/internal/nstest"
 	"redoubt/internal/privnet"
 )
 
 const patience = 10 * time.Second
 
-// space is a network namespace. It has no name: it ends when the test closes it.
-type space struct {
-	t  *testing.T
-	ns netns.NsHandle
-	nl *netlink.Handle
-}
+// space is a network namespace in which a node lives, or the wires between nodes.
+type space struct{ *nstest.Space }
 
-func newSpace(t *testing.T) *space {
-	t.Helper()
-	s := &space{t: t}
-	made := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends in its namespace
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			s.ns, err = netns.Get()
-		}
-		made <- err
-	}()
-	err := <-made
-	if err == nil {
-		s.nl, err = netlink.NewHandleAt(s.ns)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.nl.Close(); s.ns.Close() })
-	s.up("lo")
-	return s
-}
-
-// in runs f on a thread in the namespace.
-func (s *space) in(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := netns.Set(s.ns)
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	return <-done
-}
-
-func (s *space) must(err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *space) link(name string) netlink.Link {
-	s.t.Helper()
-	l, err := s.nl.LinkByName(name)
-	s.must(err)
-	return l
-}
-
-func (s *space) up(name string) { s.t.Helper(); s.must(s.nl.LinkSetUp(s.link(name))) }
-
-func (s *space) down(name string) { s.t.Helper(); s.must(s.nl.LinkSetDown(s.link(name))) }
-
-func (s *space) address(name, cidr string) {
-	s.t.Helper()
-	a, err := netlink.ParseAddr(cidr)
-	s.must(err)
-	if strings.Contains(cidr, ":") {
-		a.Flags = unix.IFA_F_NODAD
-	}
-	s.must(s.nl.AddrAdd(s.link(name), a))
-}
+func newSpace(t *testing.T) *space { t.Helper(); return &space{nstest.NewSpace(t)} }
 
 func (s *space) sysctl(name, value string) {
-	s.t.Helper()
-	s.must(s.in(func() error {
+	s.T.Helper()
+	s.Must(s.In(func() error {
 		return os.WriteFile(filepath.Join("/proc/sys/net/ipv4/conf", name, "rp_filter"), []byte(value), 0)
 	}))
 }
 
 func (s *space) rpFilter(name string) (value string) {
-	s.t.Helper()
-	s.must(s.in(func() error {
+	s.T.Helper()
+	s.Must(s.In(func() error {
 		b, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", name, "rp_filter"))
 		value = strings.TrimSpace(string(b))
 		return err
@@ -117,20 +48,20 @@ func (s *space) rpFilter(name string) (value string) {
 
 // state prints the addresses and routes of the namespace that the kernel did not make by itself.
 func (s *space) state() string {
-	s.t.Helper()
+	s.T.Helper()
 	var out []string
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		as, err := s.nl.AddrList(nil, family)
-		s.must(err)
+		as, err := s.NL.AddrList(nil, family)
+		s.Must(err)
 		for _, a := range as {
 			if !a.IP.IsLinkLocalUnicast() {
 				out = append(out, fmt.Sprintf("%s on %d", a.IPNet, a.LinkIndex))
 			}
 		}
-		rs, err := s.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
-		s.must(err)
-		ours, err := s.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: privnet.Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
-		s.must(err)
+		rs, err := s.NL.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
+		s.Must(err)
+		ours, err := s.NL.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: privnet.Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+		s.Must(err)
 		rs = append(rs, ours...)
 		for _, r := range rs {
 			if r.Protocol != unix.RTPROT_KERNEL {
@@ -174,8 +105,8 @@ func cluster(t *testing.T, interconnect, private string) (wires *space, nodes []
 	wires = newSpace(t)
 	for p := range 2 {
 		br := fmt.Sprintf("ic%d", p)
-		wires.must(wires.nl.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: br}}))
-		wires.up(br)
+		wires.Must(wires.NL.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: br}}))
+		wires.Up(br)
 	}
 	for k := 1; k <= 3; k++ {
 		n := &node{space: newSpace(t), name: fmt.Sprintf("n%d", k), log: &journal{}, private: netip.MustParseAddr(fmt.Sprintf(private, k))}
@@ -183,12 +114,10 @@ func cluster(t *testing.T, interconnect, private string) (wires *space, nodes []
 		for p := range 2 {
 			port := fmt.Sprintf("n%d-%d", k, p)
 			ic := fmt.Sprintf("ic%d", p)
-			wires.must(wires.nl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port}, PeerName: ic, PeerNamespace: netlink.NsFd(n.ns)}))
-			wires.must(wires.nl.LinkSetMaster(wires.link(port), wires.link(ic)))
-			wires.up(port)
-			n.up(ic)
+			wires.Wire(port, n.Space, ic)
+			wires.Must(wires.NL.LinkSetMaster(wires.Link(port), wires.Link(ic)))
 			cidr := fmt.Sprintf(interconnect, p, k)
-			n.address(ic, cidr)
+			n.Address(ic, cidr)
 			n.ic = append(n.ic, netip.MustParsePrefix(cidr).Addr())
 		}
 		nodes = append(nodes, n)
@@ -209,7 +138,7 @@ func (n *node) apply(others []*node, order ...int) error {
 		}
 		d.Peers = append(d.Peers, p)
 	}
-	return n.in(func() error { return n.net.Apply(context.Background(), d) })
+	return n.In(func() error { return n.net.Apply(context.Background(), d) })
 }
 
 func applyAll(t *testing.T, nodes []*node, order ...int) {
@@ -221,46 +150,27 @@ func applyAll(t *testing.T, nodes []*node, order ...int) {
 	}
 }
 
-// echo serves at a node's private address: whatever comes in goes back.
-func (n *node) echo() {
-	n.t.Helper()
-	n.must(n.in(func() error {
-		l, err := net.Listen("tcp", netip.AddrPortFrom(n.private, 7000).String())
-		if err != nil {
-			return err
-		}
-		n.t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() { io.Copy(c, c); c.Close() }()
-			}
-		}()
-		return nil
-	}))
-}
+// echo serves at a node's private address.
+func (n *node) echo() { n.T.Helper(); n.Echo(netip.AddrPortFrom(n.private, 7000)) }
 
 // dial connects to another node's private address. It tries again while the kernel is still bringing up IPv6 addresses.
 func (n *node) dial(to *node) net.Conn {
-	n.t.Helper()
+	n.T.Helper()
 	var c net.Conn
 	deadline := time.Now().Add(patience)
 	for c == nil {
-		err := n.in(func() (err error) {
+		err := n.In(func() (err error) {
 			c, err = net.DialTimeout("tcp", netip.AddrPortFrom(to.private, 7000).String(), time.Second)
 			return err
 		})
 		if err != nil && time.Now().After(deadline) {
-			n.t.Fatalf("%s does not reach %s: %v\n%s", n.name, to.name, err, n.state())
+			n.T.Fatalf("%s does not reach %s: %v\n%s", n.name, to.name, err, n.state())
 		}
 		if err != nil {
 			c = nil
 		}
 	}
-	n.t.Cleanup(func() { c.Close() })
+	n.T.Cleanup(func() { c.Close() })
 	return c
 }
 

@@ -19,7 +19,7 @@ func TestAnotherNodesAddressIsTakenInHere(t *testing.T) {
 	}
 	apply := func(d privnet.Desired) {
 		t.Helper()
-		n.must(n.in(func() error { return n.net.Apply(context.Background(), d) }))
+		n.Must(n.In(func() error { return n.net.Apply(context.Background(), d) }))
 	}
 	apply(desired(true))
 	standIn := &node{space: n.space, name: "stand-in", private: nodes[2].private, log: n.log}
@@ -42,7 +42,7 @@ func TestAnotherNodesAddressIsTakenInHere(t *testing.T) {
 		t.Errorf("the address is still this host's:\n%s", now)
 	}
 	apply(desired(true))
-	n.must(n.in(func() error { return n.net.Close(context.Background()) }))
+	n.Must(n.In(func() error { return n.net.Close(context.Background()) }))
 	if now := n.state(); now != before {
 		t.Errorf("afterwards there is\n%s\nwant\n%s", now, before)
 	}

@@ -49,24 +49,24 @@ func TestConnectionsOutliveAnInterconnect(t *testing.T) {
 			all("both interconnects")
 
 			// The first interconnect falls silent for n1: nobody sees a carrier go.
-			wires.must(wires.nl.LinkSetNoMaster(wires.link("n1-0")))
+			wires.Must(wires.NL.LinkSetNoMaster(wires.Link("n1-0")))
 			applyAll(t, nodes, 1, 0)
 			all("without the first")
 
 			// It is back, and the second is gone with its carrier: the order alone would choose it.
-			wires.must(wires.nl.LinkSetMaster(wires.link("n1-0"), wires.link("ic0")))
+			wires.Must(wires.NL.LinkSetMaster(wires.Link("n1-0"), wires.Link("ic0")))
 			for k := 1; k <= 3; k++ {
-				wires.down(fmt.Sprintf("n%d-1", k))
+				wires.Down(fmt.Sprintf("n%d-1", k))
 			}
 			applyAll(t, nodes, 1, 0)
 			all("without the second")
 
 			// Nothing is left: what is meant for the others is refused at once.
 			for k := 1; k <= 3; k++ {
-				wires.down(fmt.Sprintf("n%d-0", k))
+				wires.Down(fmt.Sprintf("n%d-0", k))
 			}
 			applyAll(t, nodes, 1, 0)
-			err := nodes[0].in(func() error {
+			err := nodes[0].In(func() error {
 				c, err := net.DialTimeout("tcp", netip.AddrPortFrom(nodes[1].private, 7000).String(), patience)
 				if err == nil {
 					c.Close()
@@ -80,7 +80,7 @@ func TestConnectionsOutliveAnInterconnect(t *testing.T) {
 				t.Errorf("the log does not name the lost peers once each:\n%s", log)
 			}
 			for k := 1; k <= 3; k++ {
-				wires.up(fmt.Sprintf("n%d-0", k))
+				wires.Up(fmt.Sprintf("n%d-0", k))
 			}
 			applyAll(t, nodes, 0, 1)
 			all("after all were lost")
@@ -122,7 +122,7 @@ func TestAnswersByAnotherWay(t *testing.T) {
 	}
 	b.sysctl("ic0", "1") // somebody wants it so now
 	for _, n := range nodes {
-		n.must(n.in(func() error { return n.net.Close(context.Background()) }))
+		n.Must(n.In(func() error { return n.net.Close(context.Background()) }))
 	}
 	if a.rpFilter("ic0") != "1" || b.rpFilter("ic1") != "0" || b.rpFilter("ic0") != "1" {
 		t.Errorf("afterwards filters are %s, %s and %s", a.rpFilter("ic0"), b.rpFilter("ic1"), b.rpFilter("ic0"))
@@ -137,20 +137,20 @@ func TestApplyingTwiceChangesNothing(t *testing.T) {
 			// A lost peer's route is one of those that must stay as they are.
 			applyAll(t, nodes, 0, 1)
 			lost := privnet.Desired{Self: n.private, Peers: []privnet.Peer{{Private: nodes[1].private, Via: nodes[1].ic}, {Private: nodes[2].private}}}
-			apply := func() { t.Helper(); n.must(n.in(func() error { return n.net.Apply(context.Background(), lost) })) }
+			apply := func() { t.Helper(); n.Must(n.In(func() error { return n.net.Apply(context.Background(), lost) })) }
 			apply()
 			stop := make(chan struct{})
 			defer close(stop)
 			routes, addrs := make(chan netlink.RouteUpdate, 100), make(chan netlink.AddrUpdate, 100)
-			n.must(netlink.RouteSubscribeAt(n.ns, routes, stop))
-			n.must(netlink.AddrSubscribeAt(n.ns, addrs, stop))
+			n.Must(netlink.RouteSubscribeAt(n.NS, routes, stop))
+			n.Must(netlink.AddrSubscribeAt(n.NS, addrs, stop))
 			before := n.state()
 			apply()
 			if after := n.state(); after != before {
 				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}
 			// A mark behind everything that the second time may have caused.
-			n.address("lo", "192.0.2.77/32")
+			n.Address("lo", "192.0.2.77/32")
 			for limit := time.After(patience); ; {
 				select {
 				case r := <-routes:
@@ -171,7 +171,7 @@ func TestApplyingTwiceChangesNothing(t *testing.T) {
 				}
 				break
 			}
-			wires.down("n1-0")
+			wires.Down("n1-0")
 		})
 	}
 }
@@ -184,12 +184,12 @@ func TestOthersAreNotTouched(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, nodes := cluster(t, c.interconnect, c.private)
 			n := nodes[0]
-			n.address("lo", c.foreign)
+			n.Address("lo", c.foreign)
 			foreign := func(metric int) *netlink.Route {
 				ip := net.IP(nodes[1].private.AsSlice())
-				return &netlink.Route{Dst: &net.IPNet{IP: ip, Mask: net.CIDRMask(8*len(ip), 8*len(ip))}, Gw: net.IP(nodes[1].ic[1].AsSlice()), LinkIndex: n.link("ic1").Attrs().Index, Protocol: unix.RTPROT_STATIC, Priority: metric}
+				return &netlink.Route{Dst: &net.IPNet{IP: ip, Mask: net.CIDRMask(8*len(ip), 8*len(ip))}, Gw: net.IP(nodes[1].ic[1].AsSlice()), LinkIndex: n.Link("ic1").Attrs().Index, Protocol: unix.RTPROT_STATIC, Priority: metric}
 			}
-			n.must(n.nl.RouteAdd(foreign(5000)))
+			n.Must(n.NL.RouteAdd(foreign(5000)))
 			before := n.state()
 			applyAll(t, nodes, 0, 1)
 			if n.state() == before || !strings.Contains(n.state(), fmt.Sprintf("proto %d", privnet.Protocol)) {
@@ -197,11 +197,11 @@ func TestOthersAreNotTouched(t *testing.T) {
 			}
 			// The daemon that made it has died; the next one takes everything down.
 			next := privnet.New(slog.New(slog.DiscardHandler))
-			n.must(n.in(func() error { return next.Close(context.Background()) }))
+			n.Must(n.In(func() error { return next.Close(context.Background()) }))
 			if after := n.state(); after != before {
 				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}
-			n.must(n.in(func() error { return next.Close(context.Background()) }))
+			n.Must(n.In(func() error { return next.Close(context.Background()) }))
 		})
 	}
 }
@@ -212,17 +212,17 @@ func TestAddressChangesAndPeersLeave(t *testing.T) {
 	applyAll(t, nodes, 0, 1)
 	old := n.private
 	n.private = netip.MustParseAddr("172.30.0.99")
-	n.must(n.apply(nodes[:2], 1))
+	n.Must(n.apply(nodes[:2], 1))
 	state := n.state()
 	if strings.Contains(state, old.String()+"/32") || !strings.Contains(state, "172.30.0.99/32") || strings.Contains(state, "172.30.0.3/32") || !strings.Contains(state, "route 172.30.0.2/32 via 10.88.1.2") || !strings.Contains(state, "from 172.30.0.99") {
 		t.Errorf("after the change:\n%s", state)
 	}
 	// An address that the administrator has put there is good enough, and stays.
 	m := nodes[1]
-	m.must(m.in(func() error { return m.net.Close(context.Background()) }))
-	m.address("lo", m.private.String()+"/32")
-	m.must(m.apply(nodes, 0, 1))
-	m.must(m.in(func() error { return m.net.Close(context.Background()) }))
+	m.Must(m.In(func() error { return m.net.Close(context.Background()) }))
+	m.Address("lo", m.private.String()+"/32")
+	m.Must(m.apply(nodes, 0, 1))
+	m.Must(m.In(func() error { return m.net.Close(context.Background()) }))
 	if state := m.state(); !strings.Contains(state, m.private.String()) || strings.Contains(state, "route") {
 		t.Errorf("afterwards:\n%s", state)
 	}
@@ -240,7 +240,7 @@ func TestSenselessIsRefused(t *testing.T) {
 		"no address":     {Self: a("172.30.0.1"), Peers: []privnet.Peer{{}}},
 		"IPv6 over IPv4": {Self: a("fd30::1"), Peers: []privnet.Peer{{Private: a("fd30::2"), Via: []netip.Addr{a("10.88.0.2")}}}},
 	} {
-		err := s.in(func() error { return privnet.New(slog.New(slog.DiscardHandler)).Apply(context.Background(), d) })
+		err := s.In(func() error { return privnet.New(slog.New(slog.DiscardHandler)).Apply(context.Background(), d) })
 		if c := fault.CodeOf(err); c != fault.Invalid && c != fault.Unsupported {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -255,7 +255,7 @@ func TestApplyStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	d := privnet.Desired{Self: nodes[0].private, Peers: []privnet.Peer{{Private: nodes[1].private, Via: nodes[1].ic}}}
-	if err := nodes[0].in(func() error { return nodes[0].net.Apply(ctx, d) }); !fault.Is(err, fault.Timeout) {
+	if err := nodes[0].In(func() error { return nodes[0].net.Apply(ctx, d) }); !fault.Is(err, fault.Timeout) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -263,11 +263,11 @@ func TestApplyStopsWithItsContext(t *testing.T) {
 func TestLocalPrefixes(t *testing.T) {
 	_, nodes := cluster(t, "10.88.%d.%d/24", "172.30.0.%d")
 	n := nodes[0]
-	n.address("ic0", "10.88.0.200/24") // a service's
-	n.address("ic1", "fd00:5::1/64")
+	n.Address("ic0", "10.88.0.200/24") // a service's
+	n.Address("ic1", "fd00:5::1/64")
 	applyAll(t, nodes, 0, 1)
 	var got []netip.Prefix
-	n.must(n.in(func() (err error) {
+	n.Must(n.In(func() (err error) {
 		got, err = privnet.LocalPrefixes()
 		return err
 	}))

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,10 +20,10 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/fault"
+	"redoubt/internal/nstest"
 	"redoubt/internal/relay"
 )
 
@@ -35,9 +34,7 @@ const (
 
 // host is a network namespace with an address beyond a router, and a private address that nobody else knows the way to.
 type host struct {
-	t       *testing.T
-	ns      netns.NsHandle
-	nl      *netlink.Handle
+	*nstest.Space
 	machine relay.Machine
 	relay   *child
 }
@@ -73,102 +70,49 @@ func TestMain(m *testing.M) {
 
 // run starts the relay of a host.
 func (h *host) run() {
-	h.t.Helper()
+	h.T.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), inChild+"=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
-	h.must(err)
+	h.Must(err)
 	out, err := cmd.StdoutPipe()
-	h.must(err)
-	h.must(h.in(cmd.Start))
+	h.Must(err)
+	h.Must(h.In(cmd.Start))
 	h.relay = &child{json.NewEncoder(in), json.NewDecoder(out)}
-	h.t.Cleanup(func() { in.Close(); cmd.Wait() })
+	h.T.Cleanup(func() { in.Close(); cmd.Wait() })
 }
 
 // apply lets the relay join what is desired; the text is its error.
 func (h *host) apply(d relay.Desired) (text string) {
-	h.t.Helper()
-	h.must(h.relay.in.Encode(d))
-	h.must(h.relay.out.Decode(&text))
+	h.T.Helper()
+	h.Must(h.relay.in.Encode(d))
+	h.Must(h.relay.out.Decode(&text))
 	return text
 }
 
-func newHost(t *testing.T) *host {
-	t.Helper()
-	h := &host{t: t}
-	made := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends in its namespace
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			h.ns, err = netns.Get()
-		}
-		made <- err
-	}()
-	h.must(<-made)
-	var err error
-	h.nl, err = netlink.NewHandleAt(h.ns)
-	h.must(err)
-	t.Cleanup(func() { h.nl.Close(); h.ns.Close() })
-	lo, err := h.nl.LinkByName("lo")
-	h.must(err)
-	h.must(h.nl.LinkSetUp(lo))
-	return h
-}
-
-func (h *host) must(err error) {
-	h.t.Helper()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-// in runs f on a thread in the namespace.
-func (h *host) in(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := netns.Set(h.ns)
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	return <-done
-}
-
-func (h *host) address(link, cidr string) {
-	h.t.Helper()
-	l, err := h.nl.LinkByName(link)
-	h.must(err)
-	a, err := netlink.ParseAddr(cidr)
-	h.must(err)
-	h.must(h.nl.AddrAdd(l, a))
-	h.must(h.nl.LinkSetUp(l))
-}
+func newHost(t *testing.T) *host { t.Helper(); return &host{Space: nstest.NewSpace(t)} }
 
 // wire joins a host to the router on a network of its own, 10.9.N.0/24, and gives it a private address.
 func (h *host) wire(router *host, n int) {
-	h.t.Helper()
+	h.T.Helper()
 	end := fmt.Sprintf("r%d", n)
-	h.must(router.nl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: end}, PeerName: "pub", PeerNamespace: netlink.NsFd(h.ns)}))
-	router.address(end, fmt.Sprintf("10.9.%d.254/24", n))
-	h.address("pub", fmt.Sprintf("10.9.%d.1/24", n))
-	h.address("lo", fmt.Sprintf("172.30.0.%d/32", n))
-	h.must(h.nl.RouteAdd(&netlink.Route{Gw: net.IPv4(10, 9, byte(n), 254)}))
+	router.Wire(end, h.Space, "pub")
+	router.Address(end, fmt.Sprintf("10.9.%d.254/24", n))
+	h.Address("pub", fmt.Sprintf("10.9.%d.1/24", n))
+	h.Address("lo", fmt.Sprintf("172.30.0.%d/32", n))
+	h.Must(h.NL.RouteAdd(&netlink.Route{Gw: net.IPv4(10, 9, byte(n), 254)}))
 	h.machine = relay.Machine{Private: netip.AddrFrom4([4]byte{172, 30, 0, byte(n)}), Public: netip.AddrFrom4([4]byte{10, 9, byte(n), 1})}
 }
 
 // join lets a host's relay carry what is meant for the peers. Their private addresses are taken in as package privnet does it.
 func (h *host) join(peers ...*host) (text string) {
-	h.t.Helper()
+	h.T.Helper()
 	d := relay.Desired{Self: h.machine, Ports: []uint16{port}}
-	lo, err := h.nl.LinkByName("lo")
-	h.must(err)
+	lo := h.Link("lo")
 	for _, p := range peers {
 		d.Peers = append(d.Peers, p.machine)
-		h.must(h.nl.RouteReplace(&netlink.Route{
+		h.Must(h.NL.RouteReplace(&netlink.Route{
 			Dst: &net.IPNet{IP: p.machine.Private.AsSlice(), Mask: net.CIDRMask(32, 32)}, LinkIndex: lo.Attrs().Index, Src: h.machine.Private.AsSlice(),
 			Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: unix.RT_SCOPE_HOST,
 		}))
@@ -176,46 +120,36 @@ func (h *host) join(peers ...*host) (text string) {
 	return h.apply(d)
 }
 
-// echo serves at the host's private address: whatever comes in goes back, and the end of one direction is the end of the other.
-func (h *host) echo() {
-	h.t.Helper()
-	h.must(h.in(func() error {
-		l, err := net.Listen("tcp", netip.AddrPortFrom(h.machine.Private, port).String())
-		if err != nil {
-			return err
-		}
-		h.t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() { io.Copy(c, c); c.Close() }()
-			}
-		}()
-		return nil
-	}))
-}
+// echo serves at the host's private address.
+func (h *host) echo() { h.T.Helper(); h.Echo(netip.AddrPortFrom(h.machine.Private, port)) }
 
 func (h *host) dial(to netip.Addr) (c *net.TCPConn, err error) {
-	err = h.in(func() error {
+	err = h.In(func() error {
 		conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(to, port).String(), patience)
 		if err == nil {
 			c = conn.(*net.TCPConn)
 			c.SetDeadline(time.Now().Add(patience))
-			h.t.Cleanup(func() { c.Close() })
+			h.T.Cleanup(func() { c.Close() })
 		}
 		return err
 	})
 	return c, err
 }
 
+// answered sends something through a connection and waits until it comes back.
+func answered(c net.Conn) error {
+	_, err := c.Write([]byte("x"))
+	if err == nil {
+		_, err = io.ReadFull(c, make([]byte, 1))
+	}
+	return err
+}
+
 // world is a node, a quorum server and a stranger, each on a network of its own behind one router.
 func world(t *testing.T) (node, server, stranger, router *host) {
 	t.Helper()
 	router = newHost(t)
-	router.must(router.in(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) }))
+	router.Must(router.In(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) }))
 	node, server, stranger = newHost(t), newHost(t), newHost(t)
 	for i, h := range []*host{node, server, stranger} {
 		h.wire(router, i+1)
@@ -271,7 +205,7 @@ func TestTheRelayServesNobodyElse(t *testing.T) {
 	}
 	// By the address that the node has taken in for the server: it is there for the node alone, even for who sends it to the node.
 	private := &net.IPNet{IP: server.machine.Private.AsSlice(), Mask: net.CIDRMask(32, 32)}
-	router.must(router.nl.RouteAdd(&netlink.Route{Dst: private, Gw: node.machine.Public.AsSlice()}))
+	router.Must(router.NL.RouteAdd(&netlink.Route{Dst: private, Gw: node.machine.Public.AsSlice()}))
 	if c, err := stranger.dialBriefly(server.machine.Private); err == nil {
 		t.Errorf("a stranger reached the server through the node: %v", c.RemoteAddr())
 	}
@@ -279,7 +213,7 @@ func TestTheRelayServesNobodyElse(t *testing.T) {
 
 // dialBriefly is for a connection that is not to be had: a refusal comes at once, and silence counts as one.
 func (h *host) dialBriefly(to netip.Addr) (c net.Conn, err error) {
-	err = h.in(func() error {
+	err = h.In(func() error {
 		c, err = net.DialTimeout("tcp", netip.AddrPortFrom(to, port).String(), 300*time.Millisecond)
 		return err
 	})
@@ -305,20 +239,10 @@ func TestWhatIsTakenBackEnds(t *testing.T) {
 	joined(t, server.join(node))
 	server.echo()
 	c, err := node.dial(server.machine.Private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	node.Must(err)
+	node.Must(answered(c))
 	joined(t, node.join(server)) // nothing has changed: what is carried is not disturbed
-	if _, err := c.Write([]byte("y")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+	if err := answered(c); err != nil {
 		t.Fatalf("after the same once more: %v", err)
 	}
 	joined(t, node.apply(relay.Desired{}))
@@ -332,7 +256,7 @@ func TestWhatIsTakenBackEnds(t *testing.T) {
 
 func TestATakenPortIsSaid(t *testing.T) {
 	node, server, _, _ := world(t)
-	node.must(node.in(func() error {
+	node.Must(node.In(func() error {
 		var lc net.ListenConfig
 		l, err := lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(node.machine.Public, port).String())
 		if err == nil {
@@ -347,15 +271,8 @@ func TestATakenPortIsSaid(t *testing.T) {
 	joined(t, server.join(node))
 	server.echo()
 	c, err := node.dial(server.machine.Private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	node.Must(err)
+	node.Must(answered(c))
 }
 
 // TestChangesWhileMachinesConnect ends lines while strangers and those who are meant knock at them.
