@@ -73,18 +73,7 @@ func (h *host) in(t *testing.T, f func() error) {
 	}
 }
 
-func (h *host) try(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine
-		if err := netns.Set(h.ns); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
+func (h *host) try(f func() error) error { return nstest.In(h.ns, f) }
 
 // lan makes hosts 10.1.1.N and fd00:1::N on one bridge.
 func lan(t *testing.T, names ...string) []*host {
@@ -291,8 +280,8 @@ func table(name string, hosts []*host, weights map[string]int, ports ...balance.
 	return t
 }
 
-// net2 is a connection with who answered it first.
-type net2 struct {
+// answering is a connection with who answered it first.
+type answering struct {
 	net.Conn
 	who string
 }

@@ -209,7 +209,7 @@ func (k *Kernel) silence(list []balance.Silent, more bool) error {
 	own := &nftables.Set{Table: table, Name: "own", IsMap: true, KeyType: nftables.TypeIPAddr, DataType: nftables.TypeIPAddr}
 	var have []nftables.SetElement
 	if there {
-		have = elementsOf(own)
+		have, _ = elementsOf(own) // one that can not be read has none, and is made anew
 	}
 	for _, h := range have {
 		if more && !slices.ContainsFunc(elements, func(e nftables.SetElement) bool { return slices.Equal(e.Key, h.Key) }) {
@@ -268,19 +268,6 @@ func arpThere() (bool, error) {
 		return false, fault.Errorf(fault.Internal, "list the tables of nftables: %w; scalable services need a kernel with nf_tables and its family arp", err)
 	}
 	return slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == arpTable }), nil
-}
-
-// elementsOf reads a map; one that can not be read has none.
-func elementsOf(s *nftables.Set) []nftables.SetElement {
-	c, err := nftables.New()
-	if err != nil {
-		return nil
-	}
-	have, err := c.GetSetElements(s)
-	if err != nil {
-		return nil
-	}
-	return have
 }
 
 // sameElements reports whether two lists have the same elements.

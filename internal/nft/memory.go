@@ -18,6 +18,9 @@ import (
 	"redoubt/internal/rgm/balance"
 )
 
+// readings is how often a set is read at most until nothing new is found in it.
+const readings = 5
+
 // chunk is how many elements one message to the kernel carries: the length of the list has to fit 16 bits.
 const chunk = 512
 
@@ -60,11 +63,7 @@ func elementsFor(s *nftables.Set, m balance.Memory) []nftables.SetElement {
 
 // read gives what a set of flows or clients holds.
 func read(s *nftables.Set, v6 bool) ([]balance.Known, error) {
-	c, err := nftables.New()
-	if err != nil {
-		return nil, err
-	}
-	have, err := c.GetSetElements(s)
+	have, err := elementsOf(s)
 	if err != nil {
 		return nil, err
 	}
@@ -84,31 +83,31 @@ func read(s *nftables.Set, v6 bool) ([]balance.Known, error) {
 	return out, nil
 }
 
-// recollect reads what a table remembers. What can not be read is not remembered.
-func recollect(name string, room uint32) balance.Memory {
+// recollect reads what a table remembers, and in which of its sets. What can not be read is not remembered.
+func recollect(name string, room uint32) (m balance.Memory, in []*nftables.Set) {
 	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
-	var m balance.Memory
 	for _, v6 := range []bool{false, true} {
-		connections, _ := readAll(flowsOf(table, v6, room), v6)
-		clients, _ := readAll(clientsOf(table, v6, room), v6)
-		m.Connections, m.Clients = append(m.Connections, connections...), append(m.Clients, clients...)
+		flows, clients := flowsOf(table, v6, room), clientsOf(table, v6, room)
+		if list, ok := readAll(flows, v6); ok {
+			m.Connections, in = append(m.Connections, list...), append(in, flows)
+		}
+		if list, ok := readAll(clients, v6); ok {
+			m.Clients, in = append(m.Clients, list...), append(in, clients)
+		}
 	}
-	return m
+	return m, in
 }
 
 // readAll reads a set until a reading finds nothing new: while the kernel makes room in a set that has grown, or takes out what has expired, a reading leaves some out.
-// The error is that of a set that could not be read at all.
-func readAll(s *nftables.Set, v6 bool) ([]balance.Known, error) {
+// It is false for a set that could not be read at all.
+func readAll(s *nftables.Set, v6 bool) (list []balance.Known, ok bool) {
 	known := map[netip.AddrPort]balance.Known{}
-	var failed error
-	readings := 0
-	for range 5 {
+	for range readings {
 		list, err := read(s, v6)
 		if err != nil {
-			failed = err
 			continue
 		}
-		readings++
+		ok = true
 		before := len(known)
 		for _, k := range list {
 			known[netip.AddrPortFrom(k.Client, k.Port)] = k
@@ -117,15 +116,13 @@ func readAll(s *nftables.Set, v6 bool) ([]balance.Known, error) {
 			break
 		}
 	}
-	if readings > 0 {
-		failed = nil
-	}
-	return slices.Collect(maps.Values(known)), failed
+	return slices.Collect(maps.Values(known)), ok
 }
 
 // Recollect gives what this host remembers of a service; nothing, when it has no table of it.
 func (k *Kernel) Recollect(service cluster.ResourceName) balance.Memory {
-	return recollect(prefix+string(service), k.cfg.Room)
+	m, _ := recollect(prefix+string(service), k.cfg.Room)
+	return m
 }
 
 // Remember adds what other nodes know of a service to what this one does (balance.Memory.News). What is known of a service without a table goes into the table that an
@@ -143,46 +140,31 @@ func (k *Kernel) Remember(service cluster.ResourceName, m balance.Memory) error 
 		k.awaited[name] = awaited{balance.Join(had, had.News(m)), time.Now()}
 		return nil
 	}
-	table := &nftables.Table{Name: name, Family: nftables.TableFamilyNetdev}
-	for try := 0; ; try++ {
-		err := takeOver(table, k.cfg.Room, m)
-		// A packet was faster than this with one of the connections, or its time has come: then another reading knows better.
-		if err == nil || try == 5 || !overtaken(err) {
-			if err != nil {
-				return fault.Errorf(fault.Internal, "take over the connections of %s: %w", service, err)
-			}
-			return nil
-		}
+	// A packet may be faster with one of the connections, or its time may come.
+	if err := again(func() error { return takeOver(name, k.cfg.Room, m) }); err != nil {
+		return fault.Errorf(fault.Internal, "take over the connections of %s: %w", service, err)
 	}
+	return nil
 }
 
 // takeOver adds to the sets of a table what they have to hear of a memory. Sets that the table does not have hear nothing.
-func takeOver(table *nftables.Table, room uint32, m balance.Memory) error {
-	own := recollect(table.Name, room)
+func takeOver(name string, room uint32, m balance.Memory) error {
+	own, there := recollect(name, room)
 	news := own.News(m)
-	for _, v6 := range []bool{false, true} {
-		for _, s := range []*nftables.Set{flowsOf(table, v6, room), clientsOf(table, v6, room)} {
-			fresh := elementsFor(s, news)
-			if len(fresh) == 0 {
-				continue
-			}
-			if _, err := read(s, v6); err != nil {
-				continue
-			}
-			had := map[string]nftables.SetElement{}
-			for _, e := range elementsFor(s, own) {
-				had[string(e.Key)] = e
-			}
-			for part := range slices.Chunk(fresh, chunk) {
-				var gone []nftables.SetElement
-				for _, e := range part {
-					if h, ok := had[string(e.Key)]; ok {
-						gone = append(gone, h)
-					}
+	for _, s := range there {
+		had := map[string]nftables.SetElement{}
+		for _, e := range elementsFor(s, own) {
+			had[string(e.Key)] = e
+		}
+		for part := range slices.Chunk(elementsFor(s, news), chunk) {
+			var gone []nftables.SetElement
+			for _, e := range part {
+				if h, ok := had[string(e.Key)]; ok {
+					gone = append(gone, h)
 				}
-				if err := replace(s, gone, part); err != nil && !errors.Is(err, unix.ENFILE) {
-					return err
-				}
+			}
+			if err := replace(s, gone, part); err != nil && !errors.Is(err, unix.ENFILE) {
+				return err
 			}
 		}
 	}

@@ -38,15 +38,22 @@ func left(m balance.Memory, c net.Conn) time.Duration {
 // opened is a connection that was answered.
 func (h *host) opened(t *testing.T, to string) net.Conn {
 	t.Helper()
+	return h.answered(t, to).Conn
+}
+
+// answered is a connection with who answered by it.
+func (h *host) answered(t *testing.T, to string) answering {
+	t.Helper()
 	c, err := h.dial("tcp", to, netip.AddrPort{})
+	who := ""
 	if err == nil {
 		t.Cleanup(func() { c.Close() })
-		_, err = ask(c)
+		who, err = ask(c)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return answering{c, who}
 }
 
 // ended has the server end a connection after the client, and waits for it.
@@ -315,16 +322,8 @@ func TestConnectionsOutliveTheirHolder(t *testing.T) {
 	conns := map[string][]net.Conn{}
 	for _, to := range []string{url4, url6} {
 		for range 30 {
-			c, err := client.dial("tcp", to, netip.AddrPort{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			who, err := ask(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			conns[who] = append(conns[who], c)
+			c := client.answered(t, to)
+			conns[c.who] = append(conns[c.who], c)
 		}
 	}
 	if len(conns["n2"]) < 10 || len(conns["n3"]) == 0 {

@@ -185,13 +185,10 @@ func (k *Kernel) table(name string, t balance.Table, devices []device, have *fou
 		}
 		return err
 	case have.is(want, devices):
-		err := k.update(name, t)
-		for try := 0; overtaken(err) && try < 5; try++ {
-			err = k.update(name, t)
-		}
-		return err
+		return again(func() error { return k.update(name, t) })
 	}
-	return rebuild(name, t, devices, want, true, k.cfg.Room, recollect(name, k.cfg.Room))
+	m, _ := recollect(name, k.cfg.Room)
+	return rebuild(name, t, devices, want, true, k.cfg.Room, m)
 }
 
 // shapeOf names a shape.
@@ -304,20 +301,29 @@ func (k *Kernel) update(name string, t balance.Table) error {
 	})
 }
 
-// overtaken reports whether a transaction was refused because the kernel has other elements than were read a moment before.
-func overtaken(err error) bool {
-	return errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOENT)
+// again reads and changes elements, several times when the kernel refuses that because it has others than were read a moment before: then another reading knows better.
+func again(change func() error) error {
+	err := change()
+	for try := 0; try < 5 && (errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOENT)); try++ {
+		err = change()
+	}
+	return err
 }
 
-// valuesOf reads a set or map until a reading finds nothing new: one that has just grown is read with gaps.
-func valuesOf(s *nftables.Set) (map[string]string, error) {
+// elementsOf reads a set or map.
+func elementsOf(s *nftables.Set) ([]nftables.SetElement, error) {
 	c, err := nftables.New()
 	if err != nil {
 		return nil, err
 	}
+	return c.GetSetElements(s)
+}
+
+// valuesOf reads a set or map until a reading finds nothing new: one that has just grown is read with gaps.
+func valuesOf(s *nftables.Set) (map[string]string, error) {
 	known := map[string]string{}
-	for range 5 {
-		have, err := c.GetSetElements(s)
+	for range readings {
+		have, err := elementsOf(s)
 		if err != nil {
 			return nil, err
 		}

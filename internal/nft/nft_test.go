@@ -91,18 +91,10 @@ func TestConnectionsAreSpread(t *testing.T) {
 func TestKnownConnectionsStay(t *testing.T) {
 	client, nodes := service(t)
 	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n2": 1, "n3": 1}, tcp80)))
-	conns := map[string]net2{}
+	conns := map[string]answering{}
 	for range 60 {
-		c, err := client.dial("tcp", url4, netip.AddrPort{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		who, err := ask(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns[c.LocalAddr().String()] = net2{c, who}
+		c := client.answered(t, url4)
+		conns[c.LocalAddr().String()] = c
 	}
 	// All new ones go to n3; the old ones stay where they are.
 	only := table("web", nodes, map[string]int{"n3": 1}, tcp80)
@@ -150,18 +142,10 @@ func TestNextHolderGoesOn(t *testing.T) {
 	client, nodes := service(t)
 	weights := map[string]int{"n1": 1, "n2": 1, "n3": 1}
 	nodes[0].apply(t, hold(table("web", nodes, weights, tcp80)))
-	conns := map[string]net2{}
+	conns := map[string]answering{}
 	for range 60 {
-		c, err := client.dial("tcp", url4, netip.AddrPort{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		who, err := ask(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns[c.LocalAddr().String()] = net2{c, who}
+		c := client.answered(t, url4)
+		conns[c.LocalAddr().String()] = c
 	}
 	// n1 goes, with its instance; n2 takes the addresses over.
 	nodes[0].in(t, func() error { return nodes[0].remove("eth0", vip4.String()+"/24", vip6.String()+"/64") })
@@ -368,14 +352,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 	client, nodes := service(t)
 	nodes[0].apply(t, hold(table("web", nodes, map[string]int{"n2": 1}, tcp80)))
 	for range 3 {
-		c, err := client.dial("tcp", url4, netip.AddrPort{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if _, err := ask(c); err != nil {
-			t.Fatal(err)
-		}
+		client.opened(t, url4)
 	}
 	for i, want := range []int{0, 3, 0} {
 		nodes[i].in(t, func() error {
