@@ -44,7 +44,8 @@ const (
 	askEvery   = 30 * time.Second
 	callLimit  = 10 * time.Second
 	pullLimit  = 2 * time.Minute
-	atOnce     = 4
+	atOnce     = 4   // nodes that are told of news
+	fetchTries = 5   // fetchings for who asks, while Exchange fetches the same
 	spotCheck  = 256 // records of a node that are read again each time
 	maxSearch  = 500 // pages of records that are read to find the first difference
 )
@@ -110,15 +111,15 @@ func (x *exchange) tell(ctx context.Context) error {
 func (x *exchange) fetch(ctx context.Context) error {
 	all := time.NewTicker(askEvery)
 	defer all.Stop()
-	var g errgroup.Group
-	defer func() { _ = g.Wait() }()
-	x.round(ctx, &g, "")
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	x.round(ctx, &fetching, "")
 	for {
 		select {
 		case node := <-x.j.pull:
-			x.round(ctx, &g, node)
+			x.round(ctx, &fetching, node)
 		case <-all.C:
-			x.round(ctx, &g, "")
+			x.round(ctx, &fetching, "")
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -127,12 +128,12 @@ func (x *exchange) fetch(ctx context.Context) error {
 
 // pull is a fetching that goes on, with what was asked for meanwhile.
 type pull struct {
-	more  bool
-	again bool // see follow
+	more  bool // something was
+	again bool // what was copied before is to be read again, too
 }
 
-// round asks one node, or all.
-func (x *exchange) round(ctx context.Context, g *errgroup.Group, only string) {
+// round begins to fetch from one node, or from all; a node from which something is being fetched is asked once more after that.
+func (x *exchange) round(ctx context.Context, fetching *sync.WaitGroup, only string) {
 	for _, p := range x.c.Peers() {
 		if only != "" && p.Name != only {
 			continue
@@ -146,10 +147,7 @@ func (x *exchange) round(ctx context.Context, g *errgroup.Group, only string) {
 		}
 		x.mu.Unlock()
 		if going == nil {
-			g.Go(func() error {
-				x.fetchFrom(ctx, p.Name, only == "")
-				return nil
-			})
+			fetching.Go(func() { x.fetchFrom(ctx, p.Name, only == "") })
 		}
 	}
 }
@@ -165,7 +163,7 @@ func (x *exchange) fetchFrom(ctx context.Context, node string, again bool) {
 	}
 }
 
-// asked ends a fetching, unless there is more to be asked for.
+// asked ends a fetching; more says that another one was asked for meanwhile, which has begun with that.
 func (x *exchange) asked(node string) (more, again bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -372,12 +370,12 @@ func (x *exchange) keep(p Peer, e auditlog.Evidence) error {
 // VerifyPeer compares everything that a node has on disk with the copy here, and looks at its newest head.
 func (j *Journal) VerifyPeer(ctx context.Context, c Cluster, p Peer) (findings []string, err error) {
 	x := newExchange(j, c)
-	for again := 0; ; again++ {
+	for try := 1; ; try++ {
 		err := x.follow(ctx, p, false)
 		if err == nil {
 			break
 		}
-		if !fault.Is(err, fault.Conflict) || again == atOnce { // Exchange fetched the same records: what is new after them is still to be looked at
+		if !fault.Is(err, fault.Conflict) || try == fetchTries { // Exchange fetched the same records: what is new after them is still to be looked at
 			return nil, err
 		}
 	}

@@ -115,6 +115,13 @@ func (n *network) stop(name string) {
 	m.copies.Close()
 }
 
+// stopAll closes what all machines have open.
+func (n *network) stopAll() {
+	for name := range n.nodes {
+		n.stop(name)
+	}
+}
+
 // of is the network as one machine sees it.
 type of struct {
 	n    *network
@@ -253,9 +260,7 @@ func TestExchange(t *testing.T) {
 		}
 		cancel()
 		group.Wait()
-		for name := range n.nodes {
-			n.stop(name)
-		}
+		n.stopAll()
 	})
 }
 

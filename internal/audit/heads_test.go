@@ -97,9 +97,7 @@ func TestSplitView(t *testing.T) {
 					t.Errorf("n2 does not catch it: %q", found)
 				}
 			}
-			for name := range n.nodes {
-				n.stop(name)
-			}
+			n.stopAll()
 		})
 	}
 }
@@ -154,28 +152,34 @@ func TestHeadsAccuseNobodyFalsely(t *testing.T) {
 		if found := n.looks("n1", "n3"); found != "" {
 			t.Errorf("after it was accepted: %s", found)
 		}
-		for name := range n.nodes {
-			n.stop(name)
-		}
+		n.stopAll()
 	})
+}
+
+// forked is a network in which n3 has shown n1 and n2 different logs, and neither knows it yet: they are asked for the heads that they hold as machines of before, which do not know
+// the question. From now on n3 shows what it showed n1.
+func forked(t *testing.T) *network {
+	t.Helper()
+	n := newNetwork(t, "n1", "n2", "n3")
+	n.does("n3", "redoubt group set g")
+	show := n.forks("n3")
+	for by, second := range map[string]bool{"n1": false, "n2": true} {
+		show(second)
+		n.does("n3", "redoubt group set for-"+by)
+		n.nodes["n1"].older.Store(true)
+		n.nodes["n2"].older.Store(true)
+		if found := n.looks(by, "n3"); found != "" {
+			t.Fatal(found)
+		}
+	}
+	show(false)
+	return n
 }
 
 // TestHeadsAreAsked: the exchange compares heads by itself, and asks a node that does not know the question again only after a while.
 func TestHeadsAreAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, "n1", "n2", "n3")
-		n.does("n3", "redoubt group set g")
-		show := n.forks("n3")
-		for by, second := range map[string]bool{"n1": false, "n2": true} {
-			show(second)
-			n.does("n3", "redoubt group set for-"+by)
-			n.nodes["n1"].older.Store(true)
-			n.nodes["n2"].older.Store(true)
-			if found := n.looks(by, "n3"); found != "" {
-				t.Fatal(found)
-			}
-		}
-		show(false)
+		n := forked(t)
 		before := n.nodes["n2"].asked.Load()
 		stop := n.exchange("n1")
 		time.Sleep(5 * time.Minute)
@@ -191,27 +195,13 @@ func TestHeadsAreAsked(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 		stop()
-		for name := range n.nodes {
-			n.stop(name)
-		}
+		n.stopAll()
 	})
 }
 
 // TestHeadsBehindMany: a node may hold heads of more nodes than there are any more, and what it tells of the others counts all the same.
 func TestHeadsBehindMany(t *testing.T) {
-	n := newNetwork(t, "n1", "n2", "n3")
-	n.does("n3", "redoubt group set g")
-	show := n.forks("n3")
-	for by, second := range map[string]bool{"n1": false, "n2": true} {
-		show(second)
-		n.does("n3", "redoubt group set for-"+by)
-		n.nodes["n1"].older.Store(true)
-		n.nodes["n2"].older.Store(true)
-		if found := n.looks(by, "n3"); found != "" {
-			t.Fatal(found)
-		}
-	}
-	show(false)
+	n := forked(t)
 	n.nodes["n2"].older.Store(false)
 	n.nodes["n2"].tells = func(h []v1.LogHead) []v1.LogHead {
 		var old []v1.LogHead
@@ -223,9 +213,7 @@ func TestHeadsBehindMany(t *testing.T) {
 	if found := n.looks("n1", "n3"); !strings.Contains(found, "node n2 holds a head") {
 		t.Errorf("found %q", found)
 	}
-	for name := range n.nodes {
-		n.stop(name)
-	}
+	n.stopAll()
 }
 
 // TestSlowHeadsHoldUpNothing: while a node lets another one wait for the heads that it holds, or for its log when one is compared, what the others do is fetched
@@ -258,9 +246,7 @@ func TestSlowHeadsHoldUpNothing(t *testing.T) {
 					t.Errorf("n3 was asked %d times for the heads that it holds", a)
 				}
 				stop()
-				for name := range n.nodes {
-					n.stop(name)
-				}
+				n.stopAll()
 			})
 		})
 	}

@@ -147,9 +147,7 @@ func TestReplacedUnderANewRecord(t *testing.T) {
 				if aside, err := filepath.Glob(filepath.Join(n.nodes["n1"].dir, "peers", ".accepted", "n3-*", auditlog.NameTwin)); err != nil || len(aside) > 0 == c.accused {
 					t.Errorf("set aside: %v %v", aside, err)
 				}
-				for name := range n.nodes {
-					n.stop(name)
-				}
+				n.stopAll()
 			})
 		})
 	}
