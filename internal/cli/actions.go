@@ -26,11 +26,15 @@ func apply(c *cobra.Command, e Env, call Call, _ []string) error {
 	if file == "" {
 		return usageError{fmt.Errorf("%s needs -f and the name of a document", c.CommandPath()), "`redoubt cluster export` prints one."}
 	}
-	source, err := e.document(file)
+	source, err := e.source(file)
 	if err != nil {
 		return err
 	}
-	doc, err := document(source)
+	root, err := document(source)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "the document %s can not be read: %w", file, err)
+	}
+	doc, err := fit(root, reflect.TypeFor[v1.Document](), "")
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "the document %s can not be read: %w", file, err)
 	}
@@ -65,8 +69,8 @@ func apply(c *cobra.Command, e Env, call Call, _ []string) error {
 	return show(c, e, call, answer)
 }
 
-// document is what is in a file, or on standard input.
-func (e Env) document(file string) (source []byte, err error) {
+// source is what is in a file, or on standard input.
+func (e Env) source(file string) (source []byte, err error) {
 	if file == "-" {
 		source, err = io.ReadAll(e.Stdin)
 	} else {
@@ -78,8 +82,8 @@ func (e Env) document(file string) (source []byte, err error) {
 	return source, nil
 }
 
-// document reads YAML (or JSON, which is YAML) into the form of the API.
-func document(source []byte) (any, error) {
+// document parses YAML (or JSON, which is YAML) that is one document.
+func document(source []byte) (*yaml.Node, error) {
 	var node yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(source))
 	if err := dec.Decode(&node); err != nil {
@@ -88,7 +92,7 @@ func document(source []byte) (any, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more than one document in it")
 	}
-	return fit(node.Content[0], reflect.TypeFor[v1.Document](), "")
+	return node.Content[0], nil
 }
 
 // fit makes of a YAML value what the API has at its place. What the API does not know is left as it is: the daemon names it.

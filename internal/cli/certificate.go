@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -65,9 +64,9 @@ func userCertificate(c *cobra.Command, e Env, call Call, args []string) error {
 	if err != nil {
 		return err
 	}
-	var given v1.UserCertified
-	if err := json.Unmarshal(answer, &given); err != nil {
-		return fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
+	given, err := decoded[v1.UserCertified](answer)
+	if err != nil {
+		return err
 	}
 	base := filepath.Join(dir, args[0])
 	if err := writeCertificate(base, key, given); err != nil {

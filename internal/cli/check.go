@@ -42,9 +42,9 @@ func clusterCheck(c *cobra.Command, e Env, call Call, _ []string) error {
 	if db == nil {
 		return show(c, e, call, answer)
 	}
-	var r v1.CheckReport
-	if err := json.Unmarshal(answer, &r); err != nil {
-		return fault.Errorf(fault.Internal, "read the daemon's answer; is it of the same version? %w", err)
+	r, err := decoded[v1.CheckReport](answer)
+	if err != nil {
+		return err
 	}
 	r.Results = posture.Dependencies(r.Results, r.Modules, db, e.now())
 	r.Problems = posture.Findings(r.Results)

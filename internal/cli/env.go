@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/fault"
 )
 
 // Call is one request as the command line understood it.
@@ -28,6 +29,23 @@ type Call struct {
 // Client carries out calls. The answer is the API's JSON, or nil where there is nothing to say. Errors carry a fault.Code.
 type Client interface {
 	Do(ctx context.Context, c Call) (json.RawMessage, error)
+}
+
+// ask carries out a call and reads the answer, which is a T of package v1.
+func ask[T any](ctx context.Context, client Client, c Call) (T, error) {
+	answer, err := client.Do(ctx, c)
+	if err != nil {
+		return *new(T), err
+	}
+	return decoded[T](answer)
+}
+
+// decoded reads the daemon's answer.
+func decoded[T any](answer json.RawMessage) (out T, err error) {
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return out, fault.Errorf(fault.Internal, "the daemon's answer can not be read; is it of the same version? %w", err)
+	}
+	return out, nil
 }
 
 // Watcher is a Client that can also follow the cluster, for progress and for status -w.

@@ -154,9 +154,9 @@ func verifyLog(c *cobra.Command, e Env, call Call, _ []string) error {
 	if err := show(c, e, call, answer); err != nil {
 		return err
 	}
-	var list []v1.LogVerified
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
+	list, err := decoded[[]v1.LogVerified](answer)
+	if err != nil {
+		return err
 	}
 	for _, v := range list {
 		if !v.OK {
@@ -230,13 +230,9 @@ func exportLog(c *cobra.Command, e Env, call Call, _ []string) error {
 	skip, _ := call.Body["skip"].(int)
 	for {
 		call.Body["skip"] = skip
-		answer, err := client.Do(c.Context(), call)
+		part, err := ask[v1.LogExported](c.Context(), client, call)
 		if err != nil {
 			return err
-		}
-		var part v1.LogExported
-		if err := json.Unmarshal(answer, &part); err != nil {
-			return fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
 		}
 		for _, line := range part.Lines {
 			if _, err := fmt.Fprintln(e.Stdout, line); err != nil {

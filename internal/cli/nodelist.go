@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "redoubt/api/v1"
-	"redoubt/internal/fault"
 )
 
 // nodeList lists the names of nodes; for people who want more (-v) with their numbers, states and addresses.
@@ -30,16 +28,13 @@ func nodeList(c *cobra.Command, e Env, call Call, _ []string) error {
 		}
 		return show(c, e, call, answer)
 	}
-	var nodes []v1.Node
-	var states []v1.NodeState
-	for verb, doc := range map[string]any{"show": &nodes, "status": &states} {
-		answer, err := client.Do(c.Context(), Call{Noun: "node", Verb: verb, Read: true, Body: call.Body})
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal(answer, doc); err != nil {
-			return fault.Errorf(fault.Internal, "read the daemon's answer; is it of the same version? %w", err)
-		}
+	nodes, err := ask[[]v1.Node](c.Context(), client, Call{Noun: "node", Verb: "show", Read: true, Body: call.Body})
+	if err != nil {
+		return err
+	}
+	states, err := ask[[]v1.NodeState](c.Context(), client, Call{Noun: "node", Verb: "status", Read: true, Body: call.Body})
+	if err != nil {
+		return err
 	}
 	_, err = fmt.Fprint(e.Stdout, e.look().nodeList(nodes, states))
 	return err

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -119,19 +118,11 @@ func assume(c *cobra.Command, e Env, call Call, args []string) error {
 
 // enterRole asks for the password of a role and takes it on.
 func (e Env) enterRole(c *cobra.Command, client Client, role, file string) (v1.RoleSession, error) {
-	var session v1.RoleSession
 	password, err := e.secretFrom(file, "password of role "+role, false)
 	if err != nil {
-		return session, err
+		return v1.RoleSession{}, err
 	}
-	answer, err := client.Do(c.Context(), Call{Noun: "role", Verb: "assume", Body: map[string]any{"names": []string{role}, "password": password}})
-	if err != nil {
-		return session, err
-	}
-	if err := json.Unmarshal(answer, &session); err != nil {
-		return session, fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
-	}
-	return session, nil
+	return ask[v1.RoleSession](c.Context(), client, Call{Noun: "role", Verb: "assume", Body: map[string]any{"names": []string{role}, "password": password}})
 }
 
 // inRole gives the client in the role that the command line or the shell says.

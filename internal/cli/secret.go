@@ -141,10 +141,10 @@ func exportWithSecrets(c *cobra.Command, e Env, call Call, _ []string) error {
 		return err
 	}
 	answer, err := client.Do(c.Context(), call)
-	if err != nil || to == "" && !passphrase {
-		if err != nil {
-			return err
-		}
+	if err != nil {
+		return err
+	}
+	if to == "" && !passphrase {
 		return show(c, e, call, answer)
 	}
 	var secrets []v1.SecretDocument
@@ -156,9 +156,9 @@ func exportWithSecrets(c *cobra.Command, e Env, call Call, _ []string) error {
 	if err != nil {
 		return err
 	}
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(answer, &doc); err != nil {
-		return fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
+	doc, err := decoded[map[string]json.RawMessage](answer)
+	if err != nil {
+		return err
 	}
 	if doc["secrets"], err = json.Marshal(secrets); err != nil {
 		return fault.Errorf(fault.Internal, "the private strings can not be written: %w", err)
@@ -170,15 +170,7 @@ func exportWithSecrets(c *cobra.Command, e Env, call Call, _ []string) error {
 }
 
 func exported(c *cobra.Command, client Client, to string) ([]v1.SecretDocument, error) {
-	answer, err := client.Do(c.Context(), Call{Noun: "secret", Verb: "export", Body: map[string]any{"all": true, "recipient": to}})
-	if err != nil {
-		return nil, err
-	}
-	var list []v1.SecretDocument
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return nil, fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
-	}
-	return list, nil
+	return ask[[]v1.SecretDocument](c.Context(), client, Call{Noun: "secret", Verb: "export", Body: map[string]any{"all": true, "recipient": to}})
 }
 
 func (e Env) underPassphrase(c *cobra.Command, client Client, file string) ([]v1.SecretDocument, error) {

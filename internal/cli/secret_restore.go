@@ -21,9 +21,8 @@ import (
 
 // keys open the private strings of a document.
 type keys struct {
-	with       []age.Identity
-	from       string // the file of a key; "" for a passphrase
-	passphrase bool
+	with []age.Identity
+	from string // the file of a key; "" for a passphrase, or a key made for one call
 }
 
 // opened decrypts what stands in a document.
@@ -37,11 +36,11 @@ func opened(s v1.SecretDocument, k keys) ([]byte, error) {
 	if none := new(age.NoIdentityMatchError); errors.As(err, &none) {
 		why := "the key in " + k.from + " is not one that it is encrypted to; give another one with --secrets-identity"
 		switch under := bytes.Contains(sealed, []byte("\n-> scrypt ")); {
-		case under && k.passphrase:
+		case under && k.from == "":
 			why = "the passphrase is not the one that it was exported with"
 		case under:
 			why = "it is under a passphrase, and no key opens it; give --passphrase-file"
-		case k.passphrase:
+		case k.from == "":
 			why = "it is encrypted to a key, and no passphrase opens it; give --secrets-identity"
 		}
 		return nil, fault.Errorf(fault.Denied, "secret %s of the document can not be opened: %s. Nothing was changed", s.Name, why)
@@ -130,7 +129,7 @@ func (e Env) keysFor(call Call) (keys, error) {
 		if err != nil {
 			return keys{}, fault.Errorf(fault.Invalid, "the passphrase can not be used: %w", err)
 		}
-		return keys{with: []age.Identity{key}, passphrase: true}, nil
+		return keys{with: []age.Identity{key}}, nil
 	}
 	return keys{}, nil
 }
@@ -159,13 +158,9 @@ func bringSecrets(c *cobra.Command, e Env, client Client, calls []Call, after st
 
 // resetSecret gives a private string that exists the value of a document.
 func resetSecret(c *cobra.Command, client Client, call Call) error {
-	answer, err := client.Do(c.Context(), Call{Noun: "secret", Verb: "show", Body: map[string]any{"names": call.Body["names"]}, Read: true})
+	list, err := ask[[]v1.Secret](c.Context(), client, Call{Noun: "secret", Verb: "show", Body: map[string]any{"names": call.Body["names"]}, Read: true})
 	if err != nil {
 		return err
-	}
-	var list []v1.Secret
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return fault.Errorf(fault.Internal, "the daemon's answer can not be read: %w", err)
 	}
 	for _, s := range list {
 		if s.ObjectType != call.Body["type"] || s.Object != call.Body["object"] {
@@ -186,21 +181,20 @@ func importSecrets(c *cobra.Command, e Env, call Call, _ []string) error {
 	if file == "" || len(k.with) == 0 {
 		return usageError{fmt.Errorf("%s needs -f and the name of an export, and --secrets-identity or --passphrase-file to open it", c.CommandPath()), "`redoubt secret export` prints one."}
 	}
-	source, err := e.document(file)
+	source, err := e.source(file)
 	if err != nil {
 		return err
 	}
-	var n yaml.Node // JSON is YAML
-	if err := yaml.Unmarshal(source, &n); err != nil || len(n.Content) == 0 {
-		return fault.Errorf(fault.Invalid, "the export %s can not be read: it is cut off, or none; nothing was changed", file)
+	root, err := document(source)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "the export %s can not be read: it is cut off, or none; nothing was changed: %w", file, err)
 	}
-	root := n.Content[0]
 	var doc any
 	if root.Kind == yaml.SequenceNode {
 		doc, err = fit(root, reflect.TypeFor[[]v1.SecretDocument](), "secrets")
 		doc = map[string]any{"secrets": doc}
 	} else {
-		doc, err = document(source)
+		doc, err = fit(root, reflect.TypeFor[v1.Document](), "")
 	}
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "the export %s can not be read: %w", file, err)

@@ -97,9 +97,9 @@ var setters = map[string]setter{
 // set makes a setter of a function that knows the answer's type.
 func set[T any](f func(look, T, bool) string) setter {
 	return func(l look, answer json.RawMessage, verbose bool) (string, error) {
-		var doc T
-		if err := json.Unmarshal(answer, &doc); err != nil {
-			return "", fault.Errorf(fault.Internal, "read the daemon's answer; is it of the same version? %w", err)
+		doc, err := decoded[T](answer)
+		if err != nil {
+			return "", err
 		}
 		return f(l, doc, verbose), nil
 	}

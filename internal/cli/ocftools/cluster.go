@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ func crmNode(ctx context.Context, c *call) int {
 		return c.usage("one of --name, --cluster-id, --list, --partition, --quorum is needed")
 	}
 	if what == "remove" {
-		return c.unimplemented("--remove (use redoubt node remove)")
+		return c.refused("--remove (use redoubt node remove)")
 	}
 	nodes, err := c.Client.Nodes(ctx)
 	if err != nil {
@@ -105,10 +106,10 @@ func crmResource(ctx context.Context, c *call) int {
 		return c.usage("nothing to do")
 	case "get", "set", "remove":
 	default:
-		return c.unimplemented("--" + what)
+		return c.refused("--" + what)
 	}
 	if !c.opt.has("utilization") {
-		return c.unimplemented("--" + what + " without --utilization")
+		return c.refused("--" + what + " without --utilization")
 	}
 	if c.opt.get("resource") == "" || c.opt.get(what) == "" {
 		return c.usage("a resource (--resource) and a parameter's name are needed")
@@ -173,9 +174,9 @@ func crmMon(ctx context.Context, c *call) int {
 	as := c.opt.get("as")
 	switch {
 	case c.opt.has("daemon"), c.opt.has("html"), as != "" && as != "xml" && as != "text":
-		return c.unimplemented("a page that is kept up to date (use redoubt status -w)")
+		return c.refused("a page that is kept up to date (use redoubt status -w)")
 	case !c.opt.has("once") && !c.opt.has("xml") && as != "xml":
-		return c.unimplemented("a display that is kept up to date (use redoubt status -w)")
+		return c.refused("a display that is kept up to date (use redoubt status -w)")
 	}
 	nodes, err := c.Client.Nodes(ctx)
 	if err != nil {
@@ -217,14 +218,65 @@ func pacemakerd(_ context.Context, c *call) int {
 		fmt.Fprintln(c.Stdout, "Pacemaker "+release)
 		return exitOK
 	}
-	return c.unimplemented("to start it")
+	return c.refused("to start it")
 }
 
-// cibadmin answers the agents' library, which hands the configuration on to crm_mon; there is none here in that form.
-func cibadmin(_ context.Context, c *call) int {
-	if len(c.args) == 1 && (c.args[0] == "-Q" || c.args[0] == "--query") {
+// ofNodes is the one search that an agent makes (rabbitmq-cluster): which values an attribute has on the nodes, or on those that are in the cluster.
+var ofNodes = regexp.MustCompile(`^//node_state(\[@crmd='online'\])?//nvpair\[@name='([^']+)'\]$`)
+
+type xmlPair struct {
+	XMLName xml.Name `xml:"nvpair"`
+	ID      string   `xml:"id,attr"`
+	Name    string   `xml:"name,attr"`
+	Value   string   `xml:"value,attr"`
+}
+
+// cibadmin answers the agents' library, which hands the configuration on to crm_mon; there is none here in that form. What the nodes have of an attribute can be searched for.
+func cibadmin(ctx context.Context, c *call) int {
+	query := len(c.args) > 0 && (c.args[0] == "-Q" || c.args[0] == "--query")
+	switch {
+	case query && len(c.args) == 1:
 		fmt.Fprintln(c.Stdout, `<cib validate-with="none"/>`)
 		return exitOK
+	case query && len(c.args) == 3 && (c.args[1] == "-A" || c.args[1] == "--xpath"):
+		if m := ofNodes.FindStringSubmatch(c.args[2]); m != nil {
+			return c.search(ctx, m[2], m[1] != "")
+		}
 	}
-	return c.unimplemented("a change or a search of the configuration (use redoubt cluster export and apply)")
+	return c.refused("a change or a search of the configuration (use redoubt cluster export and apply)")
+}
+
+// search prints the values that an attribute has on nodes, each on a line of its own, which agents look at one by one.
+func (c *call) search(ctx context.Context, name string, members bool) int {
+	nodes, err := c.Client.Nodes(ctx)
+	if err != nil {
+		return c.failed(err)
+	}
+	var lines []string
+	for _, n := range nodes.Nodes {
+		if members && !n.Member {
+			continue
+		}
+		value, ok, err := c.Client.Get(ctx, n.Name, name)
+		if err != nil {
+			return c.failed(err)
+		}
+		if !ok {
+			continue
+		}
+		b, err := xml.Marshal(xmlPair{ID: fmt.Sprintf("status-%d-%s", n.ID, name), Name: name, Value: value})
+		if err != nil {
+			return c.failed(err)
+		}
+		lines = append(lines, string(b))
+	}
+	switch len(lines) {
+	case 0:
+		return c.missing()
+	case 1:
+	default:
+		lines = slices.Concat([]string{"<xpath-query>"}, lines, []string{"</xpath-query>"})
+	}
+	fmt.Fprintln(c.Stdout, strings.Join(lines, "\n"))
+	return exitOK
 }

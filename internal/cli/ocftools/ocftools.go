@@ -123,7 +123,9 @@ func (c *call) usage(format string, args ...any) int {
 	return exitUsage
 }
 
-func (c *call) unimplemented(what string) int {
+// refused says that what Pacemaker's tool does is not done in this cluster. The agents that get to it need roles on several nodes (pgsql), move what runs on their node
+// themselves (azure-events), or keep a page of what Pacemaker shows (ClusterMon).
+func (c *call) refused(what string) int {
 	fmt.Fprintf(c.Stderr, "%s: %s is not possible in this cluster; see the redoubt command\n", c.name, what)
 	return exitUnimplemented
 }

@@ -136,7 +136,17 @@ func TestCallsOfAgents(t *testing.T) {
 		// the agents' library
 		{"the agents' library", "", "pacemakerd -$", 0, "Pacemaker 2.1.5\n", ""},
 		{"the agents' library", "", "cibadmin -Q", 0, "<cib validate-with=\"none\"/>\n", ""},
-		{"rabbitmq-cluster", "", "cibadmin -Q --xpath //node_state", 3, "", ""},
+		{"a search that no agent makes", "", "cibadmin -Q --xpath //node_state", 3, "", ""},
+		{"rabbitmq-cluster", "", "cibadmin -Q --xpath //node_state[@crmd='online']//nvpair[@name='a']", 105, "", ""},
+		{
+			"rabbitmq-cluster", "n1/a/reboot=rabbit@n1,n3/a/reboot=rabbit@n3", "cibadmin -Q --xpath //node_state[@crmd='online']//nvpair[@name='a']", 0,
+			"<nvpair id=\"status-1-a\" name=\"a\" value=\"rabbit@n1\"></nvpair>\n", "n1/a/reboot=rabbit@n1,n3/a/reboot=rabbit@n3",
+		},
+		{
+			"rabbitmq-cluster", "n1/a/reboot=x\"<y,n3/a/reboot=z", "cibadmin --query -A //node_state//nvpair[@name='a']", 0,
+			"<xpath-query>\n<nvpair id=\"status-1-a\" name=\"a\" value=\"x&#34;&lt;y\"></nvpair>\n<nvpair id=\"status-3-a\" name=\"a\" value=\"z\"></nvpair>\n</xpath-query>\n",
+			"n1/a/reboot=x\"<y,n3/a/reboot=z",
+		},
 		// what is wrong
 		{"no name", "", "crm_attribute -v 1", 64, "", ""},
 		{"unknown option", "", "crm_attribute --wat", 64, "", ""},
