@@ -29,8 +29,8 @@ const fileCarried = "carried.json"
 
 // carried is what of a repository outlives its restoring.
 type carried struct {
-	Records []confdb.Entry // certificates, revocations and authorities; none when the copy on disk is not newer than the snapshot
-	Gone    []cluster.NodeName
+	Records []confdb.Entry   // certificates, revocations and authorities; none when the copy on disk is not newer than the snapshot
+	Gone    []string         // nodes of the snapshot that had been removed
 	At      cluster.Revision // of the copy on disk; 0: there is none that could be read
 }
 
@@ -55,24 +55,27 @@ func carry(ctx context.Context, dir, snapshot string) (carried, error) {
 // newerOf are the records of the repository before, at its revision, that one of a snapshot does not have, or has otherwise.
 func newerOf(before []confdb.Entry, at cluster.Revision, after []confdb.Entry, from cluster.Revision) carried {
 	out := carried{At: at}
-	find := func(in []confdb.Entry, key string) string {
-		if i := slices.IndexFunc(in, func(e confdb.Entry) bool { return e.Key == key }); i >= 0 {
-			return string(in[i].Value)
-		}
-		return ""
-	}
-	if at <= from || clusterOf(find(before, confdb.KeyCluster)) != clusterOf(find(after, confdb.KeyCluster)) {
+	was, is := valuesOf(before), valuesOf(after)
+	if at <= from || clusterOf(was[confdb.KeyCluster]) != clusterOf(is[confdb.KeyCluster]) {
 		return out
 	}
 	for _, e := range before {
-		if e.Key != confdb.KeyCluster && !strings.HasPrefix(e.Key, confdb.PrefixNode) && find(after, e.Key) != string(e.Value) {
+		if e.Key != confdb.KeyCluster && !strings.HasPrefix(e.Key, confdb.PrefixNode) && is[e.Key] != string(e.Value) {
 			out.Records = append(out.Records, e)
 		}
 	}
 	for _, e := range after {
-		if strings.HasPrefix(e.Key, confdb.PrefixNode) && find(before, e.Key) == "" {
-			out.Gone = append(out.Gone, cluster.NodeName(confdb.Name(confdb.PrefixNode, e.Key)))
+		if strings.HasPrefix(e.Key, confdb.PrefixNode) && was[e.Key] == "" {
+			out.Gone = append(out.Gone, confdb.Name(confdb.PrefixNode, e.Key))
 		}
+	}
+	return out
+}
+
+func valuesOf(entries []confdb.Entry) map[string]string {
+	out := map[string]string{}
+	for _, e := range entries {
+		out[e.Key] = string(e.Value)
 	}
 	return out
 }
@@ -106,16 +109,9 @@ func (c carried) said(err error) string {
 	out := fmt.Sprintf("Certificates that were revoked after the snapshot was taken stay revoked, and authorities that were exchanged stay exchanged, as far as this node had read of it (revision %d; %d revocations and %d other records are carried over). ",
 		c.At, c.revocations(), len(c.Records)-c.revocations())
 	if len(c.Gone) > 0 {
-		out += fmt.Sprintf("Removed after the snapshot was taken, and in the configuration again, though their certificates count no more: %s. Remove them anew. ", strings.Join(namesIn(c.Gone), ", "))
+		out += fmt.Sprintf("Removed after the snapshot was taken, and in the configuration again, though their certificates count no more: %s. Remove them anew. ", strings.Join(c.Gone, ", "))
 	}
 	return out + "Rights that were taken away count again, and so does what was revoked while this node did not read it. " + anew
-}
-
-func namesIn(nodes []cluster.NodeName) (out []string) {
-	for _, n := range nodes {
-		out = append(out, string(n))
-	}
-	return out
 }
 
 // anew is what is to be done about what is not carried over.
@@ -144,11 +140,10 @@ func (n *node) carryOver(ctx context.Context, level int) error {
 		}
 		there = append(there, read.Entries...)
 	}
-	for _, r := range records {
-		if there = slices.DeleteFunc(there, func(e confdb.Entry) bool { return e.Key == r.Key }); r.Key != confdb.KeyAuthorities {
-			there = append(there, r)
-		}
-	}
+	there = slices.DeleteFunc(there, func(e confdb.Entry) bool {
+		return slices.ContainsFunc(records, func(r confdb.Entry) bool { return r.Key == e.Key })
+	})
+	there = append(there, records...)
 	var ops []confdb.Op
 	for _, r := range append(records, listedOnly(listed(n.cfg), there, n.clock.Wall())...) {
 		value, err := lowered(r, level)
