@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -83,26 +81,13 @@ func TestServiceThatFailsEverywhere(t *testing.T) {
 // checked writes a resource type whose processes the daemon itself watches, and whose Monitor_check wants a program to be on its node.
 func checked(t *testing.T, program string) (folder string) {
 	t.Helper()
-	folder = filepath.Join(bin, "types", "e2e.checked")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
+	return writeType(t, "e2e.checked", map[string]string{
 		"type.yaml": "name: e2e.checked\nversion: \"1\"\nfailover: true\nwatch: processes\nmethods:\n" +
 			"  Start: {program: start, timeout: 30}\n  Stop: {program: stop, timeout: 30}\n  Monitor_check: {program: check, timeout: 30}\n",
 		"start": "#!/bin/sh\n/bin/sleep 100083 >/dev/null 2>&1 </dev/null &\nexit 0\n",
 		"stop":  "#!/bin/sh\nexit 0\n",
 		"check": "#!/bin/sh\n[ -e " + program + " ] || { echo '" + program + " is not on this node'; exit 1; }\n",
-	} {
-		mode := os.FileMode(0o755)
-		if name == "type.yaml" {
-			mode = 0o644
-		}
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder
+	})
 }
 
 // The daemon's own monitor sees that a process has died and wants to give the group over. The node that lacks the program refuses by Monitor_check: the group stays where

@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -11,11 +9,7 @@ import (
 // follower writes a proxy type: what Prenet_start leaves behind follows a file, which plays the service of another manager, and reports with the real scha_control.
 func follower(t *testing.T, file string) (folder string) {
 	t.Helper()
-	folder = filepath.Join(bin, "types", "e2e.proxy")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
+	return writeType(t, "e2e.proxy", map[string]string{
 		"type.yaml": "name: e2e.proxy\nversion: \"1\"\nproxy: true\nwatch: processes\nmethods:\n" +
 			"  Prenet_start: {program: follow, timeout: 30}\n  Postnet_stop: {program: leave, timeout: 30}\n",
 		"follow": `#!/bin/sh
@@ -30,16 +24,7 @@ func follower(t *testing.T, file string) (folder string) {
 exit 0
 `,
 		"leave": "#!/bin/sh\nexit 0\n", // what is left in the resource's cgroup is ended
-	} {
-		mode := os.FileMode(0o755)
-		if name == "type.yaml" {
-			mode = 0o644
-		}
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder
+	})
 }
 
 // A proxy is where what it stands for is, as the other manager moves it; what depends on it goes with it, also over a restart of the daemon.

@@ -231,6 +231,25 @@ func (w *world) web(t *testing.T, node string) {
 	w.onlineOn(t, node, node)
 }
 
+// writeType writes a resource type, its type.yaml and its programs by their names, and returns its folder.
+func writeType(t *testing.T, name string, files map[string]string) (folder string) {
+	t.Helper()
+	folder = filepath.Join(bin, "types", name)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range files {
+		mode := os.FileMode(0o755)
+		if file == "type.yaml" {
+			mode = 0o644
+		}
+		if err := os.WriteFile(filepath.Join(folder, file), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
 // onlineOn waits until the asked node says that the group is online on the node, and nowhere else.
 func (w *world) onlineOn(t *testing.T, ask, node string) {
 	t.Helper()
