@@ -80,13 +80,12 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 		s.Threats[i].Limits = risk.Limits{Deductible: l.Deductible, Cap: l.Cap}
 	}
 	draws := drawsOf(out.parts)
-	if most := maxDraws / draws; float64(s.Trials) > most {
-		s.Trials = max(1000, int(most))
-		r.note(SectionLosses, "losses.simulation", "a trial has %.3g draws, so only %d trials were made", draws, s.Trials)
-		if draws*1000 > 10*maxDraws {
-			r.note(SectionLosses, "losses.simulation", "damages are too many to be drawn; there is no simulation")
-			return nil
-		}
+	switch trials := r.trials(s.Trials, draws); {
+	case trials == 0:
+		return nil
+	case trials < s.Trials:
+		s.Trials = trials
+		r.note(SectionLosses, "losses.simulation", "a trial has %.3g draws, so only %d trials were made", draws, trials)
 	}
 	for _, l := range in.Insurance {
 		share := l.Share
@@ -126,6 +125,15 @@ func drawsOf(parts []risk.Threat) float64 {
 	return draws
 }
 
+// trials is how many of so many trials are made when each has so many draws; 0, with a note, when they would be too few to say anything.
+func (r *run) trials(wanted int, draws float64) int {
+	if draws*1000 > 10*maxDraws {
+		r.note(SectionLosses, "losses.simulation", "damages are too many to be drawn; there is no simulation")
+		return 0
+	}
+	return min(wanted, max(1000, int(maxDraws/draws)))
+}
+
 // redraw is the simulation with the rates times factors, if there is one; where there are far more damages then, of fewer trials.
 func (r *run) redraw(out *Losses, in *model.Losses, factors []float64) (*SimulationResult, error) {
 	if out.Simulation == nil {
@@ -137,12 +145,9 @@ func (r *run) redraw(out *Losses, in *model.Losses, factors []float64) (*Simulat
 	for i := range s.Threats {
 		s.Threats[i].Threat = parts[i]
 	}
-	draws := drawsOf(parts)
-	if draws*1000 > 10*maxDraws {
-		r.note(SectionLosses, "losses.simulation", "damages are too many to be drawn; there is no simulation")
+	if s.Trials = r.trials(s.Trials, drawsOf(parts)); s.Trials == 0 {
 		return nil, nil
 	}
-	s.Trials = min(s.Trials, max(1000, int(maxDraws/draws)))
 	d, err := risk.Simulate(r.ctx, s)
 	if err != nil {
 		return nil, err

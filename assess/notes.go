@@ -10,15 +10,15 @@ import (
 )
 
 //go:embed notes.ru.yaml
-var notesRussian []byte
+var notesFile []byte
 
 //go:embed decisions.ru.yaml
-var decisionsInRussian []byte
+var decisionsFile []byte
 
-// russian are the texts of notes in Russian, by the English ones, and decisionsRussian those of decisions on access.
+// notesRussian are the texts of notes in Russian, by the English ones, and decisionsRussian those of decisions on access.
 var (
-	russian          = sync.OnceValue(func() map[string]string { return translated(notesRussian) })
-	decisionsRussian = sync.OnceValue(func() map[string]string { return translated(decisionsInRussian) })
+	notesRussian     = sync.OnceValue(func() map[string]string { return translated(notesFile) })
+	decisionsRussian = sync.OnceValue(func() map[string]string { return translated(decisionsFile) })
 )
 
 func translated(file []byte) map[string]string {
@@ -49,7 +49,7 @@ func (r *Report) In(lang string) *Report {
 
 // In is the text of the note in a language, en or ru. What it names, such as threats and what an error says, stays as it is; a note that was not made here is only as it was made.
 func (n Note) In(lang string) string {
-	if text := russian()[n.format]; lang == "ru" && text != "" {
+	if text := notesRussian()[n.format]; lang == "ru" && text != "" {
 		return fmt.Sprintf(text, n.args...)
 	}
 	return n.Text

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,120 +15,89 @@ import (
 	"redoubt/assess/model"
 )
 
-// TestNotesInRussian: every text that the program notes is there in Russian with the same blanks, and none is that is not noted.
-func TestNotesInRussian(t *testing.T) {
-	noted := map[string]bool{}
-	files, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
-			continue
-		}
-		tree, err := parser.ParseFile(token.NewFileSet(), f.Name(), nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(tree, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
+// translations hold a file of Russian texts against the sources that say the English ones.
+type translations struct {
+	sources []string        // patterns of files
+	calls   map[string]bool // names of the functions that say a text
+	text    int             // which argument it is
+	russian map[string]string
+	least   int // texts that there are
+}
+
+// TestTextsInRussian: every text that the program notes, or that a decision on access may say, is there in Russian with the same blanks, and none is that nothing says.
+func TestTextsInRussian(t *testing.T) {
+	for name, c := range map[string]translations{
+		"notes":     {[]string{"*.go"}, map[string]bool{"note": true}, 2, notesRussian(), 50},
+		"decisions": {[]string{"access.go", "../internal/access/*.go"}, map[string]bool{"Say": true, "SayAll": true}, 0, decisionsRussian(), 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := map[string]bool{}
+			for _, pattern := range c.sources {
+				files, err := filepath.Glob(pattern)
+				if err != nil || len(files) == 0 {
+					t.Fatal(pattern, err)
+				}
+				for _, f := range files {
+					if !strings.HasSuffix(f, "_test.go") {
+						c.look(t, f, said)
+					}
+				}
 			}
-			if s, ok := call.Fun.(*ast.SelectorExpr); !ok || s.Sel.Name != "note" {
-				return true
+			if len(said) < c.least {
+				t.Errorf("only %d texts were found", len(said))
 			}
-			text, ok := call.Args[2].(*ast.BasicLit)
-			if !ok {
-				t.Errorf("%s: a note whose text is not written out can not be held against its translation", f.Name())
-				return true
+			for s := range c.russian {
+				if !said[s] {
+					t.Errorf("nothing says %q", s)
+				}
 			}
-			s, err := strconv.Unquote(text.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			noted[s] = true
-			ru := russian()[s]
-			if ru == "" {
-				t.Errorf("%s: no Russian text of %q", f.Name(), s)
-			} else if a, b := blanks(s), blanks(ru); !slices.Equal(a, b) {
-				t.Errorf("%s: %q has the blanks %v, in Russian %v", f.Name(), s, a, b)
-			}
-			return true
 		})
-	}
-	if len(noted) < 50 {
-		t.Errorf("only %d notes were found", len(noted))
-	}
-	for s := range russian() {
-		if !noted[s] {
-			t.Errorf("nothing notes %q", s)
-		}
 	}
 }
 
-// TestDecisionsInRussian: every text that a decision on access may say is there in Russian with the same blanks, and none is that is not said.
-func TestDecisionsInRussian(t *testing.T) {
-	said := map[string]bool{}
-	for _, pattern := range []string{"access.go", "../internal/access/*.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatal(pattern, err)
-		}
-		for _, f := range files {
-			if strings.HasSuffix(f, "_test.go") {
-				continue
-			}
-			tree, err := parser.ParseFile(token.NewFileSet(), f, nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(tree, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if !ok {
-					return true
-				}
-				name := ""
-				switch x := call.Fun.(type) {
-				case *ast.SelectorExpr:
-					name = x.Sel.Name
-				case *ast.Ident:
-					name = x.Name
-				}
-				if name != "Say" && name != "SayAll" {
-					return true
-				}
-				text, ok := call.Args[0].(*ast.BasicLit)
-				if !ok {
-					t.Errorf("%s: a sentence whose text is not written out can not be held against its translation", f)
-					return true
-				}
-				s, err := strconv.Unquote(text.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !strings.ContainsFunc(verb.ReplaceAllString(s, ""), unicode.IsLetter) {
-					return true
-				}
-				said[s] = true
-				ru := decisionsRussian()[s]
-				if ru == "" {
-					t.Errorf("%s: no Russian text of %q", f, s)
-				} else if a, b := blanks(s), blanks(ru); !slices.Equal(a, b) {
-					t.Errorf("%s: %q has the blanks %v, in Russian %v", f, s, a, b)
-				}
-				return true
-			})
-		}
+// look finds the texts that a file says, and compares each with its translation.
+func (c translations) look(t *testing.T, file string, said map[string]bool) {
+	t.Helper()
+	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(said) < 40 {
-		t.Errorf("only %d texts were found", len(said))
-	}
-	for s := range decisionsRussian() {
-		if !said[s] {
-			t.Errorf("nothing says %q", s)
+	ast.Inspect(tree, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
 		}
-	}
+		name := ""
+		switch x := call.Fun.(type) {
+		case *ast.SelectorExpr:
+			name = x.Sel.Name
+		case *ast.Ident:
+			name = x.Name
+		}
+		if !c.calls[name] {
+			return true
+		}
+		text, ok := call.Args[c.text].(*ast.BasicLit)
+		if !ok {
+			t.Errorf("%s: a text that is not written out can not be held against its translation", file)
+			return true
+		}
+		s, err := strconv.Unquote(text.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.ContainsFunc(verb.ReplaceAllString(s, ""), unicode.IsLetter) {
+			return true // nothing but blanks
+		}
+		said[s] = true
+		ru := c.russian[s]
+		if ru == "" {
+			t.Errorf("%s: no Russian text of %q", file, s)
+		} else if a, b := blanks(s), blanks(ru); !slices.Equal(a, b) {
+			t.Errorf("%s: %q has the blanks %v, in Russian %v", file, s, a, b)
+		}
+		return true
+	})
 }
 
 // TestDecisionsSayThemselves: in Russian nothing English is left of the decisions of the example, and the report itself stays as it was.

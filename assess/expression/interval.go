@@ -2,6 +2,7 @@ package expression
 
 import (
 	"math"
+	"slices"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -43,10 +44,8 @@ func (b bounds) number(n ast.Node) Interval {
 	case *ast.FloatNode:
 		return Point(n.Value)
 	case *ast.IdentifierNode:
-		for i, name := range b.variables {
-			if name == n.Value {
-				return b.v[i]
-			}
+		if i := slices.Index(b.variables, n.Value); i >= 0 {
+			return b.v[i]
 		}
 		if p, ok := b.parameters[n.Value]; ok {
 			return Point(p)

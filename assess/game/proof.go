@@ -90,8 +90,7 @@ func (a *arena) prove(p *Play) {
 	defence, defenceMost, ok2 := highest(func(y Span) (Span, bool) { return negative(a.LossOver(x, y)) }, a.MaxY, gap)
 	p.Regret = max(p.Regret, attack-v.Hi, defence+u.Lo) // what is found counts whether or not there is a bound
 	if ok1 && ok2 {
-		p.Bound, p.Proved = max(0, attackMost-v.Lo, defenceMost+u.Hi), true
-		p.Bound = max(p.Bound, p.Regret)
+		p.Bound, p.Proved = max(0, p.Regret, attackMost-v.Lo, defenceMost+u.Hi), true
 	}
 }
 

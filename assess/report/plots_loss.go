@@ -98,22 +98,22 @@ func (d drawing) exceedance() chart.Curves {
 		Curves: []chart.Curve{{Name: d.w(current), Points: rare(points(v.Total.Exceedance, 1))}},
 	}
 	p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(edge(v.Total, 0)), Upper: rare(edge(v.Total, 1))})
-	for i, x := range []struct {
-		key   string
-		total *assess.TotalLoss
-		net   *assess.SimulationResult
-	}{{"inherent", v.Inherent, v.NetInherent}, {"proposed", v.Proposed, v.NetProposed}, {"current", nil, v.Simulation}} {
-		colour := []int{1, 2, 4}[i]
+	for _, x := range []struct {
+		key    string
+		total  *assess.TotalLoss // of today it is drawn already
+		net    *assess.SimulationResult
+		colour int
+	}{{"inherent", v.Inherent, v.NetInherent, 1}, {"proposed", v.Proposed, v.NetProposed, 2}, {"current", nil, v.Simulation, 4}} {
 		switch {
 		case x.net != nil && len(x.net.Exceedance) > 1: // what is left stands beside what is left today, gross figures are in the table
 			left := slices.DeleteFunc(rare(points(x.net.Exceedance, 1)), func(p chart.Point) bool { return p.X <= 0 })
 			if len(left) > 1 { // insured wholly, nothing is left
-				p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key + "_net"), Points: left, Colour: colour})
+				p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key + "_net"), Points: left, Colour: x.colour})
 			}
 		case x.total != nil && v.Simulation != nil:
-			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key + "_gross"), Points: rare(points(x.total.Exceedance, 1)), Colour: colour})
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key + "_gross"), Points: rare(points(x.total.Exceedance, 1)), Colour: x.colour})
 		case x.total != nil:
-			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(points(x.total.Exceedance, 1)), Colour: colour})
+			p.Curves = append(p.Curves, chart.Curve{Name: d.w(x.key), Points: rare(points(x.total.Exceedance, 1)), Colour: x.colour})
 		}
 	}
 	if d.m != nil && d.m.Losses != nil && len(d.m.Losses.Tolerance) > 0 {

@@ -64,9 +64,10 @@ type inverse struct {
 }
 
 const (
-	octaves, cellsOfOctave, cellBits = 12, 64, 6
-	blockBits                        = 12   // 2^blockBits = blockTrials
-	inverseError                     = 1e-8 // of the polynomials, relative to the damage
+	octaves       = 12
+	cellBits      = 6
+	cellsOfOctave = 1 << cellBits
+	inverseError  = 1e-8 // of the polynomials, relative to the damage
 )
 
 // cellPoints are the places within a cell at which its polynomial is right, and then those at which it is compared.
@@ -202,39 +203,35 @@ func (ts *tables) numbers(c Counts) *alias {
 
 // damages is the table of a severity of which so many draws are expected, nil where it does not pay or there is none.
 func (ts *tables) damages(s Severity, draws float64) *inverse {
-	const cheap, dear = 1e5, 2e6 // from how many draws on a table pays
-	if _, ok := s.(*Table); ok || s == nil || draws < cheap {
+	const cheap, dear = 1e5, 2e6     // from how many draws on a table pays
+	var free func(p float64) float64 // the quantile function, without the limit
+	var most float64
+	pays := cheap
+	switch s := s.(type) {
+	case Lognormal:
+		free, most = Lognormal{s.Mu, s.Sigma, 0}.Quantile, s.Most
+	case Pareto:
+		free, most = Pareto{s.Least, s.Shape, 0}.Quantile, s.Most
+	case LogStudent:
+		free, most, pays = func(p float64) float64 { return math.Exp(s.Log.Quantile(p)) }, s.Most, dear
+	case Clipped:
+		free, most, pays = s.Of.Quantile, s.Most, dear
+	}
+	if free == nil || draws < pays { // also where another threat has the table: what is drawn of this one must not hang on that
 		return nil
 	}
 	if l, ok := ts.severity[s]; ok || len(ts.severity) >= mostTables {
 		return l
 	}
 	var values []float64
-	var l *inverse
-	switch s := s.(type) {
-	case Lognormal:
+	if s, ok := s.(Lognormal); ok {
 		for _, z := range normalPoints() {
 			values = append(values, math.Exp(s.Mu+s.Sigma*z))
 		}
-		l = newInverse(values, Lognormal{s.Mu, s.Sigma, 0}.Quantile, s.Most)
-	case Pareto:
-		free := Pareto{s.Least, s.Shape, 0}.Quantile
+	} else {
 		eachPoint(func(p float64) { values = append(values, free(p)) })
-		l = newInverse(values, free, s.Most)
-	case LogStudent:
-		if draws < dear {
-			return nil
-		}
-		free := func(p float64) float64 { return math.Exp(s.Log.Quantile(p)) }
-		eachPoint(func(p float64) { values = append(values, free(p)) })
-		l = newInverse(values, free, s.Most)
-	case Clipped:
-		if draws < dear {
-			return nil
-		}
-		eachPoint(func(p float64) { values = append(values, s.Of.Quantile(p)) })
-		l = newInverse(values, s.Of.Quantile, s.Most)
 	}
+	l := newInverse(values, free, most)
 	ts.severity[s] = l
 	return l
 }

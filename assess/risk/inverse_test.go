@@ -42,6 +42,20 @@ func TestInverse(t *testing.T) {
 	}
 }
 
+// TestTablesAreEachThreatsOwn: whether a threat is drawn by a table hangs on it alone, and not on another with the same law, whose rate may be changed.
+func TestTablesAreEachThreatsOwn(t *testing.T) {
+	for _, s := range []Severity{LogStudent{Student{3, 3, 0.8}, 60}, Clipped{Student{2, 3, 0.8}, 5}} {
+		ts := newTables()
+		if ts.damages(s, 1e6) != nil || ts.damages(s, 1e8) == nil || ts.damages(s, 1e6) != nil {
+			t.Errorf("%#v: a threat with few damages has a table because another one has many", s)
+		}
+	}
+	ts := newTables()
+	if s := (Pareto{1, 2, 0}); ts.damages(s, 1e6) == nil || ts.damages(s, 1e4) != nil {
+		t.Errorf("%#v: a threat with few damages has a table because another one has many", s)
+	}
+}
+
 // TestAlias: the parts of all indices sum to their weights.
 func TestAlias(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -83,8 +83,11 @@ type Drawn struct {
 	Finite    bool       // the means exist
 }
 
-// blockTrials is how many trials are drawn together; a power of 2, so that a few bits of a draw are a trial. It is part of what a seed means.
-const blockTrials = 4096
+// blockTrials is how many trials are drawn together; a power of 2, so that the last blockBits of a draw are a trial. It is part of what a seed means.
+const (
+	blockTrials = 1 << blockBits
+	blockBits   = 12
+)
 
 // Simulate draws years. Each threat has a generator of its own in each block of trials, so the number of workers does not change a bit of the result, and what is drawn of one threat does not
 // move when another is changed.
@@ -204,14 +207,12 @@ func (s *Simulation) block(ctx context.Context, b uint64, gross, net []float64) 
 			into = cost
 		}
 		switch {
-		case !t.Dependent:
+		case !t.Dependent || shares == nil:
 			d.costs(t, nil, into)
 		case s.Kind == Shock:
 			d.costs(t, shares, into)
-		case shares != nil:
-			s.ranked(d, t, shares, into)
 		default:
-			d.costs(t, nil, into)
+			s.ranked(d, t, shares, into)
 		}
 		if t.Limits == (Limits{}) {
 			continue
