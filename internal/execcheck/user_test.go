@@ -126,6 +126,9 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 			"sleep 1": root, "exit 0": root, "cd /; exec sleep 1": root, "sleep 1 -c " + data + " --data=" + home: root, "sh -c 'sleep 1 <" + data + "'": root, "sh " + roots + " " + data: root, plain: root,
 			"[ -f " + h.path("bin/none") + " ] && . " + h.path("bin/none") + "; sleep 1": root, "test -x /opt/none && /opt/none; sleep 1": root, "sh -c 'exec sleep 1' " + data: root,
 			"su nobody -s /bin/sh -c " + named: root, "setpriv --reuid=65534 " + named: root, "start-stop-daemon -S -c nobody:root -x " + named: root, "redoubt run-as -U nobody " + named: root,
+			// A variable stands for what the command gives it.
+			"sleep 1; A=" + mine + "; $A x": refused, "A=" + h.path("bin") + "; sleep 1; sh \"$A/mine\"": refused, "A=" + mine + "; exec $A x": owner, "A='sleep 1'; $A": root, "B=/bin; A=$B/sh; \"$A\" " + roots: root,
+			"su nobody -s /bin/sh -c '$HOME/x'":         root,
 			"su nobody -s /bin/sh -c 'cd; sh ./x; ./y'": root, "sudo -u nobody sh " + named: root, "setpriv --reuid nobody " + named + " x": root, "ssh n2 ./x": root, "nsenter -t 1 -n sleep 1": root,
 		} {
 			u, err := h.AppUser(service(""), command, env)
@@ -154,6 +157,7 @@ func TestCommandsThatWouldLetAnotherBeRoot(t *testing.T) {
 		"cd /tmp && ./x": "from the root", "cd " + home + "; sh x.sh": "from the root", "sh -c 'cd /; sh x'": "from the root", "sleep 1; . " + home + "/none": home, "sleep 1; " + home + "/none": home,
 		"su root -c ./x": "from the root", "su rdt-nosuch -c ./x": "from the root", "chroot / sleep 1": "another root", "sleep 1; ls | xargs sh": "xargs gives sh code", "find / -exec {} +": "named by {}",
 		"nsenter -t 1 -m sleep 1": "Put it into a script that belongs to root", "sleep 1; sleep 'x": "no text for a shell", "at -f /x now": "not seen",
+		"$A b": "what \"$A\" stands for", "sleep 1; \"${A}/bin/y\"": "give the variable that path in the same command", "sh -c \"exec $A\"": "stands for", "sleep 1; sh $A/x": "stands for", "A=$(cat /x); $A": "stands for",
 	} {
 		h.level = execsec.Secure
 		if u, err := h.AppUser(service(""), command, env); err == nil || !strings.Contains(err.Error(), word) {

@@ -18,6 +18,27 @@ type Word struct {
 	Text string
 	// Unknown says that parts of the text are known to the shell only; they stand in it as they were written.
 	Unknown bool
+	// Parts are what such a text is made of if nothing but values of variables is unknown.
+	Parts []Part
+}
+
+// before puts a text before that of a word.
+func (w *Word) before(text string) {
+	w.Text = text + w.Text
+	switch {
+	case len(w.Parts) == 0:
+	case w.Parts[0].Variable:
+		w.Parts = slices.Insert(w.Parts, 0, Part{Text: text})
+	default:
+		w.Parts[0].Text = text + w.Parts[0].Text
+	}
+}
+
+// Part is a text, or the name of a variable whose value stands there.
+type Part struct {
+	Text     string
+	Variable bool
+	Quoted   bool // of a variable: its value is not taken apart
 }
 
 // Command is one command, without those that are part of it.
@@ -133,6 +154,12 @@ func (r *reader) visit(n syntax.Node) bool {
 	}
 	r.way = append(r.way, within)
 	switch n := n.(type) {
+	case *syntax.WordIter:
+		r.sets(n.Name)
+	case *syntax.ParamExp:
+		if n.Exp != nil && (n.Exp.Op == syntax.AssignUnset || n.Exp.Op == syntax.AssignUnsetOrNull) {
+			r.sets(n.Param)
+		}
 	case *syntax.BinaryCmd:
 		r.piped[n.Y] = n.Op == syntax.Pipe || n.Op == syntax.PipeAll
 	case *syntax.Stmt:
@@ -182,12 +209,15 @@ func (r *reader) assignments(all []*syntax.Assign) (out []Word) {
 		if a.Value != nil {
 			w = r.take(a.Value)
 		}
+		if a.Append || a.Array != nil || a.Index != nil { // there is more in the variable than stands here
+			w.Unknown, w.Parts = true, nil
+		}
 		switch {
 		case a.Name == nil: // an option of declare
 		case a.Naked:
 			w.Text = a.Name.Value
 		default:
-			w.Text = a.Name.Value + "=" + w.Text
+			w.before(a.Name.Value + "=")
 		}
 		out = append(out, w)
 	}
@@ -199,34 +229,67 @@ func (r *reader) take(w *syntax.Word) Word {
 	return r.word(w)
 }
 
+// sets notes that the shell gives a variable values that are not told here.
+func (r *reader) sets(name *syntax.Lit) {
+	r.commands = append(r.commands, Command{Words: []Word{{Text: name.Value + "=", Unknown: true}}, Within: r.within()})
+}
+
+// build is a word that is being read.
+type build struct {
+	text     strings.Builder
+	parts    []Part
+	variable bool // a variable is in it
+	opaque   bool // something else that only the shell knows
+}
+
 // word takes the quotes from a word.
 func (r *reader) word(w *syntax.Word) Word {
-	var out Word
-	var text strings.Builder
-	r.parts(&out, &text, w.Parts, false)
-	out.Text = text.String()
+	var b build
+	r.parts(&b, w.Parts, false)
+	out := Word{Text: b.text.String(), Unknown: b.variable || b.opaque}
+	if b.variable && !b.opaque {
+		out.Parts = b.parts
+	}
 	return out
 }
 
-func (r *reader) parts(out *Word, text *strings.Builder, parts []syntax.WordPart, quoted bool) {
+func (r *reader) parts(b *build, parts []syntax.WordPart, quoted bool) {
 	for _, p := range parts {
+		from := b.text.Len()
 		switch p := p.(type) {
 		case *syntax.Lit:
-			r.literal(out, text, p.Value, quoted)
+			r.literal(b, p.Value, quoted)
 		case *syntax.SglQuoted:
-			out.Unknown = out.Unknown || p.Dollar && strings.Contains(p.Value, `\`)
-			text.WriteString(p.Value)
+			b.opaque = b.opaque || p.Dollar && strings.Contains(p.Value, `\`)
+			b.text.WriteString(p.Value)
 		case *syntax.DblQuoted:
-			r.parts(out, text, p.Parts, true)
+			r.parts(b, p.Parts, true)
+			continue
 		default:
-			out.Unknown = true
-			text.WriteString(r.text[min(int(p.Pos().Offset()), len(r.text)):min(int(p.End().Offset()), len(r.text))])
+			written := r.text[min(int(p.Pos().Offset()), len(r.text)):min(int(p.End().Offset()), len(r.text))]
+			b.text.WriteString(written)
+			if name := variable(p, written); name != "" {
+				b.variable, b.parts = true, append(b.parts, Part{Text: name, Variable: true, Quoted: quoted})
+			} else {
+				b.opaque = true
+			}
+			continue
 		}
+		b.parts = append(b.parts, Part{Text: b.text.String()[from:]})
 	}
 }
 
+// variable is the name of a variable whose value, as it is, is what was written stands for; "" for anything else.
+func variable(p syntax.WordPart, written string) string {
+	e, ok := p.(*syntax.ParamExp)
+	if !ok || e.Param == nil || !syntax.ValidName(e.Param.Value) || written != "$"+e.Param.Value && written != "${"+e.Param.Value+"}" {
+		return ""
+	}
+	return e.Param.Value
+}
+
 // literal takes the backslashes from a part of a word, and looks for patterns in it.
-func (r *reader) literal(out *Word, text *strings.Builder, value string, quoted bool) {
+func (r *reader) literal(b *build, value string, quoted bool) {
 	for i := 0; i < len(value); i++ {
 		c := value[i]
 		switch {
@@ -238,8 +301,8 @@ func (r *reader) literal(out *Word, text *strings.Builder, value string, quoted 
 		case c == '\\' && i+1 == len(value) && !quoted:
 			r.open = true
 		case (c == '*' || c == '?') && !quoted:
-			out.Unknown = true
+			b.opaque = true
 		}
-		text.WriteByte(c)
+		b.text.WriteByte(c)
 	}
 }

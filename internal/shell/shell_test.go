@@ -47,7 +47,8 @@ func TestCommands(t *testing.T) {
 		"export A=/b; a":                   "export,A=/b;a",
 		"if a; then b; elif c; then d; fi": "a;b;c;d",
 		"while a; do b; done":              "a;b",
-		"for i in /a /b; do $i; done":      "| /a;| /b;?$i",
+		"for i in /a /b; do $i; done":      "?i=;| /a;| /b;?$i",
+		"a ${x:=/b}; y+=c; z=(d)":          "a,?${x:=/b};?x=;| /b;?y=c;?z=;| d",
 		"case $x in /a) b;; *) c;; esac":   "| ?$x;| /a;b;| ?*;c",
 		"f() { /a; }; f":                   "/a;f",
 		"a $(b `c`) \"$(d)\"":              "a,?$(b `c`),?$(d);$b,?`c`;$c;$d",
@@ -82,6 +83,31 @@ func TestCommands(t *testing.T) {
 }
 
 // TestDeepText: what stands in as many brackets as there is room for is read or refused, and no more.
+// What a word is made of is told where nothing but variables is unknown in it.
+func TestParts(t *testing.T) {
+	for text, want := range map[string]string{
+		"$a": "$a", "\"${a}/x\"": "\"$a\" /x", "/b/$a'$c'\"d\\$e$f\"": "/b/ $a $c d$e \"$f\"", "a=b$c": "a=b $c", "a=$c": "a= $c", "export a=$c": "", "/x": "", "${a:-b}": "", "$a*": "", "$(b)$a": "", "$1": "", "${a[1]}": "", "${#a}": "", "${!a}": "", "$?": "", "$((1))$a": "",
+	} {
+		commands, err := shell.Commands(text)
+		if err != nil || len(commands) == 0 || len(commands[0].Words) == 0 {
+			t.Fatalf("%q: %q, %v", text, show(commands), err)
+		}
+		var got []string
+		for _, p := range commands[0].Words[0].Parts {
+			switch {
+			case p.Variable && p.Quoted:
+				p.Text = "\"$" + p.Text + "\""
+			case p.Variable:
+				p.Text = "$" + p.Text
+			}
+			got = append(got, p.Text)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q is made of %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestDeepText(t *testing.T) {
 	refused := func(open string, n int) {
 		if _, err := shell.Commands(strings.Repeat(open, n)); err == nil && open != "! " && open != "time " {

@@ -58,7 +58,9 @@ func (c *Command) changed(base string, k changer, words []shell.Word, depth int)
 	}
 	switch {
 	case k.shell && (!byOption || !k.plain):
-		if program.Text != "" && !program.Unknown {
+		if program.Unknown {
+			c.behind([]shell.Word{program}, depth)
+		} else if program.Text != "" {
 			c.Programs = append(c.Programs, Mention{program.Text, users, c.aside})
 		}
 		if given {

@@ -8,8 +8,8 @@ import (
 	"redoubt/internal/shell"
 )
 
-// Command is what a shell command runs, or reads as code, as far as that can be seen without running it. What only the shell can know (a variable, the
-// output of another command) is left out; the text itself is a property, which only an administrator sets.
+// Command is what a shell command runs, or reads as code, as far as that can be seen without running it. What only the shell can know (the output of another command, a variable that
+// the command gives no plain value) is left out, and noted where a program's name is made of it.
 type Command struct {
 	// Programs are the words where a command is expected; the first that is not aside is the one that the command is about.
 	Programs []Mention
@@ -19,12 +19,17 @@ type Command struct {
 	Mentions []Mention
 	// Path are folders that the command puts into PATH itself.
 	Path []string
+	// Unseen are words in the place of a program, or of a file with code, that are made of what only the shell can know.
+	Unseen []Mention
 	// Unclear says, for each part of which it can not be seen what it runs, why.
 	Unclear []string
 
 	users []string // whom what is looked at now runs as
 	aside bool     // what is looked at now is not what the command is about
 	fed   []string // what find or xargs put other words in place of
+
+	given   map[string][]shell.Word // the values that the command gives to variables
+	lookups int
 }
 
 // Mention is a word or a path in a command.
@@ -74,6 +79,7 @@ func (c *Command) parse(text string, depth int) {
 	}
 	outer := c.aside
 	defer func() { c.aside = outer }()
+	c.learn(commands)
 	for _, command := range commands {
 		c.aside = outer || command.Within
 		c.mention(c.users, command.Other...)
@@ -88,7 +94,7 @@ func (c *Command) parse(text string, depth int) {
 			c.mention(c.users, w)
 		}
 		for _, w := range command.Here {
-			if stdin == isScript && !w.Unknown {
+			if stdin == isScript {
 				c.parse(w.Text, depth+1)
 			}
 			c.mention(c.users, w)
@@ -122,8 +128,11 @@ func (c *Command) run(words []shell.Word, depth int) input {
 			continue
 		}
 		if w.Unknown {
-			c.mention(c.users, words...)
-			return isData
+			stdin := c.behind(words, depth)
+			if wrapped == "xargs" && stdin != isData {
+				c.unclear("xargs gives a program code to run that is not seen")
+			}
+			return stdin
 		}
 		if slices.Contains(declarers, w.Text) {
 			for _, w := range words[1:] {
@@ -335,7 +344,9 @@ func (c *Command) interpreter(kind interpreter, words []shell.Word, depth int) i
 			default:
 				if name, value, ok := strings.Cut(option, ":"); ok && slices.Contains(kind.joined, name) {
 					value, _, _ = strings.Cut(value, "=")
-					c.code(shell.Word{Text: value, Unknown: w.Unknown})
+					if !w.Unknown {
+						c.code(shell.Word{Text: value})
+					}
 				}
 			}
 		case option == "-": // standard input
@@ -395,15 +406,29 @@ func (c *Command) assign(name, value string) {
 }
 
 func (c *Command) code(w shell.Word) {
-	if w.Text != "" && !w.Unknown && !c.isFed(w) {
-		c.Code = append(c.Code, Mention{w.Text, c.users, c.aside})
+	if w.Text == "" || c.isFed(w) {
+		return
+	}
+	meanings := [][]shell.Word{{w}}
+	if w.Unknown {
+		var seen bool
+		meanings, seen = c.stands(w)
+		if seen = seen && !slices.ContainsFunc(meanings, func(m []shell.Word) bool { return len(m) == 0 || strings.HasPrefix(m[0].Text, "-") }); !seen {
+			c.Unseen = append(c.Unseen, Mention{w.Text, c.users, c.aside})
+			return
+		}
+	}
+	for _, m := range meanings {
+		c.Code = append(c.Code, Mention{m[0].Text, c.users, c.aside})
 	}
 }
 
 // codes is a list as that of a class path.
 func (c *Command) codes(w shell.Word) {
 	for p := range strings.SplitSeq(w.Text, ":") {
-		c.code(shell.Word{Text: strings.TrimSuffix(p, "/*"), Unknown: strings.ContainsAny(p, "$`")})
+		if !strings.ContainsAny(p, "$`") {
+			c.code(shell.Word{Text: strings.TrimSuffix(p, "/*")})
+		}
 	}
 }
 

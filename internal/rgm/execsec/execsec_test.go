@@ -347,22 +347,61 @@ func TestWhatRunsBehindOthers(t *testing.T) {
 	}
 }
 
+// TestProgramsBehindVariables: a variable in the place of a program stands for the values that the command gives it, all of them; where it may have others, it is not seen what runs.
+func TestProgramsBehindVariables(t *testing.T) {
+	for command, want := range map[string]string{
+		"$PROG a": "|$PROG", "\"${X}/bin/y\" a": "|${X}/bin/y", "exec nice -n 5 $PROG": "|$PROG", "nice $OPTIONS /a": "|$OPTIONS", "`a` b": "a|`a`", "$(a) b": "a|$(a)", "/opt/*/run": "|/opt/*/run",
+		"\"$1\"; $@; ${A[0]}": "|$1 $@ ${A[0]}", "${A:-/a}": "|${A:-/a}", "sh -c \"$X y\"": "sh|$X", "sh -c '$X y'": "sh|$X", "eval $X": "eval|$X", "sh <<E\n$X\nE": "sh|$X", "su app -c '$HOME/x'": "su|$HOME/x",
+		"su -s $X app": "su|$X", "find /d -exec $X {} \\;": "find|$X", "ls | xargs $X": "ls|$X", "$DIR/x; /opt/y": "/opt/y|$DIR/x", "trap \"$X\" EXIT": "trap|",
+		"sh $X": "sh|$X", ". $D/lib": ".|$D/lib", "sh < $X": "sh|$X", "echo $X /a": "echo|", "python3 /a $X": "python3 /a|", "java -cp $C M": "java|",
+
+		"PROG=/a; $PROG b": "/a|", "PROG=/a\n\"$PROG\" b": "/a|", "export PROG=/a && exec ${PROG} b": "/a|", "D='/o p'; E=/o; $E/x": "/o/x|", "D=/o; P=$D/bin; exec \"$P/x\"": "/o/bin/x|",
+		"if a; then P=/b; else P=/c; fi; $P": "a /b /c|", "C='nice -n 5 /a b'; $C c": "/a|", "S=; $S /a": "/a|", "S=/a; sh $S; . \"$S\"": "sh . /a /a|", "P=sh; $P /a": "sh /a|", "X=/a; sh -c \"$X b\"": "sh /a|",
+		"P=/a; P=/a; $P": "/a|", "P=sh; cat x | $P": "cat sh|",
+
+		"PROG=/a $PROG": "|$PROG", "P=$(which x); $P": "which|$P", "P=/a; read P; $P": "read|$P", "P=/a; IFS=: read -r Q P; $P": "read|$P", "for P in /a /b; do $P; done": "|$P", "P=/a; for P in $L; do \"$P\"; done": "|$P",
+		"P=/a; : ${P:=/b} ${Q=x}; $P": ":|$P", "P=/a; P+=b; $P": "P+=b|$P", "P=(/a /b); $P": "|$P", "P='/a b'; \"$P\"": "|$P", "P='/a;b'; $P": "|$P", "P='*'; $P": "|$P", "P=$P/x; $P": "|$P", "P=A=1; $P x": "|$P",
+		"P=/a; printf -v P %s x; $P": "printf|$P", "D=/a; \"$D b\"": "|$D b", "S=; sh $S /a": "sh|$S",
+		strings.Repeat("P=$P$P;", 3) + "A=a;A=b;" + strings.Repeat("$A", 20): "|" + strings.Repeat("$A", 20),
+	} {
+		c := execsec.Parse(command)
+		words := func(all []execsec.Mention) string {
+			var out []string
+			for _, m := range all {
+				out = append(out, m.Path)
+			}
+			return strings.Join(out, " ")
+		}
+		if got := words(slices.Concat(c.Programs, c.Code)) + "|" + words(c.Unseen); got != want {
+			t.Errorf("%q:\n got %q\nwant %q", command, got, want)
+		}
+	}
+	for _, m := range execsec.Parse("runuser -u app $P").Unseen {
+		if !slices.Equal(m.Users, []string{"app"}) {
+			t.Errorf("what is not seen runs as %q", m.Users)
+		}
+	}
+	// However variables are made of each other, looking at them ends.
+	execsec.Parse("A=x;A=y;A=z;B=$A;B=a;C=$B$B;" + strings.Repeat("nice $C ", 2000))
+	execsec.Parse(strings.Repeat("A=$A$B$A;B=$B$A;", 500) + strings.Repeat("$A;", 500))
+}
+
 // nested is eval within eval, n times.
 func nested(n int) string { return strings.Repeat("eval ", n) + "x" }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"a;b", "'", "\"$(", "a\\", "> x", "2>&1", "#", "env A=b -i c", "sh -c \"sh -c 'sh -c x'\"", "flock -c", "java -cp", "python -", "exec -a"} {
+	for _, s := range []string{"a;b", "'", "\"$(", "a\\", "> x", "2>&1", "#", "env A=b -i c", "sh -c \"sh -c 'sh -c x'\"", "flock -c", "java -cp", "python -", "exec -a", "A=/a; $A", "A=$B; B=$A$A; \"$B/x\""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		c := execsec.Parse(s)
 		for _, m := range slices.Concat(c.Programs, c.Code) {
-			if len(m.Path) > len(s) {
+			if len(m.Path) > max(len(s), 4096) { // values of variables are put in
 				t.Errorf("%q of %q", m.Path, s)
 			}
 		}
 		for _, m := range c.Mentions {
-			if !strings.HasPrefix(m.Path, "/") || len(m.Path) > len(s) {
+			if !strings.HasPrefix(m.Path, "/") || len(m.Path) > max(len(s), 4096) {
 				t.Errorf("%q of %q", m.Path, s)
 			}
 		}
