@@ -19,7 +19,7 @@ func (c *Control) narrow(v view, who Caller, name string) view {
 }
 
 func (v view) within(reach rbac.Reach) view {
-	sees := func(group string) bool { return group != "" && reach.Covers(rbac.Object{Group: group}) }
+	sees := groupsIn(reach)
 	veil := veilOver(v.state, sees)
 	cut := func(s model.State) model.State {
 		s.Groups = only(s.Groups, func(g model.Group) bool { return sees(string(g.Name)) })
@@ -42,6 +42,11 @@ func (v view) within(reach rbac.Reach) view {
 	v.snap.Secrets = only(v.snap.Secrets, func(s model.Secret) bool { return v.hasObject(s) })
 	v.snap.Policy, v.snap.Access, v.snap.Asks = rbac.Policy{}, nil, nil
 	return v
+}
+
+// groupsIn tells which groups somebody may see. What is of no group he may not.
+func groupsIn(reach rbac.Reach) func(group string) bool {
+	return func(group string) bool { return group != "" && reach.Covers(rbac.Object{Group: group}) }
 }
 
 // veil are the names of groups that somebody may not see, and of their resources.
@@ -88,7 +93,7 @@ func (c *Control) statusFor(r *Running, who Caller) v1.Status {
 	if r == nil || reach.Whole() {
 		return s
 	}
-	sees := func(group string) bool { return group != "" && reach.Covers(rbac.Object{Group: group}) }
+	sees := groupsIn(reach)
 	veil := veilOver(c.look(r).state, sees)
 	s.Nodes = nil
 	s.Groups = only(s.Groups, func(g v1.GroupState) bool { return sees(g.Name) })

@@ -24,7 +24,13 @@ func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v
 	if err != nil {
 		return v1.NodeFacts{}, err
 	}
-	if in.Memory != "" {
+	return c.factsHere(ctx, r, in)
+}
+
+// factsHere is what this node says of itself to a question.
+func (c *Control) factsHere(ctx context.Context, r *Running, in v1.PeerFacts) (v1.NodeFacts, error) {
+	switch {
+	case in.Memory != "":
 		out := v1.NodeFacts{Node: string(r.Node), Memory: map[string][]byte{}, Sockets: map[string][]byte{}}
 		if r.Memories != nil {
 			for service, m := range r.Memories(cluster.ResourceName(in.Memory)) {
@@ -33,14 +39,26 @@ func (c *Control) PeerFacts(ctx context.Context, who Caller, in v1.PeerFacts) (v
 			}
 		}
 		return out, nil
-	}
-	if in.Toward != "" {
+	case in.Toward != "":
 		return c.publicHere(ctx, r, in)
-	}
-	if in.Group != "" {
+	case in.Group != "":
 		return c.restsHere(ctx, r, in)
 	}
-	return c.factsHere(ctx, in.Posture)
+	facts, err := c.cfg.Local.Facts(ctx)
+	if err == nil && in.Posture && c.cfg.Surveyor != nil {
+		p := c.cfg.Surveyor.Survey(ctx)
+		facts.Posture = &p
+	}
+	return facts, err
+}
+
+// factsFrom asks a node, which may be this one, a question about itself.
+func (c *Control) factsFrom(ctx context.Context, r *Running, n cluster.NodeName, in v1.PeerFacts) (facts v1.NodeFacts, err error) {
+	if n == r.Node {
+		return c.factsHere(ctx, r, in)
+	}
+	err = r.Peers.Call(ctx, n, "peer", "facts", in, &facts)
+	return facts, err
 }
 
 // PeerDescribe tells another node what a resource type is here.
@@ -148,13 +166,7 @@ func (f *factsCache) put(n cluster.NodeName, facts v1.NodeFacts) {
 func (c *Control) factsOf(ctx context.Context, r *Running, n cluster.NodeName) (v1.NodeFacts, error) {
 	bounded, cancel := context.WithTimeout(ctx, factsLimit)
 	defer cancel()
-	var facts v1.NodeFacts
-	var err error
-	if n == r.Node {
-		facts, err = c.cfg.Local.Facts(bounded)
-	} else {
-		err = r.Peers.Call(bounded, n, "peer", "facts", v1.PeerFacts{}, &facts)
-	}
+	facts, err := c.factsFrom(bounded, r, n, v1.PeerFacts{})
 	if err == nil {
 		c.facts.put(n, facts)
 	}

@@ -119,13 +119,7 @@ func (c *Control) survey(ctx context.Context, r *Running, n cluster.NodeName) *p
 	out := posture.Node{}
 	bounded, cancel := context.WithTimeout(ctx, surveyLimit)
 	defer cancel()
-	var facts v1.NodeFacts
-	var err error
-	if n == r.Node {
-		facts, err = c.factsHere(bounded, true)
-	} else {
-		err = r.Peers.Call(bounded, n, "peer", "facts", v1.PeerFacts{Posture: true}, &facts)
-	}
+	facts, err := c.factsFrom(bounded, r, n, v1.PeerFacts{Posture: true})
 	if err != nil {
 		if facts, err = c.factsOf(ctx, r, n); err != nil {
 			return nil
@@ -155,16 +149,6 @@ func (c *Control) clockOf(ctx context.Context, r *Running, n cluster.NodeName) (
 		off, sure = now.Now.Sub(before.Add(took/2)), max(took/2, time.Millisecond)
 	}
 	return off, sure
-}
-
-// factsHere is what this node says of itself.
-func (c *Control) factsHere(ctx context.Context, withPosture bool) (v1.NodeFacts, error) {
-	facts, err := c.cfg.Local.Facts(ctx)
-	if err == nil && withPosture && c.cfg.Surveyor != nil {
-		p := c.cfg.Surveyor.Survey(ctx)
-		facts.Posture = &p
-	}
-	return facts, err
 }
 
 // modules are what the program of the nodes is built from: each version of each once, with the nodes that run it.

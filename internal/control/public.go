@@ -72,13 +72,8 @@ func (c *Control) reachPublicly(ctx context.Context, r *Running, d *draft, nodes
 func (c *Control) publicAddressOf(ctx context.Context, r *Running, n cluster.NodeName, toward string) (string, error) {
 	bounded, cancel := context.WithTimeout(ctx, factsLimit)
 	defer cancel()
-	in := v1.PeerFacts{Toward: toward}
-	if n == r.Node {
-		facts, err := c.publicHere(bounded, r, in)
-		return facts.PublicAddress, err
-	}
-	var facts v1.NodeFacts
-	if err := r.Peers.Call(bounded, n, "peer", "facts", in, &facts); err != nil {
+	facts, err := c.factsFrom(bounded, r, n, v1.PeerFacts{Toward: toward})
+	if err != nil {
 		return "", err
 	}
 	if _, err := netip.ParseAddr(facts.PublicAddress); err != nil {

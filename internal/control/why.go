@@ -9,7 +9,6 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
-	"redoubt/internal/rbac"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
@@ -32,7 +31,7 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 	if err != nil {
 		return nil, err
 	}
-	reach := c.reach(who, "group why")
+	sees := groupsIn(c.reach(who, "group why"))
 	look := order.Look(whole.state)
 	out, few := []v1.Explanation{}, len(names) == 1 || len(names)*len(whole.state.Groups) <= followedUp
 	for _, n := range names {
@@ -40,7 +39,7 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 		if !ok {
 			continue // it was deleted in this moment
 		}
-		out = append(out, explanation(whole, look, i, few, func(group string) bool { return reach.Covers(rbac.Object{Group: group}) }))
+		out = append(out, explanation(whole, look, i, few, sees))
 	}
 	return out, nil
 }

@@ -45,7 +45,7 @@ func (g *Gate) AppUser(call agent.Call, command string, env []string) (*agent.Us
 // is not wrong. The error is for a file system that does not answer.
 func (g *Gate) InspectCommand(call agent.Call, command string, env []string) (wrong []string, err error) {
 	q, errs := g.question(execsec.Secure, call, command, env, true)
-	for _, m := range slices.Concat(q.programs, q.command.Code) {
+	for _, m := range slices.Concat(q.programs, q.command.Code) { // all that is opened below, where nothing bounds how long that takes
 		if filepath.IsAbs(m.Path) {
 			if _, err := g.patient.ask(m.Path, func() bool { return executable(m.Path) }); err != nil {
 				return nil, err
@@ -152,12 +152,7 @@ func (g *Gate) all(level execsec.Level, programs []execsec.Mention, r reading) i
 			if err == nil && runs {
 				err = g.asRoot(level, m.Path, r.by(m))
 			}
-			if err != nil && (level == execsec.Secure || level == execsec.Warn) && !yield(err) {
-				return
-			}
-		}
-		for _, m := range r.command.Unseen {
-			if level == execsec.Secure && !ordinary(m.Users) && !yield(unseen(m.Path)) {
+			if err != nil && level.Distrusts() && !yield(err) {
 				return
 			}
 		}
@@ -166,10 +161,6 @@ func (g *Gate) all(level execsec.Level, programs []execsec.Mention, r reading) i
 
 func relative(word string) error {
 	return fault.Errorf(fault.Invalid, "the command names the program %q: give its path from the root, so that it can be seen who may write it", word)
-}
-
-func unseen(word string) error {
-	return fault.Errorf(fault.Invalid, "the command runs what %q stands for, which can not be seen before it runs, and resource_security=SECURE does not allow that: write the path from the root in its place, or give the variable that path in the same command (PROGRAM=/path; $PROGRAM)", word)
 }
 
 // asRoot says whether root may run or read a file of a command. What those own whom the command becomes first, they may run.
@@ -202,7 +193,7 @@ func (g *Gate) asRoot(level execsec.Level, path string, r reading) error {
 		return g.verdict(level, path, r, execsec.Judge(t.facts, owner))
 	}
 	err = fault.Errorf(fault.Precondition, "the command would have root run %s, which belongs to user %s, who could make root run anything; set Application_user to that user, or chown root %s", path, u.Name, path)
-	if level == execsec.Secure || level == execsec.Warn {
+	if level.Distrusts() {
 		return err
 	}
 	g.warn(level, path, []execsec.Violation{{Path: path, Why: err.Error()}})

@@ -1,6 +1,7 @@
 package execsec
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,68 +11,108 @@ import (
 
 // changed looks at a command that becomes another user, or goes elsewhere, before it runs what it is given.
 func (c *Command) changed(base string, k changer, words []shell.Word, depth int) input {
-	users := k.becomes(words)
-	c.mention(users, words...)
+	told := k.read(words)
+	c.mention(told.users, words...)
 	defer func(outer []string) { c.users = outer }(c.users)
-	c.users = users
-	var program shell.Word
-	var rest []shell.Word
-	named, byOption, given := !k.plain, false, false // the user is; given: there was a command for the shell
-	for i := 0; i < len(words) && rest == nil; i++ {
+	c.users = told.users
+	for _, text := range told.commands {
+		c.parse(text, depth+1)
+	}
+	program := told.program
+	switch {
+	case told.leaves != "":
+		c.unclear("%s %s has another root, where files of the same name are others", base, told.leaves)
+		return isData
+	case k.shell && (!told.byOption || !k.plain):
+		if program.Text != "" && !program.Unknown {
+			c.Programs = append(c.Programs, Mention{program.Text, c.users, c.aside})
+		}
+		if len(told.commands) > 0 {
+			return isData
+		}
+		kind, _ := interpreterOf("sh")
+		return c.interpreter(kind, told.rest, depth)
+	case program.Text != "":
+		return c.run(append([]shell.Word{program}, told.rest...), depth+1)
+	}
+	return c.run(told.rest, depth+1)
+}
+
+// changing is what a changer is told.
+type changing struct {
+	users    []string     // whom it becomes
+	byOption bool         // an option names him
+	commands []string     // for the shell
+	program  shell.Word   // or the shell, by an option
+	leaves   string       // the option that means another root
+	rest     []shell.Word // what it runs, or gives to what it runs
+}
+
+// read takes the words after a changer apart.
+func (k changer) read(words []shell.Word) (told changing) {
+	plainly := false // the user is known by a plain word
+	become := func(user string, byOption bool) {
+		if !plainly {
+			name, _, _ := strings.Cut(user, ":")
+			told.users = append(told.users, name)
+		}
+		told.byOption, plainly = told.byOption || byOption, plainly || !byOption
+	}
+	for i := 0; i < len(words); i++ {
 		w := words[i]
 		option, value, joined := strings.Cut(w.Text, "=")
+		next := func() (shell.Word, bool) {
+			i++
+			return words[min(i, len(words)-1)], i < len(words)
+		}
+		command := func(text string) {
+			if told.leaves == "" {
+				told.commands = append(told.commands, text)
+			}
+		}
+		named := !k.plain || plainly || told.byOption
 		switch {
 		case w.Text == "--":
-			if rest = words[i+1:]; !named && len(rest) > 0 {
-				rest = rest[1:]
+			told.rest = words[i+1:]
+			if !named && len(told.rest) > 0 {
+				become(told.rest[0].Text, false)
+				told.rest = told.rest[1:]
 			}
+			return told
 		case k.leaves(w.Text):
-			c.unclear("%s %s has another root, where files of the same name are others", base, w.Text)
-			return isData
+			told.leaves = cmp.Or(told.leaves, w.Text)
 		case slices.Contains(k.commands, w.Text):
-			if i++; i < len(words) {
-				given = true
-				c.parse(words[i].Text, depth+1)
+			if v, ok := next(); ok {
+				command(v.Text)
 			}
 		case attached(w.Text, k.commands) != "":
-			given = true
-			c.parse(attached(w.Text, k.commands), depth+1)
+			command(attached(w.Text, k.commands))
 		case slices.Contains(k.programs, w.Text):
-			if i++; i < len(words) {
-				program = words[i]
+			if v, ok := next(); ok {
+				told.program = v
 			}
 		case joined && slices.Contains(k.programs, option):
-			program = shell.Word{Text: value, Unknown: w.Unknown}
+			told.program = shell.Word{Text: value, Unknown: w.Unknown}
 		case slices.Contains(k.user, w.Text):
-			named, byOption = true, true
-			i++
-		case joined && slices.Contains(k.user, option), slices.ContainsFunc(k.user, func(o string) bool { return len(o) == 2 && strings.HasPrefix(w.Text, o) }):
-			named, byOption = true, true
+			told.byOption = true
+			if v, ok := next(); ok {
+				become(v.Text, true)
+			}
+		case joined && slices.Contains(k.user, option):
+			become(value, true)
+		case slices.ContainsFunc(k.user, func(o string) bool { return len(o) == 2 && strings.HasPrefix(w.Text, o) }):
+			become(w.Text[2:], true)
 		case slices.Contains(k.values, w.Text):
 			i++
 		case strings.HasPrefix(w.Text, "-"):
 		case !named:
-			named = true
+			become(w.Text, false)
 		default:
-			rest = words[i:]
+			told.rest = words[i:]
+			return told
 		}
 	}
-	switch {
-	case k.shell && (!byOption || !k.plain):
-		if program.Unknown {
-			c.behind([]shell.Word{program}, depth)
-		} else if program.Text != "" {
-			c.Programs = append(c.Programs, Mention{program.Text, users, c.aside})
-		}
-		if given {
-			return isData
-		}
-		kind, _ := interpreterOf("sh")
-		return c.interpreter(kind, rest, depth)
-	case program.Text != "":
-		return c.run(append([]shell.Word{program}, rest...), depth+1)
-	}
-	return c.run(rest, depth+1)
+	return told
 }
 
 // leaves reports whether an option means another root or other mounts.

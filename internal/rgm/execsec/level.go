@@ -26,6 +26,9 @@ const (
 	Compatibility Level = "COMPATIBILITY" // as Warn; Application_user is ignored, applications run as root
 )
 
+// Distrusts reports whether root is kept from running what belongs to another user. The other levels choose who runs it.
+func (l Level) Distrusts() bool { return l == Secure || l == Warn }
+
 // Levels are the words of the property.
 func Levels() []string {
 	return []string{string(Secure), string(Warn), string(Override), string(Compatibility)}

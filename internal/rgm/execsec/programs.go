@@ -3,8 +3,6 @@ package execsec
 import (
 	"slices"
 	"strings"
-
-	"redoubt/internal/shell"
 )
 
 // wrapper is a command that runs the command which follows it.
@@ -92,39 +90,6 @@ var changers = map[string]changer{
 	"unshare": {
 		user: list("-S --setuid"), values: list("-G --setgid -w --wd --map-user --map-group --map-users --map-groups --propagation --setgroups"), root: list("-R --root"),
 	},
-}
-
-// becomes says which users a changer is told to become.
-func (k changer) becomes(words []shell.Word) (users []string) {
-	add := func(user string) {
-		name, _, _ := strings.Cut(user, ":")
-		users = append(users, name)
-	}
-	for i := 0; i < len(words); i++ {
-		text := words[i].Text
-		option, value, joined := strings.Cut(text, "=")
-		switch {
-		case text == "--" && !k.plain:
-			return users
-		case slices.Contains(k.user, option) && joined:
-			add(value)
-		case slices.Contains(k.user, text):
-			if i++; i < len(words) {
-				add(words[i].Text)
-			}
-		case slices.ContainsFunc(k.user, func(o string) bool { return len(o) == 2 && strings.HasPrefix(text, o) }):
-			add(text[2:])
-		case slices.Contains(k.values, text), slices.Contains(k.commands, text), slices.Contains(k.programs, text):
-			i++
-		case strings.HasPrefix(text, "-"):
-		default:
-			if k.plain && len(users) == 0 {
-				add(text)
-			}
-			return users
-		}
-	}
-	return users
 }
 
 // interpreter is a program that runs the file which its first plain argument names.

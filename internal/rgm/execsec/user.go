@@ -61,7 +61,7 @@ func Choose(a Application) (Choice, error) {
 	if len(a.Facts) > 0 {
 		file = a.Facts[len(a.Facts)-1]
 	}
-	if c.Account.UID == 0 && file.UID != 0 && (a.Level == Secure || a.Level == Warn) {
+	if c.Account.UID == 0 && file.UID != 0 && a.Level.Distrusts() {
 		return c, fault.Errorf(fault.Precondition, "%s is not run: it would run as root (%s) but belongs to user %d, who could make root run anything; chown root %s, or set Application_user to that user", a.Path, c.Why, file.UID, file.Path)
 	}
 	vs := Judge(a.Facts, c.Account.UID)
