@@ -156,11 +156,20 @@ func (g *Gate) all(level execsec.Level, programs []execsec.Mention, r reading) i
 				return
 			}
 		}
+		for _, m := range r.command.Unseen {
+			if level == execsec.Secure && !ordinary(m.Users) && !yield(unseen(m.Path)) {
+				return
+			}
+		}
 	}
 }
 
 func relative(word string) error {
 	return fault.Errorf(fault.Invalid, "the command names the program %q: give its path from the root, so that it can be seen who may write it", word)
+}
+
+func unseen(word string) error {
+	return fault.Errorf(fault.Invalid, "the command runs what %q stands for, which can not be seen before it runs, and resource_security=SECURE does not allow that: write the path from the root in its place, or give the variable that path in the same command (PROGRAM=/path; $PROGRAM)", word)
 }
 
 // asRoot says whether root may run or read a file of a command. What those own whom the command becomes first, they may run.

@@ -24,7 +24,9 @@ func (c *Command) changed(base string, k changer, words []shell.Word, depth int)
 		c.unclear("%s %s has another root, where files of the same name are others", base, told.leaves)
 		return isData
 	case k.shell && (!told.byOption || !k.plain):
-		if program.Text != "" && !program.Unknown {
+		if program.Unknown {
+			c.behind([]shell.Word{program}, depth)
+		} else if program.Text != "" {
 			c.Programs = append(c.Programs, Mention{program.Text, c.users, c.aside})
 		}
 		if len(told.commands) > 0 {
