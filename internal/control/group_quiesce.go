@@ -2,11 +2,16 @@ package control
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
+	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
 	"redoubt/internal/rgm/check"
-	"redoubt/internal/rgm/model"
 )
 
 // GroupQuiesce ends the moving about of groups: their methods run to the end (or are killed), and nothing is started or moved until all of them have.
@@ -15,24 +20,24 @@ func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuies
 	if err != nil {
 		return v1.Result{}, err
 	}
+	if in.Timeout < 0 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group quiesce: a timeout of %d seconds can not be waited for; leave it out for %v", in.Timeout, patience)
+	}
+	q := quieting{c: c, r: r, who: who}
 	// While it lasts the groups are suspended. If this node dies meanwhile they stay so, and status says it.
-	changed, suspended, err := c.suspend(ctx, r, who, in.Names, in.All, true)
-	if err != nil {
-		return v1.Result{}, err
+	err = q.suspend(ctx, in.Names, in.All)
+	var list []cluster.GroupName
+	if err == nil {
+		var groups []string
+		groups, err = selected("group", in.Names, in.All, groupNames(c.look(r).state))
+		list = namesOf[cluster.GroupName](groups)
 	}
-	groups, err := selected("group", in.Names, in.All, groupNames(c.look(r).state))
-	if err != nil {
-		return v1.Result{}, err
-	}
-	list := namesOf[cluster.GroupName](groups)
-	if in.Kill {
+	if err == nil && in.Kill {
 		err = c.kill(ctx, r, list)
 	}
 	if err == nil {
 		err = c.awaitEach(ctx, r, wait(false, in.Timeout), list, "is at rest", func(g cluster.GroupName) func(view) error {
-			return func(v view) error {
-				return c.rests(ctx, r, v, g, max(suspended.Revision, int64(v.snap.State.Basis.Revision)))
-			}
+			return func(v view) error { return q.rests(ctx, v, g) }
 		})
 	}
 	out := v1.Result{}
@@ -41,40 +46,116 @@ func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuies
 			out.Messages = append(out.Messages, "group "+string(g)+" is at rest")
 		}
 	}
-	if len(changed) > 0 {
-		// Also when the caller has given up: nobody asked for a group that stays suspended.
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-		defer cancel()
-		_, _, undone := c.suspend(undo, r, who, words(changed), false, false)
-		err = together([]error{err, undone})
+	if err != nil && len(q.waits) > 0 {
+		err = fault.Errorf(fault.CodeOf(err), "%w\n%s", err, strings.Join(q.reasons(), "\n"))
 	}
-	return out, err
+	return out, together([]error{err, q.undo(ctx)})
+}
+
+// quieting is one quiesce that is going on.
+type quieting struct {
+	c       *Control
+	r       *Running
+	who     Caller
+	changed []cluster.GroupName // which it has suspended itself
+	since   int64               // the revision of the newest suspension
+	waits   map[cluster.GroupName]string
+}
+
+// suspend suspends groups that are not.
+func (q *quieting) suspend(ctx context.Context, names []string, all bool) error {
+	changed, out, err := q.c.suspend(ctx, q.r, q.who, names, all, true)
+	written := err == nil || fault.Is(err, fault.Timeout) || fault.Is(err, fault.Unavailable) // or may have been
+	for _, g := range changed {
+		if written && !slices.Contains(q.changed, g) {
+			q.changed = append(q.changed, g)
+		}
+	}
+	q.since = max(q.since, out.Revision)
+	return err
+}
+
+// undo resumes what it has suspended, also when the caller has given up: nobody asked for a group that stays suspended.
+func (q *quieting) undo(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	known := groupNames(q.c.look(q.r).state)
+	left := slices.DeleteFunc(words(q.changed), func(g string) bool { return !slices.Contains(known, g) })
+	if len(left) == 0 {
+		return nil
+	}
+	_, _, err := q.c.suspend(bounded, q.r, q.who, left, false, false)
+	if err != nil {
+		err = fault.Errorf(fault.CodeOf(err), "group %s may have stayed suspended; see `redoubt group status`, and run `redoubt group resume`: %w", strings.Join(left, ", "), err)
+	}
+	return err
+}
+
+// reasons are what it waited for last, by group.
+func (q *quieting) reasons() []string {
+	var out []string
+	for _, g := range slices.Sorted(maps.Keys(q.waits)) {
+		out = append(out, "group "+string(g)+": "+q.waits[g])
+	}
+	return out
 }
 
 // rests reports whether nothing of a group is on its way: not by what was reported, and, as each of its nodes says that has read what this one has read, nowhere in fact.
-// What a node is told before it has read that the group is suspended it still does.
-func (c *Control) rests(ctx context.Context, r *Running, v view, g cluster.GroupName, since int64) error {
-	if err := atRest(v, g); err != nil {
-		return err
+// What a node is told before it has read that the group is suspended it still does. When all have answered the group must still be suspended: otherwise who answered first
+// may have begun something since.
+func (q *quieting) rests(ctx context.Context, v view, g cluster.GroupName) error {
+	not := func(why string) error {
+		if q.waits == nil {
+			q.waits = map[cluster.GroupName]string{}
+		}
+		q.waits[g] = why
+		return errNotYet
 	}
-	group, _ := check.Group(v.state, g)
-	ask := v1.PeerFacts{Group: string(g), Since: since}
+	group, ok := check.Group(v.state, g)
+	switch {
+	case !ok:
+		delete(q.waits, g)
+		return fault.Errorf(fault.NotFound, "group %s was deleted meanwhile", g)
+	case int64(v.snap.State.Basis.Revision) < q.since:
+		return not("node " + string(q.r.Node) + " has not read yet that it is suspended")
+	case !group.Suspended: // another quiesce has ended, or somebody has resumed it
+		if err := q.suspend(ctx, []string{string(g)}, false); err != nil {
+			return err
+		}
+		return not("somebody has resumed it meanwhile; it was suspended again")
+	}
+	if why := check.Unrest(v.state, g); why != "" {
+		return not(why)
+	}
+	ask := v1.PeerFacts{Group: string(g), Since: int64(v.snap.State.Basis.Revision)}
 	for _, n := range group.Nodelist {
 		if !v.isMember(n) {
 			continue
 		}
 		bounded, cancel := context.WithTimeout(ctx, factsLimit)
-		facts, err := c.restsHere(bounded, r, ask)
-		if n != r.Node {
-			facts = v1.NodeFacts{}
-			err = r.Peers.Call(bounded, n, "peer", "facts", ask, &facts)
+		facts, err := v1.NodeFacts{}, error(nil)
+		if n == q.r.Node {
+			facts, err = q.c.restsHere(bounded, q.r, ask)
+		} else {
+			err = q.r.Peers.Call(bounded, n, "peer", "facts", ask, &facts)
 		}
 		cancel()
-		// A daemon of before does not know the question: then what it has reported has to do.
-		if err != nil || facts.Rests != nil && !*facts.Rests {
-			return errNotYet
+		switch {
+		case err != nil:
+			return not(fmt.Sprintf("node %s could not be asked, or is behind: %v", n, err))
+		case facts.Rests != nil && !*facts.Rests: // a daemon of before does not know the question: then what it has reported has to do
+			return not("something of it still runs on node " + string(n))
 		}
 	}
+	bounded, cancel := context.WithTimeout(ctx, factsLimit)
+	defer cancel()
+	switch e, err := q.r.Store.Get(bounded, confdb.KeyGroup(g)); {
+	case err != nil:
+		return not(fmt.Sprintf("the repository does not answer: %v", err))
+	case e.ModRevision != v.snap.Revision(confdb.KeyGroup(g)):
+		return not("it was changed while its nodes were asked")
+	}
+	delete(q.waits, g)
 	return nil
 }
 
@@ -91,18 +172,4 @@ func (c *Control) restsHere(ctx context.Context, r *Running, in v1.PeerFacts) (v
 	}
 	rests := r.Executor.Rests(ctx, cluster.GroupName(in.Group))
 	return v1.NodeFacts{Node: string(r.Node), Rests: &rests}, nil
-}
-
-// atRest reports whether nothing of a group is on its way, as far as was reported.
-func atRest(v view, g cluster.GroupName) error {
-	group, _ := check.Group(v.state, g)
-	if a := v.assignment(g); len(a.Leaving) > 0 || group.Managed && v.seqOf(g) > a.WantSeq {
-		return errNotYet
-	}
-	for _, i := range check.Instances(v.state, g) {
-		if i.State == model.GroupPendingOnline || i.State == model.GroupPendingOffline {
-			return errNotYet
-		}
-	}
-	return nil
 }

@@ -164,8 +164,7 @@ func (x *Executor) Rests(ctx context.Context, group cluster.GroupName) bool {
 		if !ok {
 			return true
 		}
-		state := g.life.Instance().State
-		return len(g.running) == 0 && g.ending == 0 && !g.vetting.busy && state != model.GroupPendingOnline && state != model.GroupPendingOffline
+		return len(g.running) == 0 && g.ending == 0 && !g.vetting.busy && g.life.Rests()
 	})
 }
 

@@ -26,6 +26,7 @@ type President struct {
 
 	fencers fencers
 	planner order.Planner
+	written cluster.Revision // of the newest plan: before the mirror shows it, the next one would only be refused
 }
 
 // NewPresident returns the loop; Run starts it. A nil fencer refuses: what ran on lost nodes with a fence agent is then not taken over.
@@ -75,6 +76,9 @@ func (p *President) plan(ctx context.Context) bool {
 		return false // the mirror has not shown the newest record yet; its change wakes us
 	}
 	p.fence(ctx, snap, view)
+	if snap.State.Basis.Revision < p.written {
+		return false // nor what was ordered last
+	}
 	steps, err := worthWriting(snap, p.planner.Plan(BuildState(snap, view, p.cfg.Clock.Wall())))
 	if err != nil {
 		p.cfg.Log.Error("the plan can not be written", "err", err)
@@ -94,7 +98,8 @@ func (p *President) plan(ctx context.Context) bool {
 	return false
 }
 
-// write commits assignments under the guard of the membership record: a deposed president's transaction does not hold.
+// write commits assignments under the guard of the membership record: a deposed president's transaction does not hold. Nor does one that was planned on another record of the group: nothing is ordered of
+// a group that was suspended meanwhile.
 func (p *President) write(ctx context.Context, snap Snapshot, steps []order.Step) error {
 	compares := []confdb.Compare{{Key: confdb.KeyMembership, Revision: snap.RecordRevision}}
 	var ops []confdb.Op
@@ -104,14 +109,17 @@ func (p *President) write(ctx context.Context, snap Snapshot, steps []order.Step
 		if err != nil {
 			return err
 		}
-		compares = append(compares, confdb.Compare{Key: key, Revision: snap.Revision(key)})
+		spec := confdb.KeyGroup(s.Assignment.Group)
+		compares = append(compares, confdb.Compare{Key: key, Revision: snap.Revision(key)}, confdb.Compare{Key: spec, Revision: snap.Revision(spec)})
 		ops = append(ops, confdb.Op{Key: key, Value: value})
 	}
 	attempt, cancel := context.WithTimeout(ctx, writeDeadline)
 	defer cancel()
-	if _, err := p.store.Txn(attempt, compares, ops); err != nil {
+	rev, err := p.store.Txn(attempt, compares, ops)
+	if err != nil {
 		return err
 	}
+	p.written = rev
 	for _, s := range steps {
 		if why := unasked(snap, s.Assignment); why != "" {
 			p.cfg.meter().Failover(string(s.Assignment.Group), why)

@@ -51,7 +51,7 @@ func (w *World) build() {
 	if w.scalable {
 		w.after(startAt, w.traffic)
 	}
-	w.op.w, w.op.acked = w, map[string]acked{}
+	w.op.w, w.op.acked, w.op.quiesces = w, map[string]acked{}, map[cluster.GroupName]*quiesce{}
 }
 
 func (w *World) every(span time.Duration, fn func()) {

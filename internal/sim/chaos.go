@@ -132,6 +132,8 @@ func (w *World) biased() {
 		w.isolate(w.busy(), w.between(450*time.Millisecond, 1500*time.Millisecond))
 	case BiasFreeze:
 		w.busy().freeze(w.between(400*time.Millisecond, 5*time.Second))
+	case BiasQuiesce:
+		w.unquiet()
 	case BiasRotate:
 		w.rotate(w.busy())
 		w.pause = w.now + int64(1800*time.Millisecond)
@@ -314,7 +316,7 @@ func (w *World) edit() {
 	for n.server {
 		n = w.nodes[w.rng.IntN(len(w.nodes))]
 	}
-	switch w.rng.IntN(10) {
+	switch w.rng.IntN(14) {
 	case 0, 1, 2:
 		w.op.want(g.Name, model.Want{Online: true, Nodes: g.Nodelist[:1+w.rng.IntN(min(g.MaximumPrimaries, len(g.Nodelist)))]})
 	case 3:
@@ -333,5 +335,9 @@ func (w *World) edit() {
 		w.after(w.span(), func() { w.op.setResource(r.Name, func(r *model.Resource) { r.Enabled = true; r.Generation++ }) })
 	case 9:
 		w.op.want(g.Name, model.Want{Nodes: []cluster.NodeName{n.name}})
+	case 10, 11, 12:
+		w.op.quiesce(g.Name, w.chance(400))
+	case 13:
+		w.op.setGroup(g.Name, func(g *model.Group) { g.Suspended = false })
 	}
 }

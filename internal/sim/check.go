@@ -110,6 +110,7 @@ func (w *World) checkOrder(n *node, in life.Input, a life.Run) {
 
 // checkAssignment looks at what the president writes: nobody becomes a target beyond Maximum_primaries, counting those who leave.
 func (w *World) checkAssignment(old, a model.Assignment) {
+	w.staysStill(old, a)
 	added := slices.ContainsFunc(a.Targets, func(t model.Target) bool { return !slices.Contains(old.Targets, t) })
 	for _, g := range w.op.groups {
 		if g.Name == a.Group && added && len(a.Targets)+len(a.Leaving) > g.MaximumPrimaries {
@@ -204,6 +205,9 @@ func (w *World) unsettled() string {
 		return why
 	}
 	if why := w.unshared(); why != "" {
+		return why
+	}
+	if why := w.op.unquieted(); why != "" {
 		return why
 	}
 	if steps := order.Plan(engine.BuildState(snap, view, president.wall())); len(steps) > 0 {

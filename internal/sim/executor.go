@@ -140,6 +140,9 @@ func (l *lifetime) step(group cluster.GroupName, ev life.Event) {
 			l.guard.fire(a.Why)
 		case life.Report:
 			inst := g.life.Instance()
+			if inst.State == model.GroupPendingOnline || inst.State == model.GroupPendingOffline {
+				l.keepsStill(group, inst.State == model.GroupPendingOffline, fmt.Sprintf("it is %s", inst.State))
+			}
 			l.d.n.w.trace.note(l.d.n.name, fmt.Sprintf("%s is %s (version %d)", group, inst.State, inst.Version))
 			l.pending[confdb.KeyInstance(l.d.n.name, group)] = inst
 			l.report()
@@ -166,6 +169,8 @@ func (l *lifetime) run(g *groupRun, in life.Input, a life.Run) {
 		return
 	}
 	w.checkStart(l, in, a)
+	down := a.Method == model.MethodMonitorStop || a.Method == model.MethodStop || a.Method == model.MethodPostnetStop
+	l.keepsStill(in.Group.Name, down, fmt.Sprintf("%s of %s begins", a.Method, a.Resource))
 	took, o := w.mood.outcome(w, a)
 	aborted, launched := false, false
 	m.withdraw = func() {

@@ -27,6 +27,7 @@ type operator struct {
 	groups    []model.Group
 	resources []model.Resource
 	acked     map[string]acked // by key, the newest
+	quiesces  map[cluster.GroupName]*quiesce
 	done      bool
 	calmAt    int64
 	restSince int64
@@ -87,7 +88,7 @@ func (o *operator) calm() {
 func (o *operator) repair() {
 	snap := o.w.store.log[len(o.w.store.log)-1].snap
 	for _, g := range snap.State.Groups {
-		if g.Suspended {
+		if g.Suspended && !o.quiescing(g.Name) {
 			o.setGroup(g.Name, func(g *model.Group) { g.Suspended = false })
 		}
 	}

@@ -26,11 +26,15 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 		{"a fence agent that nobody waits for", 100, sim.Options{Fence: true, Faults: membership.Faults{FenceByTime: true}, Bias: sim.BiasFreeze}},
 		{"a holder that asks nobody for connections", 100, sim.Options{Forget: true, Scalable: true}},
 		{"a holder before that takes its rules away too soon", 200, sim.Options{ShortLinger: true, Scalable: true}},
+		{"nodes that say a group rests before they have read what they are asked about", 100, sim.Options{Hasty: true, Bias: sim.BiasQuiesce}},
 		{"a president who sees neither affinities nor loads", 100, sim.Options{Blind: true}},
 	} {
 		invariants := []string{"I1", "I2"}
 		if c.opt.Blind {
 			invariants = []string{"I6"}
+		}
+		if c.opt.Hasty {
+			invariants = []string{"I7"}
 		}
 		if c.opt.Scalable {
 			invariants = []string{"S3"}
@@ -55,7 +59,7 @@ func TestBiasesAloneFindNothing(t *testing.T) {
 	if testing.Short() {
 		n = 5
 	}
-	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay, sim.BiasFreeze, sim.BiasRotate} {
+	for _, b := range []sim.Bias{sim.BiasRestarts, sim.BiasLate, sim.BiasCuts, sim.BiasDelay, sim.BiasFreeze, sim.BiasRotate, sim.BiasQuiesce} {
 		t.Run(string(b), func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(n) {

@@ -56,6 +56,8 @@ func (d *daemon) plan() {
 		key := confdb.KeyAssign(s.Assignment.Group)
 		t.compares[key] = snap.Revision(key)
 		t.writes[key] = stored(confdb.KindAssignment, s.Assignment)
+		spec := confdb.KeyGroup(s.Assignment.Group)
+		t.compares[spec] = snap.Revision(spec)
 		if s.Why != "" {
 			d.n.w.trace.note(d.n.name, "plans "+string(s.Assignment.Group)+": "+s.Why)
 		}

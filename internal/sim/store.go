@@ -251,6 +251,7 @@ func (s *store) apply(t *txn) (cluster.Revision, error) {
 	rev := s.rev() + 1
 	record := false
 	for key, v := range t.writes {
+		s.w.stir(key)
 		if key == confdb.KeyMembership {
 			record = true
 			s.checkRecord(t, v.(membership.Record))

@@ -32,6 +32,8 @@ type Options struct {
 	Forget bool
 	// ShortLinger makes who gave that address up take its rules away after a while, whether or not another holds it.
 	ShortLinger bool
+	// Hasty makes nodes say that a group is at rest on them before they have read what the one that asks has read.
+	Hasty bool
 	// Bias prefers some faults, for mistakes that need a rare constellation. The invariants are the same.
 	Bias Bias
 	// Log gets every line of the trace as it happens; nil: nobody.
@@ -49,6 +51,7 @@ const (
 	BiasCuts     Bias = "cuts"     // short cuts of single nodes
 	BiasDelay    Bias = "delay"    // messages are long on their way
 	BiasFreeze   Bias = "freeze"   // whole machines freeze, for about as long as a lease or much longer
+	BiasQuiesce  Bias = "quiesce"  // groups are brought to rest just when they move and a node is behind
 	BiasRotate   Bias = "rotate"   // a removed node that does not know it is heard by one half of the others, then by the other half
 )
 
@@ -66,7 +69,7 @@ type Result struct {
 
 // Stats count what happened, to show that runs are worth something.
 type Stats struct {
-	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted, Asked, Connections int
+	Epochs, Takeovers, Fired, Starts, Stops, Unknown, Elections, VoterChanges, Adopted, Asked, Connections, Quiesces, Rested int
 }
 
 type event struct {
@@ -99,6 +102,7 @@ type World struct {
 	opened    int
 	heard     *node
 	heardBoot int
+	resting   map[cluster.GroupName]*resting
 	pause     int64 // true time before which no further fault is drawn: one that takes its time is under way
 }
 
@@ -114,7 +118,7 @@ func Run(opt Options) Result {
 
 // newWorld is a configured cluster whose nodes are about to boot.
 func newWorld(opt Options) *World {
-	w := &World{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)), byName: map[cluster.NodeName]*node{}}
+	w := &World{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x5eed)), byName: map[cluster.NodeName]*node{}, resting: map[cluster.GroupName]*resting{}}
 	w.scalable = opt.Scalable || opt.Seed%10 == 0
 	w.trace = tracer{w: w, hash: fnv.New64a(), log: opt.Log}
 	w.build()
@@ -211,4 +215,6 @@ func (s *Stats) Add(o Stats) {
 	s.Adopted += o.Adopted
 	s.Asked += o.Asked
 	s.Connections += o.Connections
+	s.Quiesces += o.Quiesces
+	s.Rested += o.Rested
 }

@@ -369,6 +369,14 @@ func (g *Group) tryAgain() {
 // Down reports whether nothing of the group runs here or is on its way up or down: its machine may be forgotten.
 func (g *Group) Down() bool { return g.allDown() }
 
+// Rests reports whether nothing of the group is on its way here: no method runs, nothing is being ended and nothing waits to be restarted.
+func (g *Group) Rests() bool {
+	if g.inst.State == model.GroupPendingOnline || g.inst.State == model.GroupPendingOffline {
+		return false
+	}
+	return !slices.ContainsFunc(g.res, func(r *resource) bool { return !r.idle() || r.restart })
+}
+
 func (g *Group) allDown() bool {
 	return !slices.ContainsFunc(g.res, func(r *resource) bool { return r.stage != down || !r.idle() })
 }
