@@ -13,6 +13,7 @@ import (
 	"redoubt/internal/membership"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/rgm/place"
 )
 
 // refreshLimit is how long status waits for nodes to say what only they know; it shows the rest in any case.
@@ -278,10 +279,23 @@ func groupState(v view, g model.Group) v1.GroupState {
 	for _, n := range a.Notes {
 		out.Notes = append(out.Notes, v1.Note{Node: string(n.Node), Name: n.Name, Text: n.Text})
 	}
+	out.Notes = append(out.Notes, absent(v, g, a)...)
 	if len(a.Notes) == 0 && !g.Managed {
 		out.Notes = append(out.Notes, v1.Note{Name: "unmanaged", Text: fmt.Sprintf("not managed; `redoubt group online -eM %s` manages it and brings it online", g.Name)})
 	}
 	return out
+}
+
+// absent are the notes about nodes that are not in the cluster, as far as the president has not written them: he does that for groups that need more nodes.
+func absent(v view, g model.Group, a model.Assignment) (notes []v1.Note) {
+	for _, n := range g.Nodelist {
+		said := slices.ContainsFunc(a.Notes, func(x model.Note) bool { return x.Node == n })
+		if g.Managed && !a.Off && !said && !v.isMember(n) {
+			x := place.Absent(n)
+			notes = append(notes, v1.Note{Node: string(n), Name: x.Name, Text: x.Text})
+		}
+	}
+	return notes
 }
 
 // resourceState is the state of one resource on the nodes of its group.

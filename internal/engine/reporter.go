@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,20 +97,55 @@ func (r *reporter) run(ctx context.Context) {
 	}
 }
 
+// fewGets is how many keys are asked for one by one; more are read together.
+const fewGets = 4
+
+// learn finds out the revisions of the keys of a batch that are not known: a node that comes with a thousand groups knows none of them.
+func (r *reporter) learn(ctx context.Context, batch map[string]*model.Instance) error {
+	var unknown []string
+	for key := range batch {
+		if _, ok := r.known[key]; !ok {
+			unknown = append(unknown, key)
+		}
+	}
+	if own := confdb.KeyInstance(r.cfg.Node, ""); len(unknown) > fewGets {
+		all, err := r.store.Read(ctx, own)
+		if err != nil {
+			return err
+		}
+		for _, key := range unknown {
+			if strings.HasPrefix(key, own) {
+				r.known[key] = 0
+			}
+		}
+		for _, e := range all.Entries {
+			if known := r.known[e.Key]; known == 0 {
+				r.known[e.Key] = e.ModRevision
+			}
+		}
+	}
+	for _, key := range unknown {
+		if _, ok := r.known[key]; ok {
+			continue
+		}
+		e, err := r.store.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		r.known[key] = e.ModRevision
+	}
+	return nil
+}
+
 func (r *reporter) write(ctx context.Context, batch map[string]*model.Instance) error {
 	ctx, cancel := context.WithTimeout(ctx, writeDeadline)
 	defer cancel()
+	if err := r.learn(ctx, batch); err != nil {
+		return err
+	}
 	var compares []confdb.Compare
 	var ops []confdb.Op
 	for key, inst := range batch {
-		rev, ok := r.known[key]
-		if !ok {
-			e, err := r.store.Get(ctx, key)
-			if err != nil {
-				return err
-			}
-			rev = e.ModRevision
-		}
 		op := confdb.Op{Key: key}
 		if inst != nil {
 			value, err := confdb.Encode(confdb.KindInstance, *inst)
@@ -118,7 +154,7 @@ func (r *reporter) write(ctx context.Context, batch map[string]*model.Instance) 
 			}
 			op.Value = value
 		}
-		compares = append(compares, confdb.Compare{Key: key, Revision: rev})
+		compares = append(compares, confdb.Compare{Key: key, Revision: r.known[key]})
 		ops = append(ops, op)
 	}
 	rev, err := r.store.Txn(ctx, compares, ops)

@@ -12,6 +12,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
+	"redoubt/internal/rgm/place"
 )
 
 var now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -166,11 +167,33 @@ func TestChooseLaws(t *testing.T) {
 	})
 }
 
+// Who is away is written only of groups that need more nodes than they have: otherwise all assignments changed whenever a node goes or comes.
+func TestAbsenceIsNotWrittenOfAll(t *testing.T) {
+	a, z := group("a"), group("z")
+	a.Nodelist, z.Nodelist = []cluster.NodeName{"n2", "n1"}, []cluster.NodeName{"n1"}
+	r := online(t, a, z)
+	r.lose("n1")
+	r.release()
+	if steps := order.Plan(r.s); len(steps) != 1 || steps[0].Assignment.Group != "z" {
+		t.Fatalf("%+v", steps)
+	}
+	r.settle()
+	r.noted("z", "n1", place.NotMember)
+	r.join("n1", 2)
+	if steps := order.Plan(r.s); len(steps) != 1 || steps[0].Assignment.Group != "z" {
+		t.Fatalf("%+v", steps)
+	}
+}
+
 // A death that many groups have something to say of does not keep those waiting that have to move.
 func TestWhatMovesComesFirst(t *testing.T) {
 	a, b, z := group("a"), group("b"), group("z")
 	a.Nodelist, b.Nodelist, z.Nodelist = []cluster.NodeName{"n2", "n1"}, []cluster.NodeName{"n3", "n1"}, []cluster.NodeName{"n1", "n2"}
 	r := online(t, a, b, z)
+	for _, g := range []cluster.GroupName{"a", "b"} { // they have fewer nodes than they shall have, and say why
+		r.group(g, func(g *model.Group) { g.Suspended, g.DesiredPrimaries, g.MaximumPrimaries = true, 2, 2 })
+	}
+	r.settle()
 	r.lose("n1")
 	r.release()
 	steps := order.Plan(r.s)

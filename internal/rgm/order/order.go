@@ -177,10 +177,18 @@ func (p *planner) done() string {
 	if len(p.next.Overruled) == 0 {
 		p.next.Overruled = nil
 	}
+	p.omit()
 	if len(p.next.Notes) == 0 {
 		p.next.Notes = nil
 	}
 	return p.why()
+}
+
+// omit leaves out which nodes are away when the group has as many as it shall have: whoever reads it knows the members, and the assignments of all groups would be written anew whenever one goes or comes.
+func (p *planner) omit() {
+	if len(p.wanted) >= p.desiring() {
+		p.next.Notes = slices.DeleteFunc(p.next.Notes, func(n model.Note) bool { return n.Name == place.NotMember })
+	}
 }
 
 // newFormation applies Auto_start_on_new_cluster when the cluster formed anew.

@@ -53,11 +53,16 @@ func Refusals(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Requ
 	return out
 }
 
+// Absent is the note about a node that is not in the cluster.
+func Absent(n cluster.NodeName) model.Note {
+	return model.Note{Node: n, Name: NotMember, Text: "is not a member of the cluster now"}
+}
+
 // refusal says why a node may not run the group.
 func refusal(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Request, n cluster.NodeName) (model.Note, bool) {
 	x := nodes[n]
 	if x == nil || !x.Member {
-		return model.Note{Node: n, Name: NotMember, Text: "is not a member of the cluster now"}, false
+		return Absent(n), false
 	}
 	if slices.Contains(r.Explicit, n) {
 		return model.Note{}, true

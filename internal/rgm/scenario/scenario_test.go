@@ -369,16 +369,12 @@ events:
     why: {db: {n3: hard-limit}}
 `
 	const want = `event 2, "node n1 dies": not as expected:
-  log: expected n1, came n2 (not-member, not-member)
-    n1 not-member: is not a member of the cluster now
-    n3 not-member: is not a member of the cluster now
+  log: expected n1, came n2
     | log: on n2
     |   n1  + nodelist: number 1 in the nodelist; - not-member: is not in the cluster
     | * n2  + runs-here: the group runs here; + nodelist: number 2 in the nodelist
     |   n3  + nodelist: number 3 in the nodelist; - not-member: is not in the cluster
-  web: expected offline (no-room), came n2 (not-member, not-member)
-    n1 not-member: is not a member of the cluster now
-    n3 not-member: is not a member of the cluster now
+  web: expected offline (no-room), came n2
     | web: on n2
     |   n1  + nodelist: number 1 in the nodelist; - not-member: is not in the cluster; - target-elsewhere: ++db runs on n2
     | * n2  + runs-here: the group runs here; + with-target: ++db runs here; + nodelist: number 2 in the nodelist; - soft-limit: mem is 5 with the group, above the soft limit 4
