@@ -154,7 +154,11 @@ func (v verb) call(nounName string, fs *pflag.FlagSet, args []string) (Call, err
 		case text:
 			value, err = fs.GetString(o.long)
 		case number:
-			value, err = fs.GetInt(o.long)
+			var n int
+			if n, err = fs.GetInt(o.long); err == nil && n < 0 {
+				err = fmt.Errorf("--%s %d: want a number that is not below 0", o.long, n)
+			}
+			value = n
 		case list:
 			value, err = fs.GetStringSlice(o.long)
 		case repeat:

@@ -24,7 +24,7 @@ func online(g cluster.GroupName, seq uint64, nodes []cluster.NodeName) func(view
 		if a.WantSeq < seq {
 			return errNotYet
 		}
-		if err := stopFailed(v, g); err != nil {
+		if err := stopFailed(v, g, anywhere); err != nil {
 			return err
 		}
 		if len(a.Wanted) == 0 {
@@ -87,10 +87,12 @@ func stillWanted(v view, g cluster.GroupName, seq uint64) error {
 	return nil
 }
 
-// stopFailed is the error of a group that a failed stop has blocked.
-func stopFailed(v view, g cluster.GroupName) error {
+func anywhere(cluster.NodeName) bool { return true }
+
+// stopFailed is the error of a group that a failed stop has blocked on one of some nodes.
+func stopFailed(v view, g cluster.GroupName, in func(cluster.NodeName) bool) error {
 	for _, i := range check.Instances(v.state, g) {
-		if i.State == model.GroupErrorStopFailed {
+		if i.State == model.GroupErrorStopFailed && in(i.Node) {
 			return fault.Errorf(fault.Precondition, "group %s is blocked on node %s: %s; make sure that nothing of it runs there, then clear the resource with `redoubt resource clear -f STOP_FAILED -n %s`", g, i.Node, i.BlockedOn, i.Node)
 		}
 	}
@@ -169,10 +171,10 @@ func offline(g cluster.GroupName, seq uint64, nodes []cluster.NodeName) func(vie
 
 // isOff reports whether a group runs on none of the nodes (nil: on none at all).
 func isOff(v view, g cluster.GroupName, nodes []cluster.NodeName) error {
-	if err := stopFailed(v, g); err != nil {
+	in := func(n cluster.NodeName) bool { return len(nodes) == 0 || slices.Contains(nodes, n) }
+	if err := stopFailed(v, g, in); err != nil { // elsewhere it is no obstacle
 		return err
 	}
-	in := func(n cluster.NodeName) bool { return len(nodes) == 0 || slices.Contains(nodes, n) }
 	a := v.assignment(g)
 	for _, t := range slices.Concat(a.Targets, a.Leaving) {
 		if in(t.Node) {

@@ -81,7 +81,7 @@ func (c *Control) restartThere(ctx context.Context, r *Running, w waiting, g clu
 		return err
 	}
 	return c.await(ctx, r, w, "group "+string(g)+" has restarted on node "+string(node), func(v view) error {
-		if err := stopFailed(v, g); err != nil {
+		if err := stopFailed(v, g, anywhere); err != nil {
 			return err
 		}
 		now, ok := v.instance(g, node)

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	v1 "redoubt/api/v1"
+	"redoubt/internal/control"
+	"redoubt/internal/fault"
 	"redoubt/internal/rbac"
 )
 
@@ -42,5 +45,29 @@ func TestNotesNameNoOtherGroup(t *testing.T) {
 				t.Errorf("%s names the other group (%v), or does not say that there is one (%v)", what, names, !hides)
 			}
 		}
+	})
+}
+
+// Nor by what explains where his own is, and what it waits for.
+func TestWhyNamesNoOtherGroup(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t, c := w.t, w.c()
+		res := ok[v1.Result](t)
+		res(c.GroupCreate(w.ctx, root, v1.GroupCreate{Names: []string{"payroll-rg"}}))
+		res(c.GroupCreate(w.ctx, root, v1.GroupCreate{Names: []string{"web-rg"}, Property: []string{"RG_dependencies=payroll-rg"}}))
+		res(c.GroupOnline(w.ctx, root, v1.GroupOnline{Names: []string{"web-rg"}, Manage: true, NoWait: true}))
+		synctest.Wait()
+		w.grant(v1.UserGrant{Names: []string{"ops"}, Profile: []string{rbac.ClusterOperation}, Scope: "group:web-rg"})
+		all := fmt.Sprintf("%+v", ok[[]v1.Explanation](t)(c.GroupWhy(w.ctx, root, v1.GroupWhy{Names: []string{"web-rg"}})))
+		own := fmt.Sprintf("%+v", ok[[]v1.Explanation](t)(c.GroupWhy(control.Asking(w.ctx, "group why", v1.GroupWhy{Names: []string{"web-rg"}}), local1000("ops"), v1.GroupWhy{Names: []string{"web-rg"}})))
+		if !strings.Contains(all, "payroll") || strings.Contains(own, "payroll") || !strings.Contains(own, "another group") {
+			t.Errorf("everybody: %s\nwho sees one group: %s", all, own)
+		}
+		refuse[[]v1.Explanation](t, fault.Denied, "only for group:web-rg")(c.GroupWhy(control.Asking(w.ctx, "group why", v1.GroupWhy{Names: []string{"payroll-rg"}}), local1000("ops"), v1.GroupWhy{Names: []string{"payroll-rg"}}))
+		if every := ok[[]v1.Explanation](t)(c.GroupWhy(control.Asking(w.ctx, "group why", v1.GroupWhy{All: true}), local1000("ops"), v1.GroupWhy{})); len(every) != 1 || every[0].Group != "web-rg" {
+			t.Errorf("without a name: %+v", every)
+		}
+		refuse[v1.PlanReport](t, fault.Denied, "not for the whole cluster")(c.ClusterPlan(w.ctx, local1000("ops"), v1.ClusterPlan{}))
+		refuse[v1.Result](t, fault.Denied, "")(c.GroupQuiesce(control.Asking(w.ctx, "group quiesce", v1.GroupQuiesce{All: true}), local1000("ops"), v1.GroupQuiesce{All: true}))
 	})
 }

@@ -32,6 +32,9 @@ func (c *Control) GroupEvacuate(ctx context.Context, who Caller, in v1.GroupEvac
 	if len(in.Node) == 0 {
 		return v1.Result{}, fault.Errorf(fault.Invalid, "group evacuate: name the nodes with -n")
 	}
+	if in.All && len(in.Names) > 0 {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "group evacuate: either names of groups or all of them; both were given")
+	}
 	if in.All {
 		return c.evacuate(ctx, r, who, in.Node, false, in.Timeout, wait(in.NoWait, 0))
 	}
@@ -73,18 +76,29 @@ func (v view) elsewhere(g model.Group, nodes []cluster.NodeName) model.Want {
 	return w
 }
 
+// awayFor is for how many seconds an evacuated node gets no group back.
+func awayFor(seconds *int) (int, error) {
+	switch {
+	case seconds == nil:
+		return stayAway, nil
+	case *seconds < 0 || *seconds > aYear:
+		return 0, fault.Errorf(fault.Invalid, "evacuate: a timeout of %d seconds is out of bounds: 0 to a year", *seconds)
+	}
+	return *seconds, nil
+}
+
 // evacuate marks nodes as evacuated, which the planner heeds, and waits until nothing runs there any more.
 func (c *Control) evacuate(ctx context.Context, r *Running, who Caller, names []string, all bool, seconds *int, w waiting) (v1.Result, error) {
-	span := stayAway
-	if seconds != nil {
-		span = *seconds
+	span, err := awayFor(seconds)
+	if err != nil {
+		return v1.Result{}, err
 	}
-	if span < 0 || span > 365*24*3600 {
-		return v1.Result{}, fault.Errorf(fault.Invalid, "evacuate: a timeout of %d seconds is out of bounds: 0 to a year", span)
+	if span == 0 && w.no {
+		return v1.Result{}, fault.Errorf(fault.Invalid, "evacuate: with a timeout of 0 a node gets groups again once it is empty, and that has to be waited for; give a time, or leave --no-wait out")
 	}
 	var nodes []cluster.NodeName
 	// With 0 the node is taken again as soon as it is empty; until then it has to count as evacuated.
-	mark := func(span time.Duration) (v1.Result, error) {
+	mark := func(ctx context.Context, span time.Duration) (v1.Result, error) {
 		return c.editNodes(ctx, r, who, names, all, func(n model.Node) (model.Node, string, error) {
 			if n.QuorumServer {
 				return n, "", fault.Errorf(fault.Invalid, "%s is a quorum server and runs no groups", n.Name)
@@ -103,7 +117,7 @@ func (c *Control) evacuate(ctx context.Context, r *Running, who Caller, names []
 	if span == 0 {
 		first = patience
 	}
-	out, err := mark(first)
+	out, err := mark(ctx, first)
 	if err != nil {
 		return out, err
 	}
@@ -112,8 +126,11 @@ func (c *Control) evacuate(ctx context.Context, r *Running, who Caller, names []
 	if err == nil && !w.no {
 		out.Messages = append(out.Messages, c.settled(ctx, r, moving)...)
 	}
-	if span == 0 && !w.no {
-		_, undone := mark(0)
+	if span == 0 {
+		// Also when the caller has given up: nobody asked for a node that stays evacuated.
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+		defer cancel()
+		_, undone := mark(undo, 0)
 		err = together([]error{err, undone})
 	}
 	return out, err

@@ -36,7 +36,7 @@ func input(ctx context.Context, name string) any {
 
 // partial are the reads that answer somebody who may see a part with that part.
 var partial = []string{
-	"cluster status", "group list", "group show", "group status", "group list-props", "resource list", "resource show", "resource status", "resource list-props", "secret list", "secret show",
+	"cluster status", "group list", "group show", "group status", "group why", "group list-props", "resource list", "resource show", "resource status", "resource list-props", "secret list", "secret show",
 }
 
 // touched says what a request touches: nothing in particular is the whole cluster. some says that the request names nothing and its answer can be cut to what the
@@ -65,6 +65,8 @@ func namesNothing(in any) bool {
 		return len(in.Names) == 0
 	case v1.GroupStatus:
 		return len(in.Names) == 0
+	case v1.GroupWhy:
+		return len(in.Names) == 0
 	case v1.GroupListProps:
 		return len(in.Names) == 0
 	case v1.ResourceList:
@@ -88,6 +90,7 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"group list":       of(func(v view, in v1.GroupList) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group show":       of(func(v view, in v1.GroupShow) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group status":     of(func(v view, in v1.GroupStatus) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
+	"group why":        of(func(v view, in v1.GroupWhy) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group list-props": of(func(v view, in v1.GroupListProps) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group create": of(func(v view, in v1.GroupCreate) []rbac.Object {
 		return ranked(v.groupObjects(in.Names, in.All), in.Property)

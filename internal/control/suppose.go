@@ -377,10 +377,11 @@ func (w *whatIf) setNodes(s supposed) error {
 
 // evacuate supposes nodes from which everything has to go. Where a node is taken again as soon as it is empty (-T 0), nothing comes back to it by itself either.
 func (w *whatIf) evacuate(s supposed) error {
-	span := stayAway
-	if s.seconds != nil {
-		span = max(*s.seconds, 1)
+	span, err := awayFor(s.seconds)
+	if err != nil {
+		return err
 	}
+	span = max(span, 1)
 	return w.eachNode(s, func(n *model.NodeState) error {
 		if n.QuorumServer {
 			return fault.Errorf(fault.Invalid, "%s is a quorum server and runs no groups", n.Name)

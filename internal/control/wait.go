@@ -16,6 +16,7 @@ const (
 	blockedIn = 2 * time.Second // how long a group may be blocked before that counts as the outcome
 	finiLimit = 60 * time.Second
 	seenLimit = 10 * time.Second // for what another node has written to be read here
+	aYear     = 365 * 24 * 3600  // seconds: nobody waits longer
 )
 
 // errNotYet says that an effect has not happened, and has not failed either.
@@ -31,7 +32,7 @@ type waiting struct {
 func wait(no bool, seconds int) waiting {
 	w := waiting{no: no, limit: patience}
 	if seconds > 0 {
-		w.limit = time.Duration(seconds) * time.Second
+		w.limit = time.Duration(min(seconds, aYear)) * time.Second
 	}
 	return w
 }

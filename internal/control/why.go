@@ -39,7 +39,7 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 		if !ok {
 			continue // it was deleted in this moment
 		}
-		out = append(out, explanation(whole, look, i, few, sees))
+		out = append(out, explanation(v, look, i, few, sees))
 	}
 	return out, nil
 }
