@@ -308,8 +308,9 @@ func TestReporterReadsItsKeysTogether(t *testing.T) {
 				t.Error("not everything is reported")
 			}
 		}
+		// The first batch may have a few keys only, which are asked for one by one.
 		report(model.GroupOffline)
-		if _, b := f.bills(); b.ops != 250 || b.txns > 4 || b.reads > 4 {
+		if _, b := f.bills(); b.ops != 250 || b.txns > 4 || b.reads > fewGets+3 {
 			t.Errorf("what was new cost %+v", b)
 		}
 		// The next daemon finds what the one before has written.
@@ -320,7 +321,7 @@ func TestReporterReadsItsKeysTogether(t *testing.T) {
 		defer func() { stop(); f.loops.Wait() }()
 		f.loops.Go(func() { r.run(ctx) })
 		report(model.GroupOnline)
-		if _, b := f.bills(); b.ops != 250 || b.txns > 4 || b.reads > 1 {
+		if _, b := f.bills(); b.ops != 250 || b.txns > 4 || b.reads > fewGets+1 {
 			t.Errorf("what was there cost %+v", b)
 		}
 	})
