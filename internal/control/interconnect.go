@@ -31,7 +31,7 @@ func (c *Control) InterconnectShow(ctx context.Context, who Caller, in v1.Interc
 	return slices.DeleteFunc(interconnects(v.state.Cluster), func(i v1.Interconnect) bool { return !slices.Contains(names, i.Network) }), nil
 }
 
-// InterconnectStatus shows the paths from this node to the others.
+// InterconnectStatus shows the paths from this node to the others, the one between public addresses too where there is one, under the name v1.PublicPath.
 func (c *Control) InterconnectStatus(ctx context.Context, who Caller, in v1.InterconnectStatus) ([]v1.InterconnectState, error) {
 	r, err := c.enter(ctx, who, "interconnect status")
 	if err != nil {
@@ -41,22 +41,23 @@ func (c *Control) InterconnectStatus(ctx context.Context, who Caller, in v1.Inte
 	if err != nil {
 		return nil, err
 	}
-	names, err := shownNames("interconnect", in.Names, networks(v.state.Cluster))
-	if err != nil {
-		return nil, err
-	}
-	out := []v1.InterconnectState{}
+	known, out := networks(v.state.Cluster), []v1.InterconnectState{}
 	for _, n := range v.state.Nodes {
 		if n.Name == r.Node {
 			continue
 		}
 		for _, p := range paths(v, n.Name) {
-			if slices.Contains(names, p.Network) {
-				out = append(out, v1.InterconnectState{Network: p.Network, From: string(r.Node), To: string(n.Name), State: p.State})
+			out = append(out, v1.InterconnectState{Network: p.Network, From: string(r.Node), To: string(n.Name), State: p.State})
+			if !slices.Contains(known, p.Network) {
+				known = append(known, p.Network)
 			}
 		}
 	}
-	return out, nil
+	names, err := shownNames("interconnect", in.Names, known)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(out, func(i v1.InterconnectState) bool { return !slices.Contains(names, i.Network) }), nil
 }
 
 func networks(c model.Cluster) []string {

@@ -79,6 +79,20 @@ func TestAQuorumServerElsewhereJoins(t *testing.T) {
 				t.Errorf("the paths to %s are %+v", n.Name, n.Paths)
 			}
 		}
+		for _, names := range [][]string{nil, {v1.PublicPath}} {
+			var to []string
+			for _, i := range ok[[]v1.InterconnectState](t)(w.c().InterconnectStatus(w.ctx, root, v1.InterconnectStatus{Names: names})) {
+				if i.Network == v1.PublicPath {
+					to = append(to, i.To)
+				} else if names != nil {
+					t.Errorf("asked for %v, told of %+v", names, i)
+				}
+			}
+			if !slices.Equal(to, []string{"q1"}) {
+				t.Errorf("asked for %v: public paths lead to %v", names, to)
+			}
+		}
+		refuse[[]v1.InterconnectState](t, fault.NotFound, "public")(w.c().InterconnectStatus(w.ctx, root, v1.InterconnectStatus{Names: []string{"publik"}}))
 		// A further interconnect does not concern it, unless it is the network in which they reach each other.
 		w.mu.Lock()
 		w.cut["n3"] = false
