@@ -56,10 +56,13 @@ func (l late) Watch(ctx context.Context, prefix string) <-chan confdb.Change {
 			l.w.mu.Lock()
 			behind := l.w.lag[l.node]
 			l.w.mu.Unlock()
-			select {
-			case <-time.After(behind):
-			case <-ctx.Done():
-				return
+			// No timer for nothing: of those that are due at once, two in one bubble crash the race detector (they share its state).
+			if behind > 0 {
+				select {
+				case <-time.After(behind):
+				case <-ctx.Done():
+					return
+				}
 			}
 			select {
 			case out <- c:
