@@ -114,7 +114,22 @@ func TestInterconnects(t *testing.T) {
 		if len(st) != 2 || st[0].State != "faulted" {
 			t.Errorf("paths: %+v", st)
 		}
-		w.poke(w.nodes["n1"], func(m *machine) { m.paths[1] = false })
+		apart := func() (objects []string) {
+			for _, p := range ok[v1.Status](t)(w.c().ClusterStatus(w.ctx, root, v1.ClusterStatus{})).Problems {
+				if p.Severity == "error" && strings.Contains(p.Text, "no interconnect to it works") {
+					objects = append(objects, p.Object)
+				}
+			}
+			return objects
+		}
+		if got := apart(); got != nil {
+			t.Errorf("with one path left no interconnect works to %v", got)
+		}
+		w.poke(w.nodes["n1"], func(m *machine) { m.paths[0] = true })
+		if got := apart(); !slices.Equal(got, []string{"node n2", "node n3"}) {
+			t.Errorf("with no path left no interconnect works to %v", got)
+		}
+		w.poke(w.nodes["n1"], func(m *machine) { m.paths[0], m.paths[1] = false, false })
 		refuse[v1.Result](t, fault.Precondition, "is the last one in use")(w.c().InterconnectDisable(w.ctx, root, v1.InterconnectDisable{Names: []string{"10.2.0.0/24", "10.3.0.0/24"}}))
 	})
 }

@@ -38,6 +38,7 @@ func TestStatusCountsUsableCopies(t *testing.T) {
 		}
 		says(st, "node n3", "copy of the repository is lost")
 		says(st, "cluster demo", "none may fail")
+		says(st, "cluster demo", "3 of 3 voters")
 		for _, v := range st.Cluster.Quorum.Voters {
 			if want := map[bool]string{true: "lost", false: "usable"}[v.Node == "n3"]; v.Copy != want {
 				t.Errorf("%+v", v)
@@ -49,5 +50,12 @@ func TestStatusCountsUsableCopies(t *testing.T) {
 		}
 		says(st, "node n1", "member of the repository is not up")
 		says(st, "cluster demo", "less than a majority")
+		// Two voters are no number that a cluster keeps: they are on their way to one or three.
+		w.poke(w.nodes["n1"], func(m *machine) {
+			rec := *m.rec
+			rec.Voters = rec.Voters[:2]
+			m.rec = &rec
+		})
+		says(status(nil), "cluster demo", "the voters are changing: 2 of 2 voters are heard")
 	})
 }

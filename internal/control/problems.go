@@ -39,7 +39,11 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 		add(severe, name, "look at the other nodes and at the interconnect; services of this node stop until it hears a majority again", "%s", s.Degraded)
 	}
 	if q := s.Cluster.Quorum; q.Quorate && q.Writable && q.Margin <= 0 && len(q.Voters) > 1 {
-		add(warning, name, "bring back the voters that are missing or have no usable copy of the repository", "%d of %d voters are heard and %d of them have a usable copy of the repository: none may fail, the next one that is lost stops the cluster", q.Present, len(q.Voters), q.Usable)
+		remedy, why := "bring back the voters that are missing or have no usable copy of the repository", ""
+		if underWay(v, q) {
+			remedy, why = "wait some seconds: the cluster takes one voter after the other; if this stays so, "+remedy, "the voters are changing: "
+		}
+		add(warning, name, remedy, "%s%d of %d voters are heard and %d of them have a usable copy of the repository: none may fail, the next one that is lost stops the cluster", why, q.Present, len(q.Voters), q.Usable)
 	}
 	for _, voter := range s.Cluster.Quorum.Voters {
 		copyProblem(voter, len(s.Cluster.Quorum.Voters) == 1, add)
@@ -69,6 +73,15 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 	c.logProblems(add)
 	slices.SortStableFunc(out, func(a, b v1.Problem) int { return strings.Compare(a.Severity, b.Severity) })
 	return out
+}
+
+// underWay reports whether the voters are on their way to others: a change has begun, one of them is configured no more, or their number is one that no cluster
+// keeps (quorum.Want).
+func underWay(v view, q v1.QuorumState) bool {
+	return len(q.Changing) > 0 || len(q.Voters)%2 == 0 || slices.ContainsFunc(q.Voters, func(o v1.VoterStatus) bool {
+		_, configured := check.Node(v.state, cluster.NodeName(o.Node))
+		return !configured
+	})
 }
 
 type addProblem func(severity, object, remedy, format string, args ...any)
@@ -112,6 +125,10 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 			add(warning, object, "see its log, which says why: it needs a way to "+v.state.Nodes[i].PublicAddress+" that is no interconnect", "quorum server %s does not hear it: its public address is not on record", v.state.Nodes[i].Name)
 		}
 	}
+	if n.State == "member" && unheard(n.Paths) {
+		add(severe, object, "mend the interconnects before anything else fails; see `redoubt interconnect status` on each node",
+			"no interconnect to it works: both go on while each reaches the rest of the quorum, and whichever loses that stops its services")
+	}
 	for _, p := range n.Paths {
 		switch {
 		case p.State != "faulted" || n.State == "away":
@@ -121,6 +138,12 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 			add(warning, object, "check the cable, the network card and the switch of this interconnect", "the path %s to it is faulted", p.Network)
 		}
 	}
+}
+
+// unheard reports whether there are paths in use to a node, and all of them are faulted.
+func unheard(paths []v1.PathStatus) bool {
+	used := slices.DeleteFunc(slices.Clone(paths), func(p v1.PathStatus) bool { return p.State == "disabled" })
+	return len(used) > 0 && !slices.ContainsFunc(used, func(p v1.PathStatus) bool { return p.State != "faulted" })
 }
 
 // placementProblems says what the planner can not take into account.

@@ -77,9 +77,10 @@ const (
 // Run follows the repository until ctx ends.
 func (m *Mirror) Run(ctx context.Context) error {
 	watch := m.store.Watch(ctx, confdb.Root)
-	rest := time.NewTimer(0)
+	rest := time.NewTimer(restLimit)
+	rest.Stop()
 	defer rest.Stop()
-	resting, news := true, false
+	resting, news := false, false
 	var rev cluster.Revision
 	for {
 		select {

@@ -26,9 +26,11 @@ func singly(p *plan.Problem) [][]int {
 		return cmp.Or(cmp.Compare(asked(b), asked(a)), cmp.Compare(p.Groups[b].Priority, p.Groups[a].Priority))
 	})
 	for _, g := range groups {
-		if x := &p.Groups[g]; x.Suspended && len(x.Explicit) == 0 {
+		if x := &p.Groups[g]; x.Suspended && !x.Off && len(x.Explicit) == 0 {
 			for _, n := range x.Current {
-				s.put(g, n)
+				if s.remains(g, n) {
+					s.put(g, n)
+				}
 			}
 		}
 	}
@@ -69,6 +71,13 @@ func (s *single) keep(g int) bool {
 	return s.next(g, min(max(x.Desired, len(x.Current)), x.Maximum), func(n int) bool {
 		return slices.Contains(x.Current, n) || x.Failback && slices.Contains(x.Draws, n)
 	})
+}
+
+// remains reports whether a suspended group stays on a node where it is: not when the node was taken off its nodelist, is gone, or was refused for good.
+func (s *single) remains(g, n int) bool {
+	x := &s.p.Groups[g]
+	gone := slices.ContainsFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == n && !r.Stays })
+	return slices.Contains(x.Nodelist, n) && !s.p.Nodes[n].Down && !gone
 }
 
 // fill puts a group that has fewer nodes than it shall have on one more.

@@ -179,3 +179,31 @@ func TestTooLargeAClusterIsSafe(t *testing.T) {
 		t.Fatalf("does not come to rest: %s", text(t, order.Plan(s)))
 	})
 }
+
+// A suspended group whose node was taken off its nodelist has no place, so that what has to run beside it has none there either, although it has not stopped yet.
+func TestTooLargeAClusterAndAGroupThatIsLeaving(t *testing.T) {
+	db, web := group("db"), group("web")
+	web.Affinities = []model.Affinity{{Kind: model.AffinityRequire, Target: "db"}}
+	r := newRig(t, db, web)
+	r.crowd(plan.MaxNodes + 1)
+	r.plan()
+	r.want(model.Want{Group: "db", Online: true})
+	r.settle()
+	r.on("db", "n1")
+	r.group("db", func(g *model.Group) { g.Suspended = true })
+	r.want(model.Want{Group: "web", Online: true})
+	wanted := func() []cluster.NodeName {
+		v := order.Look(r.s)
+		if v.Err == nil {
+			t.Fatal("it fits")
+		}
+		return v.Wanted(1)
+	}
+	if got := wanted(); !slices.Equal(got, []cluster.NodeName{"n1"}) {
+		t.Errorf("web is wanted on %v", got)
+	}
+	r.group("db", func(g *model.Group) { g.Nodelist = []cluster.NodeName{"n2"} })
+	if got := wanted(); len(got) != 0 {
+		t.Errorf("db has to leave n1, and web is wanted on %v", got)
+	}
+}
