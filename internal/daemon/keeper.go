@@ -28,6 +28,7 @@ type keeper struct {
 
 	mu      sync.Mutex         // one change of the files at a time
 	renewed membership.Instant // when this process last renewed the certificate
+	made    []successor        // keys of authorities that the record may not name yet
 
 	clocks clocks
 	said   string // the last complaint, so that it is not repeated with every round
@@ -201,7 +202,7 @@ func (k *keeper) trust(ctx context.Context, snap engine.Snapshot) (missing, err 
 }
 
 // obtain gets the keys of authorities that this node shall have from nodes that have them, over connections on which both sides have proven to be nodes. Keys of authorities that are
-// gone are removed. Missing is why a key could not be had, as for trust.
+// gone are removed, those of successors that the record does not name yet stay. Missing is why a key could not be had, as for trust.
 func (k *keeper) obtain(ctx context.Context, lineage model.Lineage, file string) (missing, err error) {
 	n := k.node
 	if n.cfg.QuorumServer {
@@ -228,6 +229,11 @@ func (k *keeper) obtain(ctx context.Context, lineage model.Lineage, file string)
 			continue
 		}
 		keys = append(keys, key)
+	}
+	for _, key := range k.awaited(file, roots) {
+		if !slices.ContainsFunc(keys, func(o keyOfAuthority) bool { return o.Equal(key) }) {
+			keys = append(keys, key)
+		}
 	}
 	if len(keys) == len(had) && slices.EqualFunc(keys, had, func(a, b keyOfAuthority) bool { return a.Equal(b) }) || len(keys) == 0 {
 		return missing, nil

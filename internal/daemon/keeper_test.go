@@ -91,3 +91,55 @@ func TestNodesRenewWithoutTheSuccessorsKey(t *testing.T) {
 		t.Error("not every authority that the repository names is trusted")
 	}
 }
+
+// Between the making of a successor's key and the record that names it the node looks after its files, and the key stays.
+func TestSuccessorsKeyStaysUntilTheRecordNamesIt(t *testing.T) {
+	o := newOffice(t)
+	cfg := Config{Node: "n1", Data: t.TempDir()}
+	first, key := o.give("n1", nil)
+	o.keepCredentials(cfg, first, key)
+	if err := writeKeys(cfg.path(fileNodeKeys), o.ca.Key); err != nil {
+		t.Fatal(err)
+	}
+	store, log := confdb.NewMemory(), slog.New(slog.DiscardHandler)
+	lineage := model.Lineage{Roots: []model.Root{rootOf(o.ca.Cert, nil)}}
+	value, err := confdb.Encode(confdb.KindAuthorities, model.Authorities{Node: lineage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Txn(t.Context(), nil, []confdb.Op{{Key: confdb.KeyAuthorities, Value: value}}); err != nil {
+		t.Fatal(err)
+	}
+	n := &node{cfg: cfg, log: log, id: &identity{Cluster: model.Cluster{ID: "c1", Name: "demo"}, Node: "n1"}, seat: newSeat(cfg, log), mirror: engine.NewMirror(store, log)}
+	if n.store, err = etcdstore.Dial(etcdstore.ClientConfig{TLS: cfg.tlsFiles(), Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	defer n.store.Close()
+	if err := n.reload(); err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { _ = n.mirror.Run(running) }()
+	<-n.mirror.Filled()
+	k := &keeper{node: n}
+	next, err := k.Succeed(t.Context(), "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := model.Lineage{Roots: append(lineage.Roots[:1:1], next)}
+	for _, c := range []struct {
+		when    string
+		lineage model.Lineage
+		want    int
+	}{
+		{"the record does not name it yet", lineage, 2}, {"the record names it", both, 2}, {"it was given up", lineage, 1},
+	} {
+		if missing, err := k.obtain(t.Context(), c.lineage, fileNodeKeys); missing != nil || err != nil {
+			t.Fatalf("%s: %v, %v", c.when, missing, err)
+		}
+		if keys, err := readKeys(cfg.path(fileNodeKeys)); err != nil || len(keys) != c.want {
+			t.Errorf("%s: %d keys, want %d: %v", c.when, len(keys), c.want, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	v1 "redoubt/api/v1"
@@ -11,6 +12,7 @@ import (
 	"redoubt/internal/confdb"
 	"redoubt/internal/control"
 	"redoubt/internal/fault"
+	"redoubt/internal/membership"
 	"redoubt/internal/pki"
 	"redoubt/internal/rgm/model"
 )
@@ -230,8 +232,8 @@ func (k *keeper) Key(fingerprint string) ([]byte, error) {
 	return x509.MarshalPKCS8PrivateKey(issuer.Key)
 }
 
-// Succeed implements control.Authority. The key is on this node's disk before anybody hears of its certificate; one that an earlier attempt left without a
-// record goes with the next change of the file.
+// Succeed implements control.Authority. The key is on this node's disk before anybody hears of its certificate, and stays there until the record can have been written; one
+// that an attempt left without a record goes after that.
 func (k *keeper) Succeed(_ context.Context, kind string) (model.Root, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -260,7 +262,32 @@ func (k *keeper) Succeed(_ context.Context, kind string) (model.Root, error) {
 	if err := writeKeys(n.cfg.path(keys), old.Key, next.Key); err != nil {
 		return model.Root{}, err
 	}
+	k.made = append(k.made, successor{file: keys, key: next.Key, until: n.clock.Boot().Add(int64(successorLasts))})
 	return rootOf(next.Cert, cross), nil
+}
+
+// successor is the key of an authority that this node has made and that the record of the authorities may not name yet.
+type successor struct {
+	file  string
+	key   keyOfAuthority
+	until membership.Instant
+}
+
+// successorLasts is for how long such a key is kept without a record: well above the time that a request may take to write it.
+const successorLasts = 10 * time.Minute
+
+// awaited are the keys in a file that are kept although the record, which has these roots, does not name them yet.
+func (k *keeper) awaited(file string, roots []*rootCertificate) (keys []keyOfAuthority) {
+	k.made = slices.DeleteFunc(k.made, func(s successor) bool {
+		named := slices.ContainsFunc(roots, func(r *rootCertificate) bool { return s.key.PublicKey.Equal(r.PublicKey) })
+		return named || k.node.clock.Boot() > s.until
+	})
+	for _, s := range k.made {
+		if s.file == file {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
 }
 
 // freshen renews the certificate of a node that comes up with one that has ended, or that its clock says has not begun: before it has anybody to ask. It is for the same
