@@ -369,7 +369,7 @@ func (p *planner) holds(g *plan.Group, at []int) {
 func (v *View) explain(p *planner, i int) {
 	for _, note := range p.refusals {
 		if note.Name == place.Giveover && slices.Contains(p.wanted, note.Node) {
-			note = model.Note{Node: note.Node, Name: place.Surrounded, Text: "was asked to give the group up, but no other node can run it"}
+			note = model.Note{Node: note.Node, Name: place.Surrounded, Text: plan.Stayed(p.g.Suspended)}
 		}
 		p.next.Notes = append(p.next.Notes, note)
 	}

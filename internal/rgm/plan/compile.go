@@ -94,6 +94,9 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 	usable := list & up
 	var stays uint64
 	for _, r := range x.Refused {
+		if r.Stays && x.Suspended && slices.Contains(x.Current, r.Node) {
+			continue // nothing but an administrator moves it
+		}
 		usable &^= 1 << r.Node
 		if r.Stays {
 			stays |= 1 << r.Node
@@ -138,9 +141,6 @@ func (in *instance) compileGroup(x *Group, t *item, up, closed uint64, refused b
 		t.fixed = true
 		t.want = min(count(t.current), x.Maximum)
 		t.home = in.firstOf(x, t.current, t.want)
-		if usable == 0 {
-			t.home |= t.last
-		}
 		t.near, t.cand, t.last, t.desired = t.home, t.home, 0, 0
 	case !x.Remaster:
 		t.want = min(max(t.desired, count(t.current)), x.Maximum)

@@ -84,6 +84,14 @@ func (r Result) Candidates(group int) []Candidate {
 	return out
 }
 
+// Stayed says why a group is where it was asked to leave.
+func Stayed(suspended bool) string {
+	if suspended {
+		return "was asked to give the group up, which stays while it is suspended"
+	}
+	return "was asked to give the group up, but no other node can run it"
+}
+
 func (r Result) candidate(g int32, n int) Candidate {
 	s, x := r.state, r.p.Groups[g]
 	t := &s.in.items[g]
@@ -99,7 +107,7 @@ func (r Result) candidate(g int32, n int) Candidate {
 		switch {
 		case f.Node != n:
 		case f.Stays && c.Chosen:
-			con(Stays, -1, -1, "was asked to give the group up, but no other node can run it")
+			con(Stays, -1, -1, "%s", Stayed(x.Suspended))
 		default:
 			con(f.Reason, -1, -1, "%s", f.Text)
 		}

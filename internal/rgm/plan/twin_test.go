@@ -29,16 +29,13 @@ func (w *twin) prepare(dropped []bool) {
 	w.want, w.most, w.pinned = make([]int, len(p.Groups)), make([]int, len(p.Groups)), make([]bool, len(p.Groups))
 	for g, x := range p.Groups {
 		can := make([]bool, len(p.Nodes))
-		usable, kept := 0, []int{}
+		var kept []int
 		w.last[g] = -1
 		for _, n := range x.Nodelist {
-			i := slices.IndexFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == n })
+			i := slices.IndexFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == n && !(r.Stays && x.Suspended && has(x.Current, n)) })
 			can[n] = !p.Nodes[n].Down && i < 0 && (!p.Nodes[n].Closed || has(x.Current, n) || has(x.Explicit, n))
-			if can[n] {
-				usable++
-				if has(x.Current, n) {
-					kept = append(kept, n)
-				}
+			if can[n] && has(x.Current, n) {
+				kept = append(kept, n)
 			}
 			if i >= 0 && x.Refused[i].Stays && has(x.Current, n) && !p.Nodes[n].Down && w.last[g] < 0 {
 				w.last[g] = n
@@ -71,9 +68,7 @@ func (w *twin) prepare(dropped []bool) {
 			for n := range can {
 				can[n] = has(kept, n)
 			}
-			if usable > 0 {
-				w.last[g] = -1
-			}
+			w.last[g] = -1
 		case !x.Remaster:
 			w.most[g] = min(max(w.want[g], len(kept)), x.Maximum)
 			w.pinned[g] = x.Preemption == plan.Never && len(kept) > 0
@@ -282,9 +277,6 @@ func (w *twin) due(g int, at [][]int, seen []int) int {
 func (w *twin) stays(t int) []int {
 	home, _ := w.would(t)
 	if w.suspended(t) {
-		if w.last[t] >= 0 {
-			home = []int{w.last[t]}
-		}
 		return home
 	}
 	if w.p.Groups[t].Off || w.asked[t] == nil && !slices.ContainsFunc(home, func(n int) bool { return has(w.p.Groups[t].Current, n) }) {
