@@ -24,31 +24,7 @@ func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuies
 		return v1.Result{}, fault.Errorf(fault.Invalid, "group quiesce: a timeout of %d seconds can not be waited for; leave it out for %v", in.Timeout, patience)
 	}
 	q := quieting{c: c, r: r, who: who}
-	// While it lasts the groups are suspended. If this node dies meanwhile they stay so, and status says it.
-	err = q.suspend(ctx, in.Names, in.All)
-	var list []cluster.GroupName
-	if err == nil {
-		var groups []string
-		groups, err = selected("group", in.Names, in.All, groupNames(c.look(r).state))
-		list = namesOf[cluster.GroupName](groups)
-	}
-	if err == nil && in.Kill {
-		err = c.kill(ctx, r, list)
-	}
-	if err == nil {
-		err = c.awaitEach(ctx, r, wait(false, in.Timeout), list, "is at rest", func(g cluster.GroupName) func(view) error {
-			return func(v view) error { return q.rests(ctx, v, g) }
-		})
-	}
-	out := v1.Result{}
-	for _, g := range list {
-		if err == nil {
-			out.Messages = append(out.Messages, "group "+string(g)+" is at rest")
-		}
-	}
-	if err != nil && len(q.waits) > 0 {
-		err = fault.Errorf(fault.CodeOf(err), "%w\n%s", err, strings.Join(q.reasons(), "\n"))
-	}
+	out, err := q.run(ctx, in)
 	return out, together([]error{err, q.undo(ctx)})
 }
 
@@ -60,6 +36,36 @@ type quieting struct {
 	changed []cluster.GroupName // which it has suspended itself
 	since   int64               // the revision of the newest suspension
 	waits   map[cluster.GroupName]string
+}
+
+// run brings the groups to rest. While it lasts they are suspended; if this node dies meanwhile they stay so, and status says it.
+func (q *quieting) run(ctx context.Context, in v1.GroupQuiesce) (out v1.Result, err error) {
+	if err := q.suspend(ctx, in.Names, in.All); err != nil {
+		return out, err
+	}
+	groups, err := selected("group", in.Names, in.All, groupNames(q.c.look(q.r).state))
+	if err != nil {
+		return out, err
+	}
+	list := namesOf[cluster.GroupName](groups)
+	if in.Kill {
+		if err := q.c.kill(ctx, q.r, list); err != nil {
+			return out, err
+		}
+	}
+	err = q.c.awaitEach(ctx, q.r, wait(false, in.Timeout), list, "is at rest", func(g cluster.GroupName) func(view) error {
+		return func(v view) error { return q.rests(ctx, v, g) }
+	})
+	switch {
+	case err != nil && len(q.waits) > 0:
+		return out, fault.Errorf(fault.CodeOf(err), "%w\n%s", err, strings.Join(q.reasons(), "\n"))
+	case err != nil:
+		return out, err
+	}
+	for _, g := range list {
+		out.Messages = append(out.Messages, "group "+string(g)+" is at rest")
+	}
+	return out, nil
 }
 
 // suspend suspends groups that are not.
@@ -133,12 +139,7 @@ func (q *quieting) rests(ctx context.Context, v view, g cluster.GroupName) error
 			continue
 		}
 		bounded, cancel := context.WithTimeout(ctx, factsLimit)
-		facts, err := v1.NodeFacts{}, error(nil)
-		if n == q.r.Node {
-			facts, err = q.c.restsHere(bounded, q.r, ask)
-		} else {
-			err = q.r.Peers.Call(bounded, n, "peer", "facts", ask, &facts)
-		}
+		facts, err := q.c.factsFrom(bounded, q.r, n, ask)
 		cancel()
 		switch {
 		case err != nil:

@@ -39,7 +39,7 @@ func TestVoterKeepsWhomItKnew(t *testing.T) {
 	cut := down
 	cut.snap = engine.Snapshot{
 		Schema: model.RecordedFrom, Certificates: []model.Certificate{recordOf(renewed, o.ca.Cert)},
-		State: model.State{Cluster: model.Cluster{ID: "c1"}, Nodes: []model.NodeState{{Node: model.Node{Name: "n2", Certificate: id(n2)}}, {Node: model.Node{Name: "n3", Certificate: id(n3)}}}},
+		State: model.State{Cluster: model.Cluster{ID: "c1"}, Nodes: []model.NodeState{nodeOf("n2", n2), nodeOf("n3", n3)}},
 	}
 	gone := cut
 	gone.snap.State.Nodes = cut.snap.State.Nodes[1:]

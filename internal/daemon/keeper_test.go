@@ -15,6 +15,23 @@ import (
 	"redoubt/internal/rgm/model"
 )
 
+// keeping is a node of cluster c1 as far as it looks after its certificates: it reads the repository, and no other node is there.
+func keeping(t *testing.T, cfg Config, store *confdb.Memory) *node {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	n := &node{
+		cfg: cfg, log: log, id: &identity{Cluster: model.Cluster{ID: "c1", Name: "demo"}, Node: "n1", Nodes: []model.Node{{Name: "n1"}}}, seat: newSeat(cfg, log), mirror: engine.NewMirror(store, log),
+	}
+	var err error
+	if n.store, err = etcdstore.Dial(etcdstore.ClientConfig{TLS: cfg.tlsFiles(), Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.store.Close() })
+	go func() { _ = n.mirror.Run(t.Context()) }()
+	<-n.mirror.Filled()
+	return n
+}
+
 // The node that has made a successor's key may be gone before anybody else had it. The others can not carry the exchange on, but they trust what the repository names and renew
 // their certificates all the same.
 func TestNodesRenewWithoutTheSuccessorsKey(t *testing.T) {
@@ -52,14 +69,9 @@ func TestNodesRenewWithoutTheSuccessorsKey(t *testing.T) {
 	if _, err := store.Txn(t.Context(), nil, ops); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	n := &node{cfg: cfg, log: log, id: &identity{Cluster: model.Cluster{ID: "c1"}, Node: "n1", Nodes: []model.Node{{Name: "n1"}}}, seat: newSeat(cfg, log), mirror: engine.NewMirror(store, log)}
-	if n.store, err = etcdstore.Dial(etcdstore.ClientConfig{TLS: cfg.tlsFiles(), Log: log}); err != nil {
-		t.Fatal(err)
-	}
+	n := keeping(t, cfg, store)
 	n.keeper = &keeper{node: n, peers: &peers{node: n}}
 	n.member = engine.NewMember(n.engineConfig(), membership.New(membership.Config{Self: "n1", Session: 1, Paths: 1}), nil, nil, store)
-	defer n.store.Close()
 	// The certificate has ended: it is signed anew without the repository, which nobody answers for here.
 	request, err := pki.RequestFor("n1", key)
 	if err != nil {
@@ -73,10 +85,6 @@ func TestNodesRenewWithoutTheSuccessorsKey(t *testing.T) {
 	if err := n.reload(); err != nil {
 		t.Fatal(err)
 	}
-	running, stop := context.WithCancel(t.Context())
-	defer stop()
-	go func() { _ = n.mirror.Run(running) }()
-	<-n.mirror.Filled()
 	unheard, cancel := context.WithCancel(t.Context())
 	cancel()
 	err = n.keeper.round(unheard)
@@ -101,7 +109,7 @@ func TestSuccessorsKeyStaysUntilTheRecordNamesIt(t *testing.T) {
 	if err := writeKeys(cfg.path(fileNodeKeys), o.ca.Key); err != nil {
 		t.Fatal(err)
 	}
-	store, log := confdb.NewMemory(), slog.New(slog.DiscardHandler)
+	store := confdb.NewMemory()
 	lineage := model.Lineage{Roots: []model.Root{rootOf(o.ca.Cert, nil)}}
 	value, err := confdb.Encode(confdb.KindAuthorities, model.Authorities{Node: lineage})
 	if err != nil {
@@ -110,18 +118,10 @@ func TestSuccessorsKeyStaysUntilTheRecordNamesIt(t *testing.T) {
 	if _, err := store.Txn(t.Context(), nil, []confdb.Op{{Key: confdb.KeyAuthorities, Value: value}}); err != nil {
 		t.Fatal(err)
 	}
-	n := &node{cfg: cfg, log: log, id: &identity{Cluster: model.Cluster{ID: "c1", Name: "demo"}, Node: "n1"}, seat: newSeat(cfg, log), mirror: engine.NewMirror(store, log)}
-	if n.store, err = etcdstore.Dial(etcdstore.ClientConfig{TLS: cfg.tlsFiles(), Log: log}); err != nil {
-		t.Fatal(err)
-	}
-	defer n.store.Close()
+	n := keeping(t, cfg, store)
 	if err := n.reload(); err != nil {
 		t.Fatal(err)
 	}
-	running, stop := context.WithCancel(t.Context())
-	defer stop()
-	go func() { _ = n.mirror.Run(running) }()
-	<-n.mirror.Filled()
 	k := &keeper{node: n}
 	next, err := k.Succeed(t.Context(), "node")
 	if err != nil {

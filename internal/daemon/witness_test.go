@@ -50,6 +50,11 @@ func (o office) give(name cluster.NodeName, key *ecdsa.PrivateKey) (*x509.Certif
 	return cert, fresh
 }
 
+// nodeOf is a node on record with its certificate.
+func nodeOf(name cluster.NodeName, cert *x509.Certificate) model.NodeState {
+	return model.NodeState{Node: model.Node{Name: name, Certificate: pki.Fingerprint(cert)}}
+}
+
 // Who has the key of the authority makes certificates in any name. They count for nobody, because nobody has written them down; what nodes were given counts, also when it
 // has ended and the node has signed its key another.
 func TestOnlyWhatWasGivenCounts(t *testing.T) {
@@ -65,13 +70,10 @@ func TestOnlyWhatWasGivenCounts(t *testing.T) {
 	longerThrice, _ := o.give("n3", key3)
 	between, _ := o.give("n3", key3)
 	id := pki.Fingerprint
-	node := func(name cluster.NodeName, cert *x509.Certificate) model.NodeState {
-		return model.NodeState{Node: model.Node{Name: name, Certificate: id(cert)}}
-	}
 	record := func(cert *x509.Certificate) model.Certificate { return recordOf(cert, o.ca.Cert) }
 	snap := engine.Snapshot{
 		Schema: model.RecordedFrom, Revoked: []string{id(n3old)}, Certificates: []model.Certificate{record(n2), record(n3), record(n3next), record(n3old)},
-		State: model.State{Cluster: model.Cluster{ID: "c1"}, Nodes: []model.NodeState{node("n1", n1), node("n2", n2), node("n3", n3)}},
+		State: model.State{Cluster: model.Cluster{ID: "c1"}, Nodes: []model.NodeState{nodeOf("n1", n1), nodeOf("n2", n2), nodeOf("n3", n3)}},
 	}
 	memory := &identity{Node: "n1", Nodes: []model.Node{{Name: "n1", Certificate: id(n1)}, {Name: "n2", Certificate: id(n2)}}}
 	sure := witness{snap: snap, memory: memory, own: id(n1), quorum: true, touched: true}

@@ -37,8 +37,7 @@ func Unrest(s model.State, name cluster.GroupName) string {
 			return fmt.Sprintf("%s was lost, and it is not certain yet that nothing runs there any more", t.Node)
 		}
 		// Suspended groups leave too: an administrator has asked for it.
-		n, _ := Node(s, t.Node)
-		if until := n.EvacuatedUntil; until.After(s.Now) && !slices.ContainsFunc(a.Overruled, func(e model.Evacuation) bool { return e.Node == t.Node && e.Until.Equal(until) }) {
+		if n, ok := Node(s, t.Node); ok && place.Evacuates(s.Now, &n, a.Overruled) {
 			return fmt.Sprintf("it is to leave %s, which is evacuated", t.Node)
 		}
 	}

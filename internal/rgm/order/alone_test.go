@@ -32,7 +32,9 @@ func alone(s model.State, r asked) choice {
 	usable := map[cluster.NodeName]bool{}
 	c.Notes = place.Refusals(s.Now, byName(&s), place.Request{Group: &r.Group, Explicit: r.Explicit, OffNodes: r.OffNodes, Failures: r.Failures})
 	for _, n := range r.Group.Nodelist {
-		usable[n] = !slices.ContainsFunc(c.Notes, func(x model.Note) bool { return x.Node == n })
+		// A suspended group does not leave because it asked to.
+		stays := r.Group.Suspended && slices.Contains(r.Current, n)
+		usable[n] = !slices.ContainsFunc(c.Notes, func(x model.Note) bool { return x.Node == n && (x.Name != place.Giveover || !stays) })
 	}
 	want := min(r.Group.DesiredPrimaries, r.Group.MaximumPrimaries)
 	if len(r.Explicit) > 0 {

@@ -70,8 +70,8 @@ func refusal(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Reque
 	if slices.Contains(r.OffNodes, n) {
 		return model.Note{Node: n, Name: TakenOff, Text: "an administrator took the group offline here; `redoubt group online -n " + string(n) + " " + string(r.Group.Name) + "` brings it back"}, false
 	}
-	if until := x.EvacuatedUntil; until.After(now) && !slices.Contains(r.UnderWay, n) && !slices.ContainsFunc(r.Overruled, func(e model.Evacuation) bool { return e.Node == n && e.Until.Equal(until) }) {
-		return model.Note{Node: n, Name: Evacuated, Text: "is evacuated until " + until.UTC().Format(time.TimeOnly) + " UTC"}, false
+	if Evacuates(now, x, r.Overruled) && !slices.Contains(r.UnderWay, n) {
+		return model.Note{Node: n, Name: Evacuated, Text: "is evacuated until " + x.EvacuatedUntil.UTC().Format(time.TimeOnly) + " UTC"}, false
 	}
 	for _, f := range slices.Backward(r.Failures) {
 		if f.Node != n || !Fresh(now, r.Group, f) {
@@ -88,6 +88,12 @@ func refusal(now time.Time, nodes map[cluster.NodeName]*model.NodeState, r Reque
 		return model.Note{Node: n, Name: name, Text: fmt.Sprintf("resource %s %s (%s); not tried again before %s UTC (Pingpong_interval)", f.Resource, what, f.Why, until)}, false
 	}
 	return model.Note{}, true
+}
+
+// Evacuates reports whether a node is evacuated for a group that has overruled these evacuations.
+func Evacuates(now time.Time, n *model.NodeState, overruled []model.Evacuation) bool {
+	until := n.EvacuatedUntil
+	return until.After(now) && !slices.ContainsFunc(overruled, func(e model.Evacuation) bool { return e.Node == n.Name && e.Until.Equal(until) })
 }
 
 // Fresh reports whether a failure still keeps its node out: within Pingpong_interval.

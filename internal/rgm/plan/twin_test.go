@@ -32,7 +32,7 @@ func (w *twin) prepare(dropped []bool) {
 		var kept []int
 		w.last[g] = -1
 		for _, n := range x.Nodelist {
-			i := slices.IndexFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == n && !(r.Stays && x.Suspended && has(x.Current, n)) })
+			i := slices.IndexFunc(x.Refused, func(r plan.Refusal) bool { return r.Node == n && (!r.Stays || !x.Suspended || !has(x.Current, n)) })
 			can[n] = !p.Nodes[n].Down && i < 0 && (!p.Nodes[n].Closed || has(x.Current, n) || has(x.Explicit, n))
 			if can[n] && has(x.Current, n) {
 				kept = append(kept, n)
