@@ -35,12 +35,8 @@ func placement(p plan.Problem, r plan.Result) [][]int {
 func judge(p plan.Problem, r plan.Result) *twin {
 	w := &twin{p: p}
 	none := make([]bool, len(p.Groups))
-	w.prepare(none)
-	for g, x := range p.Groups {
-		if w.asked[g] != nil {
-			_, refused := r.Refused(g)
-			none[g] = refused || x.Held && len(x.Explicit) == 0 && !slices.ContainsFunc(r.Nodes(g), func(n int) bool { return has(w.asked[g], n) && w.can[g][n] })
-		}
+	for g := range none {
+		none[g] = r.GaveUp(g)
 	}
 	w.prepare(none)
 	return w
