@@ -50,11 +50,11 @@ func TestRevokedOutlivesARestore(t *testing.T) {
 		want, out []string
 	}{
 		{"newer", disk, 9, []string{confdb.PrefixRevoked + "later", confdb.PrefixCertificate + "new", confdb.KeyAuthorities}, []string{"n3"}},
-		{"as old", disk, 5, nil, nil},
+		{"as old", disk, 5, []string{confdb.PrefixRevoked + "later"}, nil},
 		{"another cluster", append([]confdb.Entry{ofCluster("c2")}, disk[1:]...), 9, nil, nil},
 		{"nothing was revoked", snapshot, 9, nil, nil},
 	} {
-		got := newerOf(c.before, c.at, snapshot, 5)
+		got := newestOf([]known{{path: "here", records: c.before, at: c.at}}, snapshot, 5)
 		var keys []string
 		for _, e := range got.Records {
 			keys = append(keys, e.Key)
@@ -63,16 +63,78 @@ func TestRevokedOutlivesARestore(t *testing.T) {
 			t.Errorf("%s: %v, removed %v; want %v, %v", c.name, keys, got.Gone, c.want, c.out)
 		}
 	}
-	said := newerOf(disk, 9, snapshot, 5).said(nil)
-	for _, word := range []string{"1 revocations and 2 other records", "certificates count no more: n3.", "Rights that were taken away count again"} {
+	said := newestOf([]known{{path: "this node's copy", records: disk, at: 9}}, snapshot, 5).said(nil, 1)
+	for _, word := range []string{"this node's copy (revision 9); 1 revocations and 2 other records", "certificates count no more: n3.", "Rights that were taken away count again"} {
 		if !strings.Contains(said, word) {
 			t.Errorf("%q is not said: %s", word, said)
 		}
 	}
 	for _, err := range []error{os.ErrNotExist, errors.New("damaged")} {
-		if said := (carried{}).said(err); !strings.Contains(said, "everything else that was removed or revoked after the snapshot was taken counts again") {
+		if said := (carried{}).said(err, 1); !strings.Contains(said, "Everything else that was removed or revoked after the snapshot was taken counts again") {
 			t.Errorf("without a copy (%v): %s", err, said)
 		}
+	}
+}
+
+// Of several copies the newest says which authorities count and who was removed; what any of them has revoked is revoked. Whose rights have changed is named.
+func TestRestoreTakesWhatAnyCopyKnows(t *testing.T) {
+	cluster := entry(t, confdb.KeyCluster, confdb.KindCluster, model.Cluster{ID: "c1", Name: "demo"})
+	other := entry(t, confdb.KeyCluster, confdb.KindCluster, model.Cluster{ID: "c2", Name: "demo"})
+	plain := func(key, value string) confdb.Entry { return confdb.Entry{Key: key, Value: []byte(value)} }
+	of := func(f string) confdb.Entry { return plain(confdb.PrefixRevoked+f, "revoked") }
+	alice, bob := plain(confdb.PrefixUser+"alice", "admin"), plain(confdb.PrefixUser+"bob", "admin")
+	snapshot := []confdb.Entry{cluster, alice, bob, plain(confdb.KeyAuthorities, "first"), plain(confdb.KeyNode("n3"), "n3")}
+	own := known{path: "own", at: 7, records: []confdb.Entry{cluster, alice, of("seen here"), plain(confdb.KeyAuthorities, "second"), plain(confdb.KeyNode("n3"), "n3")}}
+	newer := known{path: "n2", at: 9, records: []confdb.Entry{cluster, plain(confdb.PrefixUser+"alice", "read"), of("seen there"), plain(confdb.KeyAuthorities, "third")}}
+	old := known{path: "old", at: 3, records: []confdb.Entry{cluster, of("long ago"), plain(confdb.KeyAuthorities, "zeroth")}}
+	stranger := known{path: "stranger", at: 99, records: []confdb.Entry{other, of("elsewhere"), plain(confdb.KeyAuthorities, "theirs")}}
+	got := newestOf([]known{own, stranger, old, newer}, snapshot, 5)
+	var keys []string
+	for _, e := range got.Records {
+		keys = append(keys, strings.TrimPrefix(e.Key, confdb.Root)+"="+string(e.Value))
+	}
+	slices.Sort(keys)
+	if want := []string{"authorities=third", "revoked/long ago=revoked", "revoked/seen here=revoked", "revoked/seen there=revoked"}; !slices.Equal(keys, want) || got.From != "n2" || got.At != 9 {
+		t.Errorf("from %s at %d: %v, want %v", got.From, got.At, keys, want)
+	}
+	if !slices.Equal(got.Gone, []string{"n3"}) || !slices.Equal(got.Rights, []string{"user/alice", "user/bob"}) {
+		t.Errorf("removed %v, rights %v", got.Gone, got.Rights)
+	}
+	if said := got.said(nil, 2); !strings.Contains(said, "n2 (revision 9); 3 revocations and 1 other") || !strings.Contains(said, "user/alice, user/bob") || !strings.Contains(said, "2 nodes' lists") {
+		t.Error(said)
+	}
+}
+
+// A copy that was named and can not be relied upon ends the restore before anything is changed; the list beside one is added to this node's own.
+func TestCopiesOfOtherNodes(t *testing.T) {
+	cfg, now := Config{Data: t.TempDir()}, time.Now()
+	n3 := Config{Data: t.TempDir()}
+	for c, serials := range map[*Config][]*big.Int{&cfg: {big.NewInt(7), big.NewInt(9)}, &n3: {big.NewInt(8), big.NewInt(9)}} {
+		if err := writeList(*c, serials, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	theirs, err := listOf(n3.path(fileRevoked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lists, err := mergeLists(cfg, []known{{listed: theirs}, {}}); err != nil || lists != 2 || !sameSerials(listed(cfg), []*big.Int{big.NewInt(7), big.NewInt(8), big.NewInt(9)}) {
+		t.Errorf("%d lists: %v, %v", lists, listed(cfg), err)
+	}
+	file := n3.path("no snapshot")
+	if err := os.WriteFile(file, []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{n3.path("nowhere"): "no such file", n3.Data: "is no copy of the repository", file: "use another one"} {
+		if _, err := readCopy(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := os.WriteFile(n3.path(fileRevoked), []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listOf(n3.path(fileRevoked)); err == nil || listed(n3) != nil {
+		t.Error("a list that is none is read")
 	}
 }
 

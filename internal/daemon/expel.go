@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/engine"
 	"redoubt/internal/etcdstore"
+	"redoubt/internal/fault"
 	"redoubt/internal/pki"
 	"redoubt/internal/rgm/model"
 )
@@ -93,19 +95,31 @@ func listedAlready(c Config, serials []*big.Int) bool {
 }
 
 // listed are the serial numbers on the list that this node's ports read.
-func listed(c Config) (out []*big.Int) {
-	der, err := os.ReadFile(c.path(fileRevoked))
+func listed(c Config) []*big.Int {
+	out, err := listOf(c.path(fileRevoked))
 	if err != nil {
 		return nil
 	}
+	return out
+}
+
+// listOf are the serial numbers on the list in a file; none when there is no file.
+func listOf(path string) (out []*big.Int, err error) {
+	der, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault.Errorf(fault.Internal, "list of revoked certificates: %w", err)
+	}
 	list, err := x509.ParseRevocationList(der)
 	if err != nil {
-		return nil
+		return nil, fault.Errorf(fault.Invalid, "list of revoked certificates %s: %w", path, err)
 	}
 	for _, e := range list.RevokedCertificateEntries {
 		out = append(out, e.SerialNumber)
 	}
-	return out
+	return out, nil
 }
 
 // standingOf is all of the repository that decides whether a node's certificate counts: who is configured, what was given and what was revoked.
@@ -134,7 +148,11 @@ func (s *seat) readmit() {
 
 // writeRevoked writes the list that the ports of the repository's members read.
 func writeRevoked(c Config, snap engine.Snapshot, now time.Time) error {
-	der, err := pki.RevocationList(revokedSerials(snap), now)
+	return writeList(c, revokedSerials(snap), now)
+}
+
+func writeList(c Config, serials []*big.Int, now time.Time) error {
+	der, err := pki.RevocationList(serials, now)
 	if err != nil {
 		return err
 	}

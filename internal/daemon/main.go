@@ -32,9 +32,13 @@ func Main(args []string, stderr io.Writer) int {
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(stderr, usage) }
 	path := fs.String("config", DefaultConfigPath, "")
-	from := ""
+	from, copies := "", []string{}
 	if word == "restore" {
 		fs.StringVar(&from, "from", "", "")
+		fs.Func("copy", "", func(path string) error {
+			copies = append(copies, path)
+			return nil
+		})
 	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -58,7 +62,7 @@ func Main(args []string, stderr io.Writer) int {
 	if err == nil {
 		cfg.QuorumServer = cfg.QuorumServer || word == "quorum-server"
 		if word == "restore" {
-			err = restore(cfg, from, stderr)
+			err = restore(cfg, from, copies, stderr)
 		} else {
 			err = serve(cfg, stderr)
 		}

@@ -55,7 +55,7 @@ func programs() []program {
 	return []program{
 		{
 			name: "", does: "the daemon of a cluster node",
-			calls: []string{"redoubtd [-config FILE]", "redoubtd quorum-server [-config FILE]", "redoubtd restore -from SNAPSHOT [-config FILE]", "redoubtd version"},
+			calls: []string{"redoubtd [-config FILE]", "redoubtd quorum-server [-config FILE]", "redoubtd restore -from SNAPSHOT [-copy COPY]... [-config FILE]", "redoubtd version"},
 			text: []string{
 				"redoubtd runs on every node of a cluster: it keeps the configuration, knows who is in the cluster, and starts, watches and stops the services of its node. It is told what to do with redoubt(8), on its socket. " +
 					"A machine becomes a node with redoubt cluster create or redoubt node join.",
@@ -76,13 +76,18 @@ func programs() []program {
 		},
 		{
 			name: "restore", does: "make the repository of a new cluster life from a snapshot",
-			calls: []string{"redoubtd restore -from SNAPSHOT [-config FILE]"},
+			calls: []string{"redoubtd restore -from SNAPSHOT [-copy COPY]... [-config FILE]"},
 			text: []string{
 				"When most of the voters are lost for good, restore makes this node the only voter of its cluster again, with the configuration of a snapshot that redoubt cluster snapshot made. " +
 					"The daemon has to be stopped here, and the lost voters have to stay off: they are removed, and join anew.",
 				"What was in the place of the repository is set aside, and put back when the restore fails.",
+				"What was revoked after the snapshot was taken stays revoked, and an authority that was exchanged stays exchanged, as far as this node's own copy knew of it and those that -copy names. Name the copies of all nodes that are left, and newer snapshots. " +
+					"A copy is believed, so it comes from a node that was not removed. The restore says what it can not know.",
 			},
-			flags: [][2]string{{"-from SNAPSHOT", "the snapshot"}, configFlag}, example: "redoubtd restore -from /var/backups/redoubt.db",
+			flags: [][2]string{
+				{"-from SNAPSHOT", "the snapshot"},
+				{"-copy COPY", "another copy of the repository: a snapshot, the directory repository of another node whose daemon has stopped, or a directory with that and its revoked.crl in it; may be given several times"}, configFlag,
+			}, example: "redoubtd restore -from /var/backups/redoubt.db",
 		},
 		{
 			name: "guard", does: "end the services of a node in time",

@@ -21,7 +21,8 @@ import (
 
 // restore makes this node the only voter of its cluster, with the repository of a snapshot. The daemon must be stopped here, and the lost voters have to
 // stay off. What was in the place of the repository is set aside, and comes back when the restore fails.
-func restore(cfg Config, from string, stderr io.Writer) error {
+// copies are other nodes' copies of the repository, or other snapshots: see readCopies.
+func restore(cfg Config, from string, copies []string, stderr io.Writer) error {
 	if from == "" {
 		return fault.Errorf(fault.Invalid, "restore: name the snapshot with -from FILE; `redoubt cluster snapshot FILE` makes one")
 	}
@@ -39,6 +40,10 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 	dir, aside := cfg.path(dirEtcd), cfg.path(dirEtcd+".before-restore")
 	if _, err := os.Stat(aside); err == nil {
 		return fault.Errorf(fault.Exists, "restore: %s is left of an earlier restore; move it away first", aside)
+	}
+	others, err := readCopies(context.Background(), copies, from)
+	if err != nil {
+		return err
 	}
 	moved := false
 	if err := os.Rename(dir, aside); err == nil {
@@ -62,8 +67,12 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 		}
 		return err
 	}
-	kept, unknown := carry(context.Background(), aside, from)
+	kept, unknown := carry(context.Background(), aside, others, from)
 	if err := kept.keep(cfg); err != nil {
+		return err
+	}
+	lists, err := mergeLists(cfg, others)
+	if err != nil {
 		return err
 	}
 	id.Voters, id.Restored, id.Fresh = []cluster.NodeName{cfg.Node}, true, false
@@ -72,7 +81,7 @@ func restore(cfg Config, from string, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stderr, "restored revision %d with %d records. Start redoubtd: this node is the only voter now. Its services begin %v later: what runs on under the guard of another node, whose daemon was stopped for a restart, has ended by then.\n",
 		info.Revision, info.Keys, restartHold)
-	fmt.Fprintln(stderr, kept.said(unknown))
+	fmt.Fprintln(stderr, kept.said(unknown, lists))
 	if moved {
 		fmt.Fprintf(stderr, "The repository as it was is in %s.\n", aside)
 	}
