@@ -8,6 +8,7 @@ import (
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/rbac"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/model"
 )
@@ -93,7 +94,7 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"group why":        of(func(v view, in v1.GroupWhy) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group list-props": of(func(v view, in v1.GroupListProps) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group create": of(func(v view, in v1.GroupCreate) []rbac.Object {
-		return ranked(v.groupObjects(in.Names, in.All), in.Property)
+		return v.groupReach(v.groupObjects(in.Names, in.All), in.Property)
 	}),
 	"group online":   of(func(v view, in v1.GroupOnline) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group offline":  of(func(v view, in v1.GroupOffline) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
@@ -106,7 +107,7 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"group manage":   of(func(v view, in v1.GroupManage) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group unmanage": of(func(v view, in v1.GroupUnmanage) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group set": of(func(v view, in v1.GroupSet) []rbac.Object {
-		return ranked(v.groupObjects(in.Names, in.All), in.Property)
+		return v.groupReach(v.groupObjects(in.Names, in.All), in.Property)
 	}),
 	"group add-node":    of(func(v view, in v1.GroupAddNode) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
 	"group remove-node": of(func(v view, in v1.GroupRemoveNode) []rbac.Object { return v.groupObjects(in.Names, in.All) }),
@@ -130,12 +131,12 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"resource list-props": of(func(v view, in v1.ResourceListProps) []rbac.Object {
 		return v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 	}),
-	"resource create": of(func(v view, in v1.ResourceCreate) []rbac.Object { return v.createdObjects(in.Names, in.Group) }),
+	"resource create": of(view.creates),
 	"resource create-sharedaddress": of(func(v view, in v1.ResourceCreateSharedaddress) []rbac.Object {
-		return v.createdObjects(in.Names, in.Group)
+		return v.createsAddress(v1.ResourceCreateLogicalhostname(in), balance.SharedAddress)
 	}),
 	"resource create-logicalhostname": of(func(v view, in v1.ResourceCreateLogicalhostname) []rbac.Object {
-		return v.createdObjects(in.Names, in.Group)
+		return v.createsAddress(in, logicalHostname)
 	}),
 	"resource delete": of(func(v view, in v1.ResourceDelete) []rbac.Object {
 		out := v.resourceObjects(in.Names, in.All, in.Group, in.Type)
@@ -167,9 +168,7 @@ var touches = map[string]func(view, any) []rbac.Object{
 	"resource clear": of(func(v view, in v1.ResourceClear) []rbac.Object {
 		return v.resourceObjects(in.Names, in.All, in.Group, in.Type)
 	}),
-	"resource set": of(func(v view, in v1.ResourceSet) []rbac.Object {
-		return v.resourceObjects(in.Names, in.All, in.Group, in.Type)
-	}),
+	"resource set": of(view.sets),
 
 	"secret list": of(func(v view, in v1.SecretList) []rbac.Object { return v.secretObjects(in.Names, in.All) }),
 	"secret show": of(func(v view, in v1.SecretShow) []rbac.Object { return v.secretObjects(in.Names, in.All) }),
@@ -213,18 +212,6 @@ func oneGroup(name string) []rbac.Object {
 		return nil
 	}
 	return []rbac.Object{{Group: name}}
-}
-
-// ranked adds to groups what properties of theirs reach that say who goes first among all groups: by them a group takes the place of others, whoever's these are.
-func ranked(groups []rbac.Object, properties []string) []rbac.Object {
-	settings, _ := check.ParseSettings("group", properties)
-	among := func(s check.Setting) bool {
-		return strings.EqualFold(s.Name, "Priority") || strings.EqualFold(s.Name, "Preemption_mode")
-	}
-	if len(groups) == 0 || !slices.ContainsFunc(settings, among) {
-		return groups
-	}
-	return append(groups, rbac.Object{What: "Priority and Preemption_mode, by which all groups of the cluster are ranked"})
 }
 
 // createdObjects are what the resources touch that shall be created in a group. A private string that is bound to such a name would be read by their methods, whoever wrote them: whoever

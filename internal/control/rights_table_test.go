@@ -18,6 +18,7 @@ import (
 	"redoubt/internal/fault"
 	"redoubt/internal/membership"
 	"redoubt/internal/rbac"
+	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
 )
 
@@ -61,10 +62,12 @@ func tableOf(t *testing.T) (*Control, []string) {
 	names, policy := persons()
 	s := engine.Snapshot{Policy: policy, Revision: func(string) cluster.Revision { return 1 }}
 	s.State.Basis.Revision = 7
-	s.State.Groups = []model.Group{{Name: "db-rg"}, {Name: "web-rg"}}
+	s.State.Groups = []model.Group{{Name: "db-rg"}, {Name: "web-rg", Dependencies: []cluster.GroupName{"db-rg"}, Affinities: []model.Affinity{{Kind: model.AffinityPrefer, Target: "db-rg"}}}}
 	s.State.Resources = []model.Resource{
-		{Name: "db", Group: "db-rg"}, {Name: "front", Group: "db-rg", Dependencies: []model.Dependency{{On: "web", Kind: model.DependStrong}}}, {Name: "web", Group: "web-rg"},
+		{Name: "db", Group: "db-rg", Type: "app"}, {Name: "front", Group: "db-rg", Type: "app", Dependencies: []model.Dependency{{On: "web", Kind: model.DependStrong}}},
+		{Name: "tied", Group: "web-rg", Type: "app", Dependencies: []model.Dependency{{On: "db", Kind: model.DependWeak}}}, {Name: "web", Group: "web-rg", Type: "app"},
 	}
+	s.State.Types = []model.Type{{Name: "app"}, {Name: balance.SharedAddress}, {Name: logicalHostname}}
 	s.Secrets = []model.Secret{
 		{Name: "dbpw", ObjectType: model.ObjectResource, Object: "db"}, {Name: "laterpw", ObjectType: model.ObjectResource, Object: "later"}, {Name: "webpw", ObjectType: model.ObjectResource, Object: "web"},
 	}
@@ -286,6 +289,24 @@ func TestReachOfRequests(t *testing.T) {
 		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"Preemption_mode=Never"}}, false},
 		{"group create", v1.GroupCreate{Names: []string{"web-rg"}}, true},
 		{"group create", v1.GroupCreate{Names: []string{"web-rg"}, Property: []string{"Priority=501"}}, false},
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"load_factors=mem@4"}}, false}, // others would make room
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"RG_affinities=--db-rg"}}, false},
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"rg_affinities+=+++db-rg"}}, false},
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"RG_affinities=+db-rg", "RG_dependencies=db-rg"}}, true}, // they are there already
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"RG_affinities=", "RG_dependencies-=db-rg"}}, true},
+		{"group set", v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"RG_dependencies+=mail-rg"}}, false},
+		{"group create", v1.GroupCreate{Names: []string{"web-rg"}, Property: []string{"RG_affinities=-mail-rg"}}, false},
+		{"resource set", v1.ResourceSet{Names: []string{"web"}, Property: []string{"R_description=mine"}}, true},
+		{"resource set", v1.ResourceSet{Names: []string{"web"}, Property: []string{"Resource_dependencies=db"}}, false}, // db could not go offline before web does
+		{"resource set", v1.ResourceSet{Names: []string{"web"}, Standard: []string{"resource_dependencies_weak+=db{LOCAL_NODE}"}}, false},
+		{"resource set", v1.ResourceSet{Names: []string{"web"}, Property: []string{"Resource_dependencies_restart=tied"}}, true},
+		{"resource set", v1.ResourceSet{Names: []string{"tied"}, Property: []string{"Resource_dependencies_weak=db,web"}}, true},
+		{"resource set", v1.ResourceSet{Names: []string{"tied"}, Property: []string{"Resource_dependencies_weak="}}, true},
+		{"resource set", v1.ResourceSet{Names: []string{"tied"}, Property: []string{"Resource_dependencies_weak=", "Resource_dependencies=db"}}, false},
+		{"resource create", v1.ResourceCreate{Names: []string{"fresh"}, Group: "web-rg", Type: "app", Property: []string{"Resource_dependencies=web"}}, true},
+		{"resource create", v1.ResourceCreate{Names: []string{"fresh"}, Group: "web-rg", Type: "app", Property: []string{"Resource_dependencies=db"}}, false},
+		{"resource create-logicalhostname", v1.ResourceCreateLogicalhostname{Names: []string{"fresh"}, Group: "web-rg", Property: []string{"Resource_dependencies=db"}}, false},
+		{"resource create-sharedaddress", v1.ResourceCreateSharedaddress{Names: []string{"fresh"}, Group: "web-rg", Standard: []string{"Resource_dependencies=db"}}, false},
 		{"group offline", v1.GroupOffline{Names: []string{"web-rg", "db-rg"}}, false},
 		{"group offline", v1.GroupOffline{Names: []string{"+"}}, false},
 		{"group offline", v1.GroupOffline{All: true}, false},
