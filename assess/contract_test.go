@@ -132,6 +132,7 @@ func contract() map[string]shape {
 		}))}),
 		"losses": record(map[string]shape{
 			"threats": list(record(map[string]shape{"name": aWord, "mean": aNumber, "variance": aNumber, "variance_iid": maybe(aNumber), "quantiles": levels})),
+			"net":     list(record(map[string]shape{"name": aWord, "mean": aNumber, "own": aNumber, "paid": aNumber, "tail": aNumber})),
 			"total":   total, "inherent": total, "proposed": total,
 			"simulation": drawn, "simulation_inherent": drawn, "simulation_proposed": drawn,
 		}),

@@ -14,6 +14,7 @@ type Losses struct {
 	Horizon     float64           `json:"horizon"` // in periods
 	Error       float64           `json:"error"`   // wanted relative half width of the brackets
 	Threats     []ThreatLoss      `json:"threats"`
+	Net         []NetLoss         `json:"net,omitempty"`        // of the threats, with dependence, limits and insurance where the model has them
 	Total       *TotalLoss        `json:"total,omitempty"`      // as things are
 	Inherent    *TotalLoss        `json:"inherent,omitempty"`   // without the means that are present
 	Proposed    *TotalLoss        `json:"proposed,omitempty"`   // with the measures that section optimum chose
@@ -177,7 +178,7 @@ func (r *run) tolerance(out *Losses, in *model.Losses, law *risk.Total) {
 	}
 	switch {
 	case out.Simulation != nil:
-		r.note(SectionLosses, "losses", "total, inherent and proposed, the threats and what means save are of independent threats before limits and insurance; what is left with them is in simulation, simulation_inherent and simulation_proposed, and the tolerance is held against the first")
+		r.note(SectionLosses, "losses", "total, inherent and proposed, the figures in threats and what means save are of independent threats before limits and insurance; what is left with them is in simulation, simulation_inherent and simulation_proposed and, of each threat, in net, and the tolerance is held against simulation")
 	case len(in.Tolerance) > 0 && extended(in):
 		r.note(SectionLosses, "losses.tolerance", "without a simulation the tolerance was held against the total of independent threats before limits and insurance")
 	}

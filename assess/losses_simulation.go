@@ -10,20 +10,22 @@ import (
 
 // SimulationResult is what was drawn: the total with dependence between threats, limits and insurance. Every figure has its standard error or a bracket.
 type SimulationResult struct {
-	Trials     int                   `json:"trials"`
-	Seed       uint64                `json:"seed"`
-	Dependence string                `json:"dependence,omitempty"` // shock, gaussian or t
-	Gross      *Estimate             `json:"gross"`                // expected total before limits and insurance; null: there is none
-	Mean       *Estimate             `json:"mean"`                 // expected loss that is left, without premiums; null: there is none
-	SD         *float64              `json:"sd"`                   // of the draws
-	Quantiles  map[string]float64    `json:"quantiles"`
-	Brackets   map[string][2]float64 `json:"quantile_brackets"` // hold the quantile with the confidence, between order statistics
-	Confidence float64               `json:"confidence"`
-	TailValue  map[string]Estimate   `json:"tail_value,omitempty"`
-	Exceedance [][2]float64          `json:"exceedance"`          // loss, and the probability of more
-	Exceeding  [][2]float64          `json:"exceedance_brackets"` // two standard errors of those probabilities to either side, and what so many draws can not tell from 0 or 1
-	Premium    float64               `json:"premium"`             // of all insurances
-	Layers     []LayerResult         `json:"layers,omitempty"`
+	Trials        int                   `json:"trials"`
+	Seed          uint64                `json:"seed"`
+	Dependence    string                `json:"dependence,omitempty"`          // shock, gaussian or t
+	Gross         *Estimate             `json:"gross"`                         // expected total before limits and insurance; null: there is none
+	Mean          *Estimate             `json:"mean"`                          // expected loss that is left, without premiums; null: there is none
+	Computed      *float64              `json:"mean_computed,omitempty"`       // the mean without drawing: the sum of the threats' net means, where all of these are computed, which insurance rules out
+	ComputedError *float64              `json:"mean_computed_error,omitempty"` // half width of the bracket that holds it
+	SD            *float64              `json:"sd"`                            // of the draws
+	Quantiles     map[string]float64    `json:"quantiles"`
+	Brackets      map[string][2]float64 `json:"quantile_brackets"` // hold the quantile with the confidence, between order statistics
+	Confidence    float64               `json:"confidence"`
+	TailValue     map[string]Estimate   `json:"tail_value,omitempty"`
+	Exceedance    [][2]float64          `json:"exceedance"`          // loss, and the probability of more
+	Exceeding     [][2]float64          `json:"exceedance_brackets"` // two standard errors of those probabilities to either side, and what so many draws can not tell from 0 or 1
+	Premium       float64               `json:"premium"`             // of all insurances
+	Layers        []LayerResult         `json:"layers,omitempty"`
 
 	tolerated []risk.Bracket // of the probability of more than each loss of the owner's curve
 }
@@ -55,7 +57,7 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 	if !extended(in) {
 		return nil
 	}
-	s := risk.Simulation{Trials: 100000, Seed: 1, Levels: levels, Workers: r.options.Workers}
+	s := risk.Simulation{Trials: 100000, Seed: 1, Levels: levels, Workers: r.options.Workers, Allocate: true}
 	if x := in.Simulation; x != nil {
 		if x.Trials > 0 {
 			s.Trials = x.Trials
@@ -108,6 +110,10 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 		return err
 	}
 	out.Simulation, out.drawn = simulated(d, s, in, name), s
+	out.Trace.Formulas = append(out.Trace.Formulas, "C3.net")
+	if err := r.netThreats(out, s, d); err != nil {
+		return err
+	}
 	for _, e := range d.Exceed[curve:] {
 		out.Simulation.tolerated = append(out.Simulation.tolerated, likely(e, d.Trials))
 	}
@@ -140,6 +146,7 @@ func (r *run) redraw(out *Losses, in *model.Losses, factors []float64) (*Simulat
 		return nil, nil
 	}
 	s := out.drawn
+	s.Allocate = false
 	s.Threats = slices.Clone(s.Threats)
 	parts := scaled(out.parts, factors)
 	for i := range s.Threats {

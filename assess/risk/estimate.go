@@ -11,6 +11,7 @@ import (
 const batchTrials = 2048
 
 // summary makes figures of the draws. Standard errors are those of the means of blocks; the bracket of a quantile is between order statistics.
+// When it returns, gross holds what the threats cost after their limits, and net what is left after the layers.
 func (s *Simulation) summary(gross, net []float64) *Drawn {
 	out := &Drawn{Trials: s.Trials, Confident: 0.95, Finite: true}
 	for _, t := range s.Threats {
@@ -18,6 +19,7 @@ func (s *Simulation) summary(gross, net []float64) *Drawn {
 		out.Finite = out.Finite && (ok || t.Limits.Cap > 0)
 	}
 	out.Gross = batches(gross, func(x float64) float64 { return x })
+	copy(gross, net)
 	for _, l := range s.Layers {
 		out.Layers = append(out.Layers, batches(net, l.pays))
 		out.Hit = append(out.Hit, batches(net, func(x float64) float64 { return indicator(l.pays(x) > 0) }))

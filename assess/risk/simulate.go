@@ -12,7 +12,8 @@ import (
 // Limits are what is taken off the cost of one threat: first the deductible, then what is above the cap; 0 is none.
 type Limits struct{ Deductible, Cap float64 }
 
-func (l Limits) net(x float64) float64 {
+// Net is what is left of a cost.
+func (l Limits) Net(x float64) float64 {
 	if l.Deductible > 0 {
 		x = math.Max(0, x-l.Deductible)
 	}
@@ -62,6 +63,7 @@ type Simulation struct {
 	Seed        uint64
 	Levels      []float64
 	Losses      []float64 // at which the probability of exceeding is wanted
+	Allocate    bool      // say of each threat what is left of it; then all is drawn twice
 	Workers     int
 }
 
@@ -78,9 +80,10 @@ type Drawn struct {
 	Confident float64 // of the brackets of the quantiles
 	Tail      []Estimate
 	Exceed    []Estimate
-	Layers    []Estimate // what each pays in the mean
-	Hit       []Estimate // how often each pays
-	Finite    bool       // the means exist
+	Layers    []Estimate  // what each pays in the mean
+	Hit       []Estimate  // how often each pays
+	Finite    bool        // the means exist
+	Threats   []Allocated // where that was asked for, and the means exist
 }
 
 // blockTrials is how many trials are drawn together; a power of 2, so that the last blockBits of a draw are a trial. It is part of what a seed means.
@@ -114,7 +117,14 @@ func Simulate(ctx context.Context, s Simulation) (*Drawn, error) {
 	if err := eg.Wait(); err != nil {
 		return nil, err
 	}
-	return s.summary(gross, net), nil
+	out := s.summary(gross, net)
+	if !out.Finite || !s.Allocate || len(s.Levels) == 0 {
+		return out, nil
+	}
+	p := slices.Max(s.Levels)
+	var err error
+	out.Threats, err = s.allocate(ctx, gross, net, out.Quantiles[slices.Index(s.Levels, p)].Point, p, workers)
+	return out, err
 }
 
 // prepare makes the tables of the threats, and draws the margins of those that a copula joins.
@@ -197,7 +207,7 @@ func (s *Simulation) block(ctx context.Context, b uint64, gross, net []float64) 
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		t, d := &s.Threats[i], newDraw(s.Seed, b, uint64(i))
+		t := &s.Threats[i]
 		into := net
 		if t.Limits != (Limits{}) {
 			if cost == nil {
@@ -206,19 +216,12 @@ func (s *Simulation) block(ctx context.Context, b uint64, gross, net []float64) 
 			clear(cost)
 			into = cost
 		}
-		switch {
-		case !t.Dependent || shares == nil:
-			d.costs(t, nil, into)
-		case s.Kind == Shock:
-			d.costs(t, shares, into)
-		default:
-			s.ranked(d, t, shares, into)
-		}
+		s.draw(b, i, shares, into)
 		if t.Limits == (Limits{}) {
 			continue
 		}
 		for y, x := range cost {
-			left := t.Limits.net(x)
+			left := t.Limits.Net(x)
 			net[y] += left
 			taken[y] += x - left
 		}
@@ -228,6 +231,19 @@ func (s *Simulation) block(ctx context.Context, b uint64, gross, net []float64) 
 		gross[y] += x
 	}
 	return nil
+}
+
+// draw adds to each trial of a block what threat i costs in it, before its limits.
+func (s *Simulation) draw(b uint64, i int, shares *common, into []float64) {
+	t, d := &s.Threats[i], newDraw(s.Seed, b, uint64(i))
+	switch {
+	case !t.Dependent || shares == nil:
+		d.costs(t, nil, into)
+	case s.Kind == Shock:
+		d.costs(t, shares, into)
+	default:
+		s.ranked(d, t, shares, into)
+	}
 }
 
 // ranked adds to each trial the draw of the threat's margin that has the rank which the copula asks for.
