@@ -39,6 +39,7 @@ type seat struct {
 
 	progress   progress   // of follow alone
 	succession succession // of follow alone
+	links      links      // of follow alone
 }
 
 func newSeat(cfg Config, log *slog.Logger) *seat {

@@ -48,6 +48,7 @@ func (n *node) follow(ctx context.Context) error {
 func (n *node) adjust(ctx context.Context) error {
 	snap, view := n.mirror.Snapshot(), n.member.View()
 	n.seat.succeed(ctx, view)
+	n.seat.relink(n.clock.Boot(), view)
 	if snap.State.Cluster.ID != "" {
 		if gone := n.learn(snap); gone {
 			return removal{n.identity().Cluster.Name, "the repository"}

@@ -236,23 +236,25 @@ func visitorOf(c net.Conn) *visitor {
 
 // openPorts begins to listen; what comes waits until the member answers.
 func (m *Member) openPorts() (err error) {
-	if m.clientPort, err = m.listen(m.cfg.ClientPort, 0); err != nil {
+	m.peerDoor = &door{patience: rafthttp.ConnReadTimeout, log: m.cfg.Log}
+	if m.clientPort, err = m.listen(m.cfg.ClientPort, &door{log: m.cfg.Log}); err != nil {
 		return err
 	}
-	if m.peerPort, err = m.listen(m.cfg.PeerPort, rafthttp.ConnReadTimeout); err != nil {
+	if m.peerPort, err = m.listen(m.cfg.PeerPort, m.peerDoor); err != nil {
 		_ = m.clientPort.Close()
 	}
 	return err
 }
 
-// listen opens a port, on which a connection ends after some time without a word; 0: it does not.
-func (m *Member) listen(port int, patience time.Duration) (net.Listener, error) {
+// listen opens a port behind a door.
+func (m *Member) listen(port int, front *door) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(m.ctx, "tcp", hostPort(m.cfg.Address, port))
 	if err != nil {
 		return nil, m.explain(err)
 	}
 	files := m.cfg.served()
-	over, err := transport.NewTLSListener(&door{Listener: l, patience: patience, log: m.cfg.Log}, &files)
+	front.Listener = l
+	over, err := transport.NewTLSListener(front, &files)
 	if err != nil {
 		_ = l.Close()
 		return nil, fault.Errorf(fault.Internal, "port %d of the repository on node %s: %w", port, m.cfg.Node, err)

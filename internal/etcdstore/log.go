@@ -54,7 +54,8 @@ var expected = []string{
 	"rejected stream from remote peer",
 	"rejected Raft message",
 	"request cluster ID mismatch",
-	"ignored streaming request; ID mismatch", // of a member that was given another seat
+	"ignored streaming request; ID mismatch",  // of a member that was given another seat
+	"ignored out-of-date read index response", // see keepReading
 	"the member has been permanently removed",
 	"data-dir used by this member must be removed",
 }

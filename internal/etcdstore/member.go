@@ -70,6 +70,9 @@ type Member struct {
 	clientPort, peerPort net.Listener
 	calls                *grpc.Server // on clientPort
 	peers                *http.Server // on peerPort
+	peerDoor             *door        // of peerPort
+
+	stirred chan struct{} // for keepReading
 
 	stop   context.CancelFunc // ends the loops of this member
 	ctx    context.Context
@@ -119,7 +122,7 @@ func StartMember(ctx context.Context, cfg MemberConfig) (*Member, error) {
 		return nil, err
 	}
 	tune()
-	m := &Member{cfg: cfg, gate: newGate(cfg.Admit), peerGate: newGate(cfg.AdmitPeer), done: make(chan struct{}), failed: make(chan struct{})}
+	m := &Member{cfg: cfg, gate: newGate(cfg.Admit), peerGate: newGate(cfg.AdmitPeer), done: make(chan struct{}), failed: make(chan struct{}), stirred: make(chan struct{}, 1)}
 	m.ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := m.start(ctx); err != nil {
 		m.stop()
@@ -127,6 +130,7 @@ func StartMember(ctx context.Context, cfg MemberConfig) (*Member, error) {
 	}
 	m.loops.Go(m.keepRoom)
 	m.loops.Go(m.keepTidy)
+	m.loops.Go(m.keepReading)
 	go m.supervise()
 	return m, nil
 }
