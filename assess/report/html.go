@@ -26,7 +26,7 @@ var pageCSS string
 
 // Bounds of the page. The table and the workbook have everything.
 const (
-	maxTableRows    = 200
+	maxTableRows    = 200 // as maxTableColumns, of one table
 	maxTableColumns = 30
 	maxInputs       = 400
 )
@@ -63,24 +63,6 @@ type pageSection struct {
 	Sources   []string
 }
 
-// table is a table of the page. The first column of a row is what it is about.
-type table struct {
-	Title string
-	Head  []column
-	Rows  [][]cell
-	More  int
-}
-
-type column struct {
-	Text, Unit, Formula string
-}
-
-type cell struct {
-	Text    string
-	Formula string
-	Number  bool
-}
-
 // HTML writes the report as one page that needs nothing else: no script, no font, no picture from elsewhere.
 func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	lang = language(lang)
@@ -89,7 +71,7 @@ func HTML(w io.Writer, r *assess.Report, m *model.Model, lang string) error {
 	if err != nil {
 		return err
 	}
-	rows := rowsOf(all, r.Currency)
+	rows := rowsOf(all, r)
 	p := page{
 		Lang: lang, Title: either(r.Title, Word(lang, "title")), System: r.System, Date: r.Date, Digest: r.Digest, Currency: r.Currency, Period: Unit(lang, r.Period),
 		Style: template.CSS(pageCSS + chart.Style), //nolint:gosec // both are texts of this program
@@ -169,103 +151,6 @@ func explained(ids []string, lang string) []formula.Formula {
 		}
 	}
 	return out
-}
-
-// tables are the figures of a section: a table for each list, and one for what is single.
-func tables(rows []Row, section, lang string) []table {
-	var out []table
-	groups := map[string][]Row{}
-	var order []string
-	for _, r := range rows {
-		if r.Section != section || r.Series {
-			continue
-		}
-		if _, ok := groups[r.Group]; !ok {
-			order = append(order, r.Group)
-		}
-		groups[r.Group] = append(groups[r.Group], r)
-	}
-	for _, g := range order {
-		if strings.Contains(g, "[]") {
-			out = append(out, pivot(g, groups[g], lang))
-		} else {
-			out = append(out, plain(g, groups[g], lang))
-		}
-	}
-	return out
-}
-
-// plain is a table of single figures: a line each.
-func plain(group string, rows []Row, lang string) table {
-	t := table{Title: Label(lang, group), Head: []column{{Text: Word(lang, "figure")}, {Text: Word(lang, "value")}, {Text: Word(lang, "unit")}, {Text: Word(lang, "formula")}}}
-	for i, r := range rows {
-		if i >= maxTableRows {
-			t.More = len(rows) - i
-			break
-		}
-		t.Rows = append(t.Rows, []cell{{Text: Label(lang, r.Figure)}, shown(r, lang), {Text: Unit(lang, r.Unit)}, {Formula: r.Formula}})
-	}
-	return t
-}
-
-// pivot is a table with a line for each item and a column for each figure.
-func pivot(group string, rows []Row, lang string) table {
-	t := table{Title: Label(lang, group), Head: []column{{Text: Word(lang, "item")}}}
-	at, line, mixed := map[string]int{}, map[string]int{}, map[string]bool{}
-	for _, r := range rows {
-		if _, ok := at[r.Figure]; !ok && len(t.Head) < maxTableColumns {
-			at[r.Figure] = len(t.Head)
-			t.Head = append(t.Head, column{Label(lang, r.Figure), Unit(lang, r.Unit), r.Formula})
-		}
-	}
-	for _, r := range rows { // where items have a figure by different formulas, each is linked to its own
-		if j, ok := at[r.Figure]; ok && r.Formula != t.Head[j].Formula {
-			t.Head[j].Formula, mixed[r.Figure] = "", true
-		}
-	}
-	// What stands after the last list in the group is the same in each item.
-	same := ""
-	if _, rest, ok := strings.Cut(group[strings.LastIndex(group, "[]"):], "."); ok {
-		same = " / " + strings.ReplaceAll(rest, ".", " / ")
-	}
-	dropped := map[string]bool{}
-	for _, r := range rows {
-		j, ok := at[r.Figure]
-		if !ok {
-			continue
-		}
-		i, ok := line[r.Item]
-		if !ok {
-			if len(t.Rows) >= maxTableRows {
-				dropped[r.Item] = true
-				continue
-			}
-			i = len(t.Rows)
-			line[r.Item] = i
-			t.Rows = append(t.Rows, make([]cell, len(t.Head)))
-			t.Rows[i][0].Text = strings.TrimSuffix(r.Item, same)
-		}
-		t.Rows[i][j] = shown(r, lang)
-		if mixed[r.Figure] {
-			t.Rows[i][j].Formula = r.Formula
-		}
-	}
-	t.More = len(dropped)
-	return t
-}
-
-// shown is a value as people read it.
-func shown(r Row, lang string) cell {
-	switch v := r.Value.(type) {
-	case float64:
-		return cell{Text: chart.Number(v), Number: true}
-	case bool:
-		if v {
-			return cell{Text: Word(lang, "yes")}
-		}
-		return cell{Text: Word(lang, "no")}
-	}
-	return cell{Text: Value(lang, r.Figure, r.Text())}
 }
 
 // input is an entry of the model that figures rest on.

@@ -153,7 +153,7 @@ func (d drawing) tornado() (chart.Bars, bool) {
 	v := d.r.Losses
 	p := chart.Bars{Head: d.head("tornado", d.w("tornado_title"), d.w("tornado_alt")), X: d.w("loss_axis", d.r.Currency)}
 	for _, x := range v.Sensitivity {
-		bar := chart.Bar{Name: chart.Cut(d.title(x.Threat), 18) + ": " + Word(d.lang, "figure."+x.Input), From: x.Low, To: x.High}
+		bar := chart.Bar{Name: chart.Cut(d.title(x.Threat), 32) + ": " + Word(d.lang, "figure."+x.Input), From: x.Low, To: x.High}
 		if x.Input == "damage" {
 			bar.Colour = 1
 		}

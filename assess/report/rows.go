@@ -27,6 +27,7 @@ type Row struct {
 	Formula string // as package formula numbers it; "" where there is none
 	Series  bool   // one of a row of numbers that belong on a plot more than into a table
 	Group   string // where the item stands, without the names of lists' elements: rows of one group make a table, as threats[].frequency
+	Label   string // what tells the item from others of its group; "" where its figures do
 }
 
 // Text is the value as it stands in the report's JSON.
@@ -148,14 +149,15 @@ func Rows(r *assess.Report) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rowsOf(all, r.Currency), nil
+	return rowsOf(all, r), nil
 }
 
-func rowsOf(all []section, currency string) []Row {
+func rowsOf(all []section, r *assess.Report) []Row {
 	var out []Row
+	units := strings.NewReplacer("money", r.Currency, "period", either(r.Period, "period"))
 	for _, s := range all {
-		w := walker{section: s.name, currency: currency}
-		w.object(s.value.(object), nil, nil, "")
+		w := walker{section: s.name, units: units}
+		w.object(s.value.(object), spot{})
 		out = append(out, w.rows...)
 	}
 	return out
@@ -163,11 +165,12 @@ func rowsOf(all []section, currency string) []Row {
 
 // walker goes through a section.
 type walker struct {
-	section, currency string
-	logarithm         bool   // the object is a law of the logarithm of an amount: its parameters are no amounts
-	law               string // of damages, that the object is about
-	decided           string // the model of access by which the object decides
-	rows              []Row
+	section   string
+	units     *strings.Replacer
+	logarithm bool   // the object is a law of the logarithm of an amount: its parameters are no amounts
+	law       string // of damages, that the object is about
+	decided   string // the model of access by which the object decides
+	rows      []Row
 }
 
 // ofLogarithm are the figures of such a law that are parameters of the logarithm.
@@ -176,96 +179,134 @@ var ofLogarithm = []string{"m", "scale", "raiffa_schlaifer.m"}
 // leads are the members by which a list's element is called, the first that is there.
 var leads = []string{"name", "threat", "mean", "means", "object", "subject", "path", "level", "label"}
 
-// object adds the figures of an object. item is what they are about, figure what is before their name.
-func (w *walker) object(o object, item, group []string, figure string) {
+// identities are the members that name a list's element only together: all of the first of these that it has.
+var identities = [][]string{{"threat", "object"}, {"threat", "input"}, {"component", "channel", "violator"}, {"component", "violator"}, {"user", "terminal"}}
+
+// spot is where the walker stands.
+type spot struct {
+	item, group []string
+	labels      []string // the names of lists' elements, but for those that their figures say again
+	figure      string   // what is before the names of figures
+}
+
+// in is the spot of an object that has a name of its own.
+func (s spot) in(name string) spot {
+	name = join(s.figure, name)
+	return spot{item: append(slices.Clone(s.item), name), group: append(slices.Clone(s.group), name), labels: s.labels}
+}
+
+// at is the spot of an element of a list.
+func (s spot) at(list, name string, labelled bool) spot {
+	out := spot{item: append(slices.Clone(s.item), place(list, name)), group: append(slices.Clone(s.group), join(s.figure, list)+"[]"), labels: s.labels}
+	if labelled {
+		out.labels = append(slices.Clone(s.labels), name)
+	}
+	return out
+}
+
+// object adds the figures of an object.
+func (w *walker) object(o object, at spot) {
 	if law, ok := o.get("law").(string); ok {
 		w.logarithm, w.law = law == "lognormal", law
 		defer func() { w.logarithm, w.law = false, "" }()
 	}
-	if w.section == "losses" && figure == "" && slices.Equal(group, []string{"threats[]"}) { // the law itself is not there: only the normal one has this figure
+	if w.section == "losses" && at.figure == "" && slices.Equal(at.group, []string{"threats[]"}) { // the law itself is not there: only the normal one has this figure
 		if w.law = "other"; o.get("variance_iid") != nil {
 			w.law = "normal"
 		}
 		defer func() { w.law = "" }()
 	}
-	if figure == "" && slices.Equal(group, []string{"decisions[]"}) {
+	if at.figure == "" && slices.Equal(at.group, []string{"decisions[]"}) {
 		w.decided, _ = o.get("model").(string)
 		defer func() { w.decided = "" }()
 	}
 	for _, m := range o {
-		if m.name == "trace" && figure == "" && len(item) == 0 {
+		if m.name == "trace" && at.figure == "" && len(at.item) == 0 {
 			continue
 		}
-		w.value(m.value, item, group, figure, m.name)
+		w.value(m.value, at, m.name)
 	}
 }
 
-func (w *walker) value(v any, item, group []string, figure, name string) {
+func (w *walker) value(v any, at spot, name string) {
 	switch v := v.(type) {
 	case object:
-		if scalars(v) && !holdsWords(v) && len(item) > 0 {
-			w.object(v, item, group, join(figure, name))
+		if scalars(v) && !holdsWords(v) && len(at.item) > 0 {
+			at.figure = join(at.figure, name)
+			w.object(v, at)
 			return
 		}
-		inner := join(figure, name)
-		w.object(v, append(slices.Clone(item), inner), append(slices.Clone(group), inner), "")
+		w.object(v, at.in(name))
 	case []any:
-		w.list(v, item, group, figure, name)
+		w.list(v, at, name)
 	case nil:
 	default:
-		w.add(v, item, group, join(figure, name), false)
+		w.add(v, at, join(at.figure, name), false)
 	}
 }
 
-func (w *walker) list(list []any, item, group []string, figure, name string) {
+func (w *walker) list(list []any, at spot, name string) {
+	figure := join(at.figure, name)
 	if words, ok := stringsOf(list); ok {
-		w.add(strings.Join(words, ", "), item, group, join(figure, name), false)
+		w.add(strings.Join(words, ", "), at, figure, false)
 		return
 	}
 	if len(list) == 2 && numbers(list) { // a band
-		w.add(list[0], item, group, join(figure, name)+"[0]", false)
-		w.add(list[1], item, group, join(figure, name)+"[1]", false)
+		w.add(list[0], at, figure+"[0]", false)
+		w.add(list[1], at, figure+"[1]", false)
 		return
 	}
+	taken := map[string]int{}
 	for i, v := range list {
-		at := join(figure, name) + "[" + strconv.Itoa(i) + "]"
+		element := figure + "[" + strconv.Itoa(i) + "]"
 		switch v := v.(type) {
 		case object:
-			w.object(without(v, called(v, at)), append(slices.Clone(item), place(name, called(v, at))), append(slices.Clone(group), join(figure, name)+"[]"), "")
+			called, lead := called(v, i)
+			rest := v
+			if lead != "" {
+				rest = slices.DeleteFunc(slices.Clone(v), func(m member) bool { return m.name == lead })
+			}
+			if taken[called]++; taken[called] > 1 { // no two items have one name
+				called += " (" + strconv.Itoa(taken[called]) + ")"
+			}
+			w.object(rest, at.at(name, called, lead != ""))
 		case []any:
-			w.points(v, item, group, at)
+			w.points(v, at, element)
 		case nil:
 		default:
-			w.add(v, item, group, at, true)
+			w.add(v, at, element, true)
 		}
 	}
 }
 
 // points are a list within a list: the places of a curve, the lines of a matrix.
-func (w *walker) points(list []any, item, group []string, at string) {
+func (w *walker) points(list []any, at spot, element string) {
 	for i, v := range list {
-		at := at + "[" + strconv.Itoa(i) + "]"
+		element := element + "[" + strconv.Itoa(i) + "]"
 		switch v := v.(type) {
 		case object:
-			w.object(v, append(slices.Clone(item), at), append(slices.Clone(group), at), "")
+			w.object(v, spot{item: append(slices.Clone(at.item), element), group: append(slices.Clone(at.group), element), labels: at.labels})
 		case []any:
-			w.points(v, item, group, at)
+			w.points(v, at, element)
 		case nil:
 		default:
-			w.add(v, item, group, at, true)
+			w.add(v, at, element, true)
 		}
 	}
 }
 
-func (w *walker) add(v any, item, group []string, figure string, series bool) {
-	r := Row{Section: w.section, Item: strings.Join(item, " / "), Figure: figure, Value: v, Series: series, Group: strings.Join(group, ".")}
+func (w *walker) add(v any, at spot, figure string, series bool) {
+	r := Row{
+		Section: w.section, Item: strings.Join(at.item, " / "), Figure: figure, Value: v, Series: series,
+		Group: strings.Join(at.group, "."), Label: strings.Join(at.labels, " / "),
+	}
 	if _, number := v.(float64); number {
 		u, f := lookUp(w.section, r.Item, figure)
 		if w.logarithm && (slices.Contains(ofLogarithm, figure) || strings.HasSuffix(r.Item, "raiffa_schlaifer")) {
 			u = ""
 		}
-		r.Unit, r.Formula = strings.Replace(u, "money", w.currency, 1), byLaw(w.section, w.law, f)
-	} else if w.section == "codes" && len(item) > 0 { // the codes themselves
+		r.Unit, r.Formula = w.units.Replace(u), byLaw(w.section, w.law, f)
+	} else if w.section == "codes" && len(at.item) > 0 { // the codes themselves
 		_, r.Formula = lookUp(w.section, r.Item, figure)
 	} else if rule, ok := v.(string); ok && w.decided != "" && figure == "rule" {
 		r.Formula = ruleFormula(w.decided, rule)
@@ -283,24 +324,25 @@ func place(list, name string) string {
 	return list + " / " + name
 }
 
-// called is the name of a list's element.
-func called(o object, otherwise string) string {
+// called is the name of a list's element, and the member that only names it; "" where what names it are figures too, or where it has but a place.
+func called(o object, i int) (name, lead string) {
+	for _, members := range identities {
+		var parts []string
+		for _, m := range members {
+			if s, ok := o.get(m).(string); ok && s != "" {
+				parts = append(parts, s)
+			}
+		}
+		if len(parts) == len(members) {
+			return strings.Join(parts, ", "), ""
+		}
+	}
 	for _, l := range leads {
 		if s, ok := o.get(l).(string); ok && s != "" {
-			return s
+			return s, l
 		}
 	}
-	return otherwise[strings.LastIndex(otherwise, "[")+1 : len(otherwise)-1]
-}
-
-// without leaves out the member that gave the element its name.
-func without(o object, name string) object {
-	for i, m := range o {
-		if s, ok := m.value.(string); ok && s == name && slices.Contains(leads, m.name) {
-			return append(slices.Clone(o[:i]), o[i+1:]...)
-		}
-	}
-	return o
+	return strconv.Itoa(i), ""
 }
 
 // scalars reports whether all members are single values.

@@ -36,7 +36,7 @@ func CSV(w io.Writer, r *assess.Report, _ *model.Model, _ string) error {
 		if _, word := row.Value.(string); word {
 			value = harmless(value)
 		}
-		if err := out.Write([]string{row.Section, harmless(row.Item), harmless(row.Figure), value, harmless(strings.Replace(row.Unit, "period", r.Period, 1)), row.Formula}); err != nil {
+		if err := out.Write([]string{row.Section, harmless(row.Item), harmless(row.Figure), value, harmless(row.Unit), row.Formula}); err != nil {
 			return fmt.Errorf("write the table: %w", err)
 		}
 	}

@@ -67,8 +67,8 @@ func (l assessTables) word(figure string, value any) any {
 	case bool:
 		return report.Word(l.lang, map[bool]string{true: "yes", false: "no"}[v])
 	case string:
-		if low, high, ok := strings.Cut(v, " to "); ok && low != "" && strings.ContainsRune("-0123456789", rune(low[0])) {
-			return low + " – " + high
+		if v != "" && strings.ContainsRune("-0123456789", rune(v[0])) && strings.Contains(v, " to ") {
+			return strings.Replace(v, " to ", " – ", 1)
 		}
 		return report.Value(l.lang, figure, v)
 	}
@@ -115,20 +115,23 @@ func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) 
 	return err
 }
 
-// assessFigures are the figures of a report, for people: units name the model's period, and the two ends of an interval are one figure.
+// assessFigures are the figures of a report, for people: units name the model's period, and what says of one value how sure it is, is one figure with it.
 func assessFigures(r *assess.Report) ([]report.Row, error) {
 	rows, err := report.Rows(r)
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "print the report: %w", err)
 	}
-	out := rows[:0]
-	for i := 0; i < len(rows); i++ {
-		row := rows[i]
-		row.Item, row.Figure, row.Unit = oneLine(row.Item), oneLine(row.Figure), oneLine(strings.Replace(row.Unit, "period", r.Period, 1))
-		if name, ok := strings.CutSuffix(row.Figure, "[0]"); ok && !row.Series && i+1 < len(rows) && rows[i+1].Item == row.Item && rows[i+1].Figure == name+"[1]" &&
-			(i+2 == len(rows) || rows[i+2].Item != row.Item || rows[i+2].Figure != name+"[2]") {
-			row.Figure, row.Value = name, figure(row)+" to "+figure(rows[i+1])
-			i++
+	var out []report.Row
+	for _, e := range report.Entries(rows) {
+		row := e.Row
+		row.Item, row.Figure, row.Unit = oneLine(row.Item), oneLine(row.Figure), oneLine(row.Unit)
+		switch v, _ := row.Value.(float64); {
+		case row.Value == nil:
+			row.Value = between(e.Between)
+		case e.Between != nil:
+			row.Value = spellNumber(v) + " (" + between(e.Between) + ")"
+		case e.Error != nil:
+			row.Value = spellNumber(v) + " ± " + spellNumber(rounded(*e.Error))
 		}
 		if threat, what, ok := strings.Cut(row.Item, " / "); ok && row.Section == string(assess.SectionDynamics) {
 			row.Item = what + " / " + threat // so that threats stand beside each other
@@ -155,6 +158,18 @@ func assessFigures(r *assess.Report) ([]report.Row, error) {
 	}
 	return out, nil
 }
+
+// rounded is a number with two digits that count, as an error has.
+func rounded(v float64) float64 {
+	out, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 1, 64), 64)
+	if err != nil {
+		return v
+	}
+	return out
+}
+
+// between is an interval.
+func between(ends *[2]float64) string { return spellNumber(ends[0]) + " to " + spellNumber(ends[1]) }
 
 // note is a note in the language of the tables.
 func (l assessTables) note(n assess.Note) string {
@@ -320,14 +335,24 @@ func (l assessTables) together(items []assessItem, figures []string) string {
 		return "-"
 	}
 	var rows [][]string
-	if len(figures) <= most {
-		header := []string{either(list, l.say("item", "item"))}
-		for _, f := range figures {
-			header = append(header, headed(f, items))
+	told := !slices.ContainsFunc(items, func(i assessItem) bool { return i.rows[0].Label != "" }) // by the figures, of which the first takes the place of the name
+	if len(figures) <= most || told && len(figures) <= most+1 {
+		head := either(list, l.say("item", "item"))
+		if told {
+			head += ": " + headed(figures[0], items)
+		}
+		header := []string{head}
+		for n, f := range figures {
+			if n > 0 || !told {
+				header = append(header, headed(f, items))
+			}
 		}
 		for _, i := range items {
 			_, own := i.list()
 			row := []string{own}
+			if told {
+				row = nil
+			}
 			for _, f := range figures {
 				row = append(row, cellOf(i, f))
 			}

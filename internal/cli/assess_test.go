@@ -113,7 +113,11 @@ func TestReplaceFile(t *testing.T) {
 func TestAssessRows(t *testing.T) {
 	var rows []report.Row
 	add := func(item, name string, v any, unit string) {
-		rows = append(rows, report.Row{Section: "ibm", Item: item, Figure: name, Value: v, Unit: unit})
+		label := item[strings.LastIndex(item, " ")+1:]
+		if strings.HasPrefix(item, "pairs / ") { // told apart by their figures
+			label = ""
+		}
+		rows = append(rows, report.Row{Section: "ibm", Item: item, Figure: name, Value: v, Unit: unit, Label: label})
 	}
 	add("", "scale", "ibm", "")
 	add("fire", "R", 1000.0, "EUR")
@@ -127,8 +131,13 @@ func TestAssessRows(t *testing.T) {
 			add("many / "+name, fmt.Sprint("f", i), float64(i)/3, "")
 		}
 	}
-	rows = append(rows, report.Row{Section: "ibm", Item: "many / x", Figure: "plot[0]", Value: 1.0, Series: true})
-	byItem := append(append([]report.Row{}, rows[:7]...), rows[len(rows)-1])
+	rows = append(rows, report.Row{Section: "ibm", Item: "many / x", Figure: "plot[0]", Value: 1.0, Series: true, Label: "x"})
+	for _, object := range []string{"desk", "archive"} {
+		add("pairs / fire, "+object, "threat", "fire", "")
+		add("pairs / fire, "+object, "object", object, "")
+		add("pairs / fire, "+object, "cost", 5.0, "EUR")
+	}
+	byItem := append(append([]report.Row{}, rows[:7]...), rows[len(rows)-7:]...)
 	for _, name := range []string{"x", "y"} {
 		for _, r := range rows {
 			if r.Item == "many / "+name && !r.Series {
@@ -145,6 +154,10 @@ func TestAssessRows(t *testing.T) {
          S       5
          more    1e-09
          why     a sentence a sentence a sentence a sentence a sentence a sentence a sentence a sentence a sentence
+
+  pairs: threat  object   cost, EUR
+  fire           desk     5
+  fire           archive  5
 
   many figure  x         y
   f0           0         0

@@ -20,6 +20,7 @@ const (
 	right  = 16.0
 	top    = 34.0
 	bottom = 54.0
+	letter = 6.6 // how wide a letter is, of most texts
 )
 
 // Style is the style sheet that the classes of the plots need. The colours tell themselves apart also for people who do not see red and green.

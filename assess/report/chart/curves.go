@@ -5,6 +5,7 @@ import (
 	"html"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // Curve is a row of points.
@@ -65,8 +66,8 @@ func (p Curves) SVG() string {
 		use([]Point{m.Point})
 	}
 	x, y := newAxis(xs, p.LogX, left, width-right), newAxis(ys, p.LogY, height-bottom, top)
-	rows := (len(p.Curves) + len(p.Bands) + 2) / 3
-	high := height + 18*float64(rows)
+	columns, room := p.columns()
+	high := height + 18*math.Ceil(float64(len(p.Curves)+len(p.Bands))/float64(columns))
 	var s svg
 	s.open(p.Head, high)
 	for _, t := range x.ticks() {
@@ -113,16 +114,32 @@ func (p Curves) SVG() string {
 		}
 		s.text(mx+dx, max(my-8, top+10), anchor, "halo", m.Name)
 	}
-	p.legend(&s)
+	p.legend(&s, columns, room)
 	return s.close()
 }
 
-func (p Curves) legend(s *svg) {
+// columns is how many columns of the legend let every name stand whole, as far as one line has room for it, and how many letters a column has room for.
+func (p Curves) columns() (n, room int) {
+	longest := 0
+	for _, c := range p.Curves {
+		longest = max(longest, utf8.RuneCountInString(c.Name))
+	}
+	for _, b := range p.Bands {
+		longest = max(longest, utf8.RuneCountInString(b.Name))
+	}
+	for n = 3; ; n-- {
+		if room = int(((width-left-right)/float64(n) - 34) / letter); longest <= room || n == 1 {
+			return n, room
+		}
+	}
+}
+
+func (p Curves) legend(s *svg, columns, room int) {
 	i := 0
 	add := func(name, shape string) {
-		x, y := left+float64(i%3)*((width-left-right)/3), height+18*float64(i/3)-2
+		x, y := left+float64(i%columns)*((width-left-right)/float64(columns)), height+18*float64(i/columns)-2
 		fmt.Fprintf(s, shape, num(x), num(y-4), num(x+22), num(y-4))
-		s.text(x+28, y, "start", "", Cut(name, 30))
+		s.text(x+28, y, "start", "", Cut(name, room))
 		i++
 	}
 	for _, c := range p.Curves {

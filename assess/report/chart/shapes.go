@@ -5,6 +5,7 @@ import (
 	"html"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // Bar is one bar: what it is about, and its two ends.
@@ -27,21 +28,29 @@ type Bars struct {
 // maxBars is how many bars, rows or columns are drawn; the table has the others.
 const maxBars = 40
 
-// nameRunes is how many letters have room before a row.
-const nameRunes = 25
+// gutter is the room for names before rows, and how many letters of a name it holds.
+func gutter(names []string) (room float64, letters int) {
+	longest := 0
+	for _, n := range names {
+		longest = max(longest, utf8.RuneCountInString(n))
+	}
+	letters = min(max(longest, 12), 44)
+	return float64(letters)*letter + 14, letters
+}
 
 // SVG draws the plot.
 func (p Bars) SVG() string {
 	bars := p.Bars[:min(len(p.Bars), maxBars)]
 	var values []float64
+	var called []string
 	for _, b := range bars {
-		values = append(values, b.From, b.To)
+		values, called = append(values, b.From, b.To), append(called, b.Name)
 	}
 	if p.Base != nil {
 		values = append(values, *p.Base)
 	}
-	const names = 200.0
 	const row = 26.0
+	names, letters := gutter(called)
 	high := top + row*float64(len(bars)) + 50
 	x := newAxis(values, false, names, width-right-30)
 	var s svg
@@ -55,7 +64,7 @@ func (p Bars) SVG() string {
 		from, ok1 := x.at(min(b.From, b.To))
 		to, ok2 := x.at(max(b.From, b.To))
 		at := top + row*float64(i)
-		s.text(names-8, at+row/2+4, "end", "", Cut(b.Name, nameRunes))
+		s.text(names-8, at+row/2+4, "end", "", Cut(b.Name, letters))
 		if ok1 && ok2 {
 			s.rect(from, at+4, max(to-from, 1), row-8, fmt.Sprintf("f%d", colour(b.Colour)), "", fmt.Sprintf("%s: %s … %s", b.Name, either(b.LowLabel, Number(b.From)), either(b.HighLabel, Number(b.To))))
 		}
@@ -79,7 +88,8 @@ type Heat struct {
 // SVG draws the map. The shade follows the logarithm from one in ten thousand on, so that small probabilities are told apart.
 func (p Heat) SVG() string {
 	rows, columns := p.Rows[:min(len(p.Rows), maxBars)], p.Columns[:min(len(p.Columns), maxBars)]
-	const names, row = 200.0, 26.0
+	const row = 26.0
+	names, letters := gutter(rows)
 	cell := (width - names - right) / max(float64(len(columns)), 1)
 	var s svg
 	s.open(p.Head, top+20+row*float64(len(rows))+16)
@@ -88,7 +98,7 @@ func (p Heat) SVG() string {
 	}
 	for i, r := range rows {
 		y := top + 20 + row*float64(i)
-		s.text(names-8, y+row/2+4, "end", "", Cut(r, nameRunes))
+		s.text(names-8, y+row/2+4, "end", "", Cut(r, letters))
 		for j, c := range columns {
 			if i >= len(p.Cells) || j >= len(p.Cells[i]) || math.IsNaN(p.Cells[i][j]) || math.IsInf(p.Cells[i][j], 0) {
 				continue
@@ -121,7 +131,7 @@ type Matrix struct {
 // SVG draws the table.
 func (p Matrix) SVG() string {
 	rows, columns := p.Rows[:min(len(p.Rows), maxBars)], p.Columns[:min(len(p.Columns), maxBars)]
-	const names = 200.0
+	names, letters := gutter(rows)
 	cell := min(26, (width-names-right)/max(float64(len(columns)), 1))
 	heads := 130.0
 	var s svg
@@ -132,7 +142,7 @@ func (p Matrix) SVG() string {
 	}
 	for i, r := range rows {
 		y := top + heads + cell*float64(i)
-		s.text(names-8, y+cell/2+4, "end", "", Cut(r, nameRunes))
+		s.text(names-8, y+cell/2+4, "end", "", Cut(r, letters))
 		for j := range columns {
 			kind, hint := p.Cell(i, j)
 			s.rect(names+cell*float64(j), y, cell, cell, [...]string{"cell none", "cell f2", "cell bad", "cell f0"}[kind&3], "", hint)
