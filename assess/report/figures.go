@@ -145,6 +145,7 @@ var known = []struct{ section, item, figure, unit, formula string }{
 	{"coverage", "fuzzy / selective_weakest_link", "", "", "E.fuzzy.selective"},
 	{"coverage", "fuzzy / weighted_mean", "", "", "E.fuzzy.mean"},
 	{"coverage", "fuzzy", "", "", "E.fuzzy"},
+	{"coverage", "barriers", "share", "", "E.barriers"},
 	{"coverage", "barriers", "", "money", "E.barriers"},
 	{"coverage", "means", "cost", "money/period", "E.edge"},
 	{"coverage", "", "K_weighted", "", "E.weighted"},

@@ -190,6 +190,7 @@ func plain(group string, entries []entry, lang string) table {
 			t.More = len(entries) - i
 			break
 		}
+		e.cell.Number = false // figures of different kinds are not held against each other
 		t.Rows = append(t.Rows, []cell{{Text: Label(lang, e.Figure)}, e.cell, {Text: Unit(lang, e.Unit)}, {Formula: e.Formula}})
 	}
 	return t
@@ -291,5 +292,5 @@ func shown(e Entry, lang string) cell {
 		}
 		return cell{Text: Word(lang, "no")}
 	}
-	return cell{Text: Value(lang, e.Figure, e.Text())}
+	return cell{Text: either(Value(lang, e.Figure, e.Text()), "–")}
 }

@@ -59,6 +59,9 @@ func Label(lang, name string) string {
 			return Word(lang, "figure."+by) + " " + level
 		}
 	}
+	if w := Word(lang, "path."+name); w != "" { // of a figure within another that has no name of its own
+		return w
+	}
 	names := separate(name)
 	parts := slices.Clone(names)
 	for i, p := range names {
