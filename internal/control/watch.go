@@ -15,7 +15,14 @@ import (
 const (
 	watchEvery = 100 * time.Millisecond // between two events at least
 	watchTick  = time.Second            // the membership changes without telling anybody
+	watchRest  = 9                      // times as long as a look took nothing is looked at: of a processor a watch takes a tenth at most, however large the cluster is
+	watchMost  = 5 * time.Second        // but no longer
 )
+
+// watchPause is how long a watch rests after a look that took so long.
+func watchPause(took time.Duration) time.Duration {
+	return min(max(watchEvery, watchRest*took), watchMost)
+}
 
 // Watch sends the status at once and after each change, and notes of what happened, until ctx ends; the channel is then closed. It goes on when this node
 // leaves its cluster or enters one.
@@ -58,6 +65,7 @@ func (c *Control) watch(ctx context.Context, who Caller, out chan<- v1.Event) {
 			c.cfg.Log.Warn("a watch ends: what allowed it was taken away", "caller", who.String(), "from", who.Origin(), "why", err.Error())
 			return
 		}
+		began := time.Now()
 		now := c.statusFor(r, who)
 		if last == nil || !sameStatus(*last, now) {
 			if last != nil {
@@ -72,7 +80,7 @@ func (c *Control) watch(ctx context.Context, who Caller, out chan<- v1.Event) {
 			}
 			last = &now
 		}
-		pause := time.NewTimer(watchEvery)
+		pause := time.NewTimer(watchPause(time.Since(began)))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

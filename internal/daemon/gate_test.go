@@ -6,8 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/execcheck"
@@ -83,4 +87,35 @@ func TestCommandsOfResourcesAreLookedAt(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAskingOftenLooksSeldom: what a look has found is said again for twenty times as long as the look took, and those who ask while it lasts make no looks of their own.
+func TestAskingOftenLooksSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f found
+		looks := 0
+		look := func() []string {
+			looks++
+			time.Sleep(10 * time.Second)
+			return []string{strconv.Itoa(looks)}
+		}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if got := f.get(look); !slices.Equal(got, []string{"1"}) {
+					t.Errorf("found %q", got)
+				}
+			})
+		}
+		wg.Wait()
+		for _, c := range []struct {
+			after time.Duration
+			want  string
+		}{{199 * time.Second, "1"}, {2 * time.Second, "2"}, {time.Second, "2"}} {
+			time.Sleep(c.after)
+			if got := f.get(look); !slices.Equal(got, []string{c.want}) {
+				t.Errorf("after %v more: found %q, want %q", c.after, got, c.want)
+			}
+		}
+	})
 }

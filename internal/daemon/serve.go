@@ -31,6 +31,7 @@ type work struct {
 	exec     *exectype.Driver // for types in folders that an administrator names
 	launcher *proc.Launcher
 	gate     *execcheck.Gate
+	wrong    found  // what others may write of what root runs here
 	watchdog string // the device that the guard feeds; "": none
 	balancer *balancer
 	rearm    func() // gives the guard new datagrams: the peers have changed
