@@ -36,7 +36,7 @@ type page struct {
 	Lang, Title, System, Date, Owner, Source, Digest, Currency, Period string
 
 	Style    template.CSS
-	Cards    []card
+	Cards    []Card
 	Sections []pageSection
 	Notes    []assess.Note
 	Formulas []formula.Formula
@@ -45,8 +45,8 @@ type page struct {
 	At       map[string]string // where the inputs of a path begin
 }
 
-// card is a box of the summary.
-type card struct {
+// Card is a part of the summary.
+type Card struct {
 	Title, Value, Text string
 	Lines              []string
 	Link               string // a section

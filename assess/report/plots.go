@@ -54,7 +54,7 @@ func (d drawing) head(id, title, alt string) chart.Head {
 
 // bars of amounts, the largest first.
 func (d drawing) amounts(id string, names []string, values []float64) plot {
-	p := chart.Bars{Head: d.head(id, d.w("share_title"), d.w("share_alt")), X: d.w("loss_axis", d.r.Currency)}
+	p := chart.Bars{Head: d.head(id, d.w("share_title"), d.w("share_alt")), X: d.w("loss_axis", Unit(d.lang, d.r.Currency))}
 	for i, n := range names {
 		p.Bars = append(p.Bars, chart.Bar{Name: d.title(n), To: values[i]})
 	}
@@ -84,7 +84,7 @@ func (d drawing) optimumPlots() []plot {
 			cost = append(cost, chart.Point{X: p[0], Y: p[0]})
 		}
 		p := chart.Curves{
-			Head: d.head("optimum", d.w("optimum_title"), d.w("optimum_alt")), X: d.w("spend_axis", d.r.Currency), Y: d.w("money_axis", d.r.Currency),
+			Head: d.head("optimum", d.w("optimum_title"), d.w("optimum_alt")), X: d.w("spend_axis", Unit(d.lang, d.r.Currency)), Y: d.w("money_axis", Unit(d.lang, d.r.Currency)),
 			Curves: []chart.Curve{{Name: d.w("loss"), Points: loss, Colour: 1}, {Name: d.w("cost"), Points: cost, Colour: 2, Dashed: true}, {Name: d.w("total"), Points: total}},
 			Marks:  []chart.Mark{{Point: chart.Point{X: c.C, Y: c.Total}, Name: d.w("best") + ": " + d.money(c.C)}},
 		}
@@ -99,7 +99,7 @@ func (d drawing) optimumPlots() []plot {
 			front = append(front, chart.Point{X: f.Cost, Y: f.Residual})
 		}
 		p := chart.Curves{
-			Head: d.head("front", d.w("front_title"), d.w("front_alt")), X: d.w("spend_axis", d.r.Currency), Y: d.w("residual_axis", d.r.Currency),
+			Head: d.head("front", d.w("front_title"), d.w("front_alt")), X: d.w("spend_axis", Unit(d.lang, d.r.Currency)), Y: d.w("residual_axis", Unit(d.lang, d.r.Currency)),
 			Curves: []chart.Curve{{Name: d.w("front"), Points: front, Stairs: true}},
 			Marks:  []chart.Mark{{Point: chart.Point{X: m.Cost, Y: m.Residual}, Name: d.w("chosen"), Colour: 1}},
 		}

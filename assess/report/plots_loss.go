@@ -40,7 +40,7 @@ func (d drawing) dynamicsPlots() []plot {
 			}
 			name := d.title(t.Name)
 			p := chart.Curves{
-				Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + d.r.Period + ")", Y: d.w("density_axis"),
+				Head: d.head("frequency-"+strconv.Itoa(i), d.w("posterior_title", name), d.w("posterior_alt", name)), X: d.w("rate_axis") + " (" + Unit(d.lang, d.r.Period) + ")", Y: d.w("density_axis"),
 				Curves: []chart.Curve{{Name: d.w("posterior"), Points: points(f.Density, 2)}},
 			}
 			if !observed {
@@ -94,7 +94,7 @@ func (d drawing) exceedance() chart.Curves {
 		current = "current_gross"
 	}
 	p := chart.Curves{
-		Head: d.head("exceedance", d.w("exceed_title"), d.w("exceed_alt")), X: d.w("loss_axis", d.r.Currency), Y: d.w("exceed_axis"), LogX: true, LogY: true,
+		Head: d.head("exceedance", d.w("exceed_title"), d.w("exceed_alt")), X: d.w("loss_axis", Unit(d.lang, d.r.Currency)), Y: d.w("exceed_axis"), LogX: true, LogY: true,
 		Curves: []chart.Curve{{Name: d.w(current), Points: rare(points(v.Total.Exceedance, 1))}},
 	}
 	p.Bands = append(p.Bands, chart.Band{Name: d.w("bracket"), Lower: rare(edge(v.Total, 0)), Upper: rare(edge(v.Total, 1))})
@@ -151,7 +151,7 @@ func rare(points []chart.Point) []chart.Point {
 // tornado is how far the expected loss moves with each input.
 func (d drawing) tornado() (chart.Bars, bool) {
 	v := d.r.Losses
-	p := chart.Bars{Head: d.head("tornado", d.w("tornado_title"), d.w("tornado_alt")), X: d.w("loss_axis", d.r.Currency)}
+	p := chart.Bars{Head: d.head("tornado", d.w("tornado_title"), d.w("tornado_alt")), X: d.w("loss_axis", Unit(d.lang, d.r.Currency))}
 	for _, x := range v.Sensitivity {
 		bar := chart.Bar{Name: chart.Cut(d.title(x.Threat), 32) + ": " + Word(d.lang, "figure."+x.Input), From: x.Low, To: x.High}
 		if x.Input == "damage" {

@@ -21,7 +21,9 @@ type drawing struct {
 func (d drawing) w(key string, args ...any) string { return Word(d.lang, key, args...) }
 
 // money is an amount in the report's currency.
-func (d drawing) money(v float64) string { return chart.Number(v) + "\u00a0" + d.r.Currency }
+func (d drawing) money(v float64) string {
+	return chart.Number(v) + "\u00a0" + Unit(d.lang, d.r.Currency)
+}
 
 // title is what a threat, a means or an object is called.
 func (d drawing) title(name string) string { return either(d.titles[name], name) }
@@ -57,9 +59,15 @@ func (d drawing) first(lines []string, most int) []string {
 	return append(slices.Clone(lines[:most]), fmt.Sprintf("… +%d", len(lines)-most))
 }
 
+// Summary is what of a report is read in a minute, in a language. Threats and means have their titles where the model is given.
+func Summary(r *assess.Report, m *model.Model, lang string) []Card {
+	lang = language(lang)
+	return drawing{r: r.In(lang), m: m, lang: lang, titles: titles(m)}.summary()
+}
+
 // summary is what is read in a minute: what it costs, how bad it can get, what is open, what to do next.
-func (d drawing) summary() []card {
-	var out []card
+func (d drawing) summary() []Card {
+	var out []Card
 	out = append(out, d.costCards()...)
 	if d.r.Coverage != nil {
 		out = append(out, d.openCard())
@@ -68,51 +76,51 @@ func (d drawing) summary() []card {
 		out = append(out, c)
 	}
 	if v := d.r.Vulnerability; v != nil && v.Generalised != nil {
-		out = append(out, card{Title: d.w("reach"), Value: chart.Number(100**v.Generalised) + "\u00a0%", Link: "vulnerability"})
+		out = append(out, Card{Title: d.w("reach"), Value: chart.Number(100**v.Generalised) + "\u00a0%", Link: "vulnerability"})
 	}
 	return out
 }
 
-func (d drawing) costCards() []card {
+func (d drawing) costCards() []Card {
 	horizon := 1.0
 	if v := d.r.Dynamics; v != nil {
 		horizon = v.Horizon
 	}
-	span := d.w("per", d.r.Period)
+	span := d.w("per", Unit(d.lang, d.r.Period))
 	rare := d.w("rare")
 	if horizon != 1 || d.r.Period != "year" {
-		span, rare = d.w("for_horizon", chart.Number(horizon), d.r.Period), d.w("rare_horizon")
+		span, rare = d.w("for_horizon", chart.Number(horizon), Unit(d.lang, d.r.Period)), d.w("rare_horizon")
 	}
 	v := d.r.Losses
 	if v != nil && v.Total != nil && v.Simulation != nil {
 		return append(d.netCards(span, rare), d.toleranceAndWorst()...)
 	}
-	var out []card
+	var out []Card
 	if v == nil || v.Total == nil {
 		if d.r.IBM != nil {
-			out = append(out, card{Title: d.w("average"), Value: d.money(d.r.IBM.Total), Text: d.w("per", d.r.Period), Link: "ibm"})
+			out = append(out, Card{Title: d.w("average"), Value: d.money(d.r.IBM.Total), Text: d.w("per", Unit(d.lang, d.r.Period)), Link: "ibm"})
 		}
 		return out
 	}
 	if v.Total.Mean != nil {
-		out = append(out, card{Title: d.w("average"), Value: d.money(*v.Total.Mean), Text: span, Link: "losses"})
+		out = append(out, Card{Title: d.w("average"), Value: d.money(*v.Total.Mean), Text: span, Link: "losses"})
 	} else if q, ok := v.Total.Quantiles["0.5"]; ok {
-		out = append(out, card{Title: d.w("average_none"), Value: d.money(q), Text: span, Link: "losses"})
+		out = append(out, Card{Title: d.w("average_none"), Value: d.money(q), Text: span, Link: "losses"})
 	}
 	if q, ok := v.Total.Quantiles["0.99"]; ok {
-		out = append(out, card{Title: rare, Value: d.money(q), Link: "losses", Bad: true})
+		out = append(out, Card{Title: rare, Value: d.money(q), Link: "losses", Bad: true})
 	}
 	return append(out, d.toleranceAndWorst()...)
 }
 
 // netCards are what is left with dependence, limits and insurance, as it was drawn, and beside it what the threats would cost without them.
-func (d drawing) netCards(span, rare string) []card {
+func (d drawing) netCards(span, rare string) []Card {
 	s, total := d.r.Losses.Simulation, d.r.Losses.Total
-	var out []card
+	var out []Card
 	if s.Mean != nil {
-		out = append(out, card{Title: d.w("average_net"), Value: d.money(s.Mean.Value), Text: span, Link: "losses"})
+		out = append(out, Card{Title: d.w("average_net"), Value: d.money(s.Mean.Value), Text: span, Link: "losses"})
 	} else if q, ok := s.Quantiles["0.5"]; ok {
-		out = append(out, card{Title: d.w("average_none"), Value: d.money(q), Text: span, Link: "losses"})
+		out = append(out, Card{Title: d.w("average_none"), Value: d.money(q), Text: span, Link: "losses"})
 	}
 	if s.Premium > 0 && len(out) > 0 {
 		out[len(out)-1].Lines = []string{d.w("premiums", d.money(s.Premium))}
@@ -126,9 +134,9 @@ func (d drawing) netCards(span, rare string) []card {
 		}
 	}
 	if q, ok := s.Quantiles["0.99"]; ok {
-		out = append(out, card{Title: rare, Value: d.money(q), Text: d.w("net"), Link: "losses", Bad: true})
+		out = append(out, Card{Title: rare, Value: d.money(q), Text: d.w("net"), Link: "losses", Bad: true})
 	}
-	gross := card{Title: d.w("gross"), Link: "losses"}
+	gross := Card{Title: d.w("gross"), Link: "losses"}
 	if total.Mean != nil {
 		gross.Lines = append(gross.Lines, d.w("average")+": "+d.money(*total.Mean))
 	}
@@ -142,9 +150,9 @@ func (d drawing) netCards(span, rare string) []card {
 }
 
 // toleranceAndWorst say whether the owner accepts it, and which threats cost most.
-func (d drawing) toleranceAndWorst() []card {
+func (d drawing) toleranceAndWorst() []Card {
 	v := d.r.Losses
-	var out []card
+	var out []Card
 	if len(v.Tolerance) > 0 {
 		var lines []string
 		for _, t := range v.Tolerance {
@@ -153,9 +161,9 @@ func (d drawing) toleranceAndWorst() []card {
 			}
 		}
 		if len(lines) > 0 {
-			out = append(out, card{Title: d.w("over_tolerance"), Lines: d.first(lines, 3), Link: "losses", Bad: true})
+			out = append(out, Card{Title: d.w("over_tolerance"), Lines: d.first(lines, 3), Link: "losses", Bad: true})
 		} else {
-			out = append(out, card{Title: d.w("within"), Value: d.w("yes"), Link: "losses"})
+			out = append(out, Card{Title: d.w("within"), Value: d.w("yes"), Link: "losses"})
 		}
 	}
 	threats := slices.Clone(v.Threats)
@@ -167,7 +175,7 @@ func (d drawing) toleranceAndWorst() []card {
 		}
 	}
 	if len(lines) > 1 {
-		out = append(out, card{Title: d.w("worst"), Lines: d.first(lines, 3), Link: "losses"})
+		out = append(out, Card{Title: d.w("worst"), Lines: d.first(lines, 3), Link: "losses"})
 	}
 	return out
 }
@@ -189,10 +197,10 @@ func compare(a, b *float64) int {
 	return 0
 }
 
-func (d drawing) openCard() card {
+func (d drawing) openCard() Card {
 	open := d.r.Coverage.Open
 	if len(open) == 0 {
-		return card{Title: d.w("open"), Value: "0", Text: d.w("open_none"), Link: "coverage"}
+		return Card{Title: d.w("open"), Value: "0", Text: d.w("open_none"), Link: "coverage"}
 	}
 	var lines []string
 	for _, e := range open[:min(len(open), 1000)] { // the heaviest first
@@ -200,14 +208,14 @@ func (d drawing) openCard() card {
 			lines = append(lines, line)
 		}
 	}
-	return card{Title: d.w("open"), Value: fmt.Sprint(len(open)), Text: d.w("open_pairs"), Lines: d.first(lines, 4), Link: "coverage", Bad: true}
+	return Card{Title: d.w("open"), Value: fmt.Sprint(len(open)), Text: d.w("open_pairs"), Lines: d.first(lines, 4), Link: "coverage", Bad: true}
 }
 
 // nextCard is what pays best, or what closes what is open.
-func (d drawing) nextCard() (card, bool) {
+func (d drawing) nextCard() (Card, bool) {
 	if o := d.r.Optimum; o != nil && o.Measures != nil {
 		if len(o.Measures.Chosen) == 0 {
-			return card{Title: d.w("next"), Text: d.w("next_none"), Link: "optimum"}, true
+			return Card{Title: d.w("next"), Text: d.w("next_none"), Link: "optimum"}, true
 		}
 		chosen := slices.Clone(o.Measures.Chosen)
 		saves := map[string]float64{}
@@ -219,17 +227,17 @@ func (d drawing) nextCard() (card, bool) {
 		for i, name := range chosen {
 			lines[i] = d.title(name)
 		}
-		return card{Title: d.w("next"), Value: d.w("next_pays", d.money(o.Measures.Cost), d.money(o.Measures.Without-o.Measures.Residual)), Text: d.w("per", d.r.Period), Lines: d.first(lines, 5), Link: "optimum"}, true
+		return Card{Title: d.w("next"), Value: d.w("next_pays", d.money(o.Measures.Cost), d.money(o.Measures.Without-o.Measures.Residual)), Text: d.w("per", Unit(d.lang, d.r.Period)), Lines: d.first(lines, 5), Link: "optimum"}, true
 	}
 	if d.r.Coverage == nil || d.r.Coverage.Addition == nil {
-		return card{}, false
+		return Card{}, false
 	}
 	var lines []string
 	for _, name := range d.r.Coverage.Addition.Means {
 		lines = append(lines, d.title(name))
 	}
 	if len(lines) == 0 {
-		return card{}, false
+		return Card{}, false
 	}
-	return card{Title: d.w("next"), Text: d.w("next_cover"), Lines: d.first(lines, 6), Link: "coverage"}, true
+	return Card{Title: d.w("next"), Text: d.w("next_cover"), Lines: d.first(lines, 6), Link: "coverage"}, true
 }

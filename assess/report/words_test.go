@@ -129,3 +129,13 @@ func TestFiguresInRussian(t *testing.T) {
 		}
 	}
 }
+
+// TestSummaryInRussian: what is read first is in one language, with the units of time.
+func TestSummaryInRussian(t *testing.T) {
+	mean := 2.0
+	r := &assess.Report{Period: "year", Currency: "hours", Losses: &assess.Losses{Total: &assess.TotalLoss{Mean: &mean, Quantiles: map[string]float64{"0.99": 5}}}}
+	cards := Summary(r, nil, "ru")
+	if len(cards) != 2 || cards[0].Value != "2\u00a0ч" || cards[0].Text != "за период (год)" || cards[1].Value != "5\u00a0ч" || !cards[1].Bad {
+		t.Errorf("%+v", cards)
+	}
+}

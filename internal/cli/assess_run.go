@@ -138,7 +138,7 @@ func (in inputs) report(c *cobra.Command, e Env, m *model.Model, lang formula.La
 		case "xlsx":
 			return report.XLSX(w, r, m, string(lang))
 		case "table":
-			return assessTables{l, string(lang)}.assessReport(w, r, verbose)
+			return assessTables{l, string(lang)}.assessReport(w, r, m, verbose)
 		}
 		return printJSON(w, format, r)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"redoubt/assess"
 	"redoubt/assess/formula"
+	"redoubt/assess/model"
 	"redoubt/assess/report"
 	"redoubt/internal/fault"
 )
@@ -30,8 +31,8 @@ func (l assessTables) say(key, english string) string {
 
 func (l assessTables) translated() bool { return l.lang != "" && l.lang != string(formula.English) }
 
-// period is the model's period.
-func (l assessTables) period(p string) string {
+// unit is a unit, as the model's period and its currency are.
+func (l assessTables) unit(p string) string {
 	if l.translated() {
 		return report.Unit(l.lang, p)
 	}
@@ -75,8 +76,8 @@ func (l assessTables) word(figure string, value any) any {
 	return value
 }
 
-// assessReport prints all sections.
-func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) error {
+// assessReport prints what is read in a minute, and then all sections.
+func (l assessTables) assessReport(w io.Writer, r *assess.Report, m *model.Model, verbose bool) error {
 	rows, err := assessFigures(r.In(l.lang))
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) 
 	var b strings.Builder
 	for _, x := range [][2]string{
 		{"", r.Title}, {l.say("system", "System") + ": ", r.System}, {l.say("date", "Date") + ": ", r.Date},
-		{l.say("amounts", "Amounts") + ": ", r.Currency + l.say("amounts_per", " per ") + l.period(r.Period)}, {l.say("model", "Model") + ": ", "SHA-256 " + r.Digest},
+		{l.say("amounts", "Amounts") + ": ", l.unit(r.Currency) + l.say("amounts_per", " per ") + l.unit(r.Period)}, {l.say("model", "Model") + ": ", "SHA-256 " + r.Digest},
 	} {
 		if x[1] != "" {
 			text := x[0] + oneLine(x[1])
@@ -95,6 +96,7 @@ func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) 
 			b.WriteString(text + "\n")
 		}
 	}
+	b.WriteString(l.inShort(report.Summary(r, m, l.lang)))
 	found := false
 	for _, s := range assessSections {
 		if text := l.assessRows(rows, s.section, verbose); text != "" {
@@ -113,6 +115,28 @@ func (l assessTables) assessReport(w io.Writer, r *assess.Report, verbose bool) 
 	}
 	_, err = io.WriteString(w, b.String())
 	return err
+}
+
+// inShort is the summary.
+func (l assessTables) inShort(cards []report.Card) string {
+	if len(cards) == 0 {
+		return ""
+	}
+	text := "\n" + l.paint(heading, strings.ToUpper(report.Word(l.lang, "summary"))) + "\n"
+	for _, c := range cards {
+		line := oneLine(c.Title)
+		if said := strings.TrimSpace(c.Value + " " + c.Text); said != "" {
+			line += ": " + oneLine(said)
+		}
+		if c.Bad {
+			line = l.paint(bad, line)
+		}
+		text += l.wrapped("  ", line)
+		for _, x := range c.Lines {
+			text += l.wrapped("    - ", oneLine(x))
+		}
+	}
+	return text
 }
 
 // assessFigures are the figures of a report, for people: units name the model's period, and what says of one value how sure it is, is one figure with it.

@@ -16,6 +16,7 @@ import (
 	"redoubt/assess"
 	"redoubt/assess/compare"
 	"redoubt/assess/incident"
+	"redoubt/assess/model"
 	"redoubt/assess/report"
 )
 
@@ -252,7 +253,29 @@ func TestComparedInRussian(t *testing.T) {
 			t.Errorf("%q is not in:\n%s", want, text)
 		}
 	}
-	if got := (assessTables{lang: "ru"}).period("year"); got != "год" {
+	if got := (assessTables{lang: "ru"}).unit("year"); got != "год" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestAssessInShort: what is read in a minute stands before the sections, with the titles that the model gives.
+func TestAssessInShort(t *testing.T) {
+	two, one := 2.0, 1.0
+	r := &assess.Report{Period: "year", Currency: "EUR", Losses: &assess.Losses{
+		Total:   &assess.TotalLoss{Mean: &two, Quantiles: map[string]float64{"0.99": 5}},
+		Threats: []assess.ThreatLoss{{Name: "fire", Mean: &one}, {Name: "theft", Mean: &two}},
+	}}
+	var b strings.Builder
+	if err := (assessTables{}).assessReport(&b, r, &model.Model{Threats: []model.Threat{{Name: "theft", Title: "Devices are\x1b[2J stolen"}}}, false); err != nil {
+		t.Fatal(err)
+	}
+	short, rest, ok := strings.Cut(b.String(), "\nLOSSES\n")
+	for _, want := range []string{"IN SHORT\n", "costs on average: 2 EUR a year\n", "more than: 5 EUR\n", "    - Devices are", "    - fire: 1 EUR\n"} {
+		if !ok || !strings.Contains(short, want) {
+			t.Errorf("%q is not before the sections:\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(b.String(), "\x1b") || !strings.Contains(rest, "theft") {
+		t.Errorf("%q", b.String())
 	}
 }
