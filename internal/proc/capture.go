@@ -100,15 +100,13 @@ func (l *Launcher) openCapture(leaf, path string, ref agent.Ref, label string) (
 
 // follow reads until nobody holds the pipe any more or stop is called.
 func (c *capture) follow() {
-	buf := make([]byte, 64<<10)
 	for {
-		n, err := c.pipe.Read(buf)
-		c.take(buf[:n])
+		err := c.read()
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// The program has exited: read what it left, at most a full pipe, then go on for those who still hold it.
-			c.drain(buf)
+			c.drain()
 			c.flush()
 			c.markSettled()
 			_ = c.pipe.SetReadDeadline(time.Time{})
@@ -123,14 +121,49 @@ func (c *capture) follow() {
 	}
 }
 
-func (c *capture) drain(buf []byte) {
+// buffers are what is read into. There can be thousands of services that say nothing for months: each has one only while it is read from.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// read waits until there is something, and takes it; io.EOF: nobody holds the pipe any more.
+func (c *capture) read() error {
+	rc, err := c.pipe.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var n int
+	cerr := rc.Read(func(fd uintptr) bool {
+		buf := buffers.Get().(*[64 << 10]byte)
+		defer buffers.Put(buf)
+		for n, err = unix.Read(int(fd), buf[:]); errors.Is(err, unix.EINTR); {
+			n, err = unix.Read(int(fd), buf[:])
+		}
+		if errors.Is(err, unix.EAGAIN) {
+			return false
+		}
+		c.take(buf[:max(n, 0)])
+		return true
+	})
+	switch {
+	case errors.Is(cerr, os.ErrDeadlineExceeded):
+		return cerr
+	case cerr != nil: // stop was called
+		return os.ErrClosed
+	case err == nil && n == 0:
+		return io.EOF
+	}
+	return err
+}
+
+func (c *capture) drain() {
+	buf := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buf)
 	rc, err := c.pipe.SyscallConn()
 	if err != nil {
 		return
 	}
 	for total := 0; total < pipeSize; {
 		n := 0
-		cerr := rc.Control(func(fd uintptr) { n, err = unix.Read(int(fd), buf) })
+		cerr := rc.Control(func(fd uintptr) { n, err = unix.Read(int(fd), buf[:]) })
 		if cerr != nil || err != nil || n <= 0 {
 			return
 		}
