@@ -15,14 +15,14 @@ import (
 func TestSilentServicesTakeNoBuffers(t *testing.T) {
 	const services = 500
 	l := &Launcher{cfg: Config{Cgroup: "/c", RunDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}, readers: map[string]*capture{}}
-	heap := func() uint64 {
+	memory := func() uint64 {
 		runtime.GC()
 		runtime.GC() // what a pool holds goes with the second
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		return m.HeapAlloc + m.StackInuse
 	}
-	before := heap()
+	before := memory()
 	var following sync.WaitGroup
 	captures, programs := make([]*capture, services), make([]*os.File, services)
 	for i := range services {
@@ -41,7 +41,7 @@ func TestSilentServicesTakeNoBuffers(t *testing.T) {
 			t.Errorf("service %d: output %q", i, got)
 		}
 	}
-	if each := int64(heap()-before) / services; each > 16<<10 {
+	if each := int64(memory()-before) / services; each > 16<<10 {
 		t.Errorf("each silent service takes %d bytes", each)
 	}
 	for i := range services {
