@@ -275,7 +275,12 @@ func (p *path) listen(wait syscall.RawConn, fd int) {
 		p.drain(fd)
 		return false // wait for more; the poller tells only of what comes after the socket was empty
 	})
-	if err != nil && !errors.Is(err, os.ErrClosed) {
+	select {
+	case <-p.stopped:
+		return
+	default:
+	}
+	if err != nil {
 		p.t.cfg.Log.Error("interconnect path does not receive any more", "path", p.index, "address", p.addr, "err", err)
 	}
 }

@@ -334,6 +334,9 @@ func TestCloseEndsEverything(t *testing.T) {
 	n1.Close()
 	close(stop)
 	<-done
+	if got := n1.log.String(); got != "" {
+		t.Errorf("an end in good order is no trouble: %s", got)
+	}
 	if err := n1.SetAddresses(addrs("127.0.1.1")); err == nil {
 		t.Error("a closed transport took an address")
 	}

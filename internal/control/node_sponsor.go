@@ -81,7 +81,7 @@ func (c *Control) NodeAdd(ctx context.Context, who Caller, in v1.NodeAdd) (v1.Re
 	}
 	name := in.Names[0]
 	if _, taken := check.Node(c.look(r).state, cluster.NodeName(name)); taken {
-		return v1.Result{}, fault.Errorf(fault.Exists, "a node %s is in the cluster already", name)
+		return v1.Result{}, fault.Errorf(fault.Exists, "a node %s is in the cluster already; if this is another machine, give it another name, or remove the old one with `redoubt node remove %s`", name, name)
 	}
 	address := in.Address
 	if address == "" {

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -133,6 +134,7 @@ func (c *Control) PeerLeave(ctx context.Context, who Caller, in v1.PeerLeave) (v
 const (
 	factsLimit = 2 * time.Second
 	factsFresh = time.Minute
+	factsRetry = 5 * time.Second // of one that did not answer
 )
 
 // factsCache keeps what nodes said of themselves, so that status need not ask each time. The zero value is ready.
@@ -142,8 +144,17 @@ type factsCache struct {
 }
 
 type keptFacts struct {
-	facts v1.NodeFacts
-	at    time.Time
+	facts v1.NodeFacts // what it said last
+	at    time.Time    // when it was asked last
+	err   error        // why it did not answer then
+}
+
+// old reports whether it is time to ask again.
+func (k keptFacts) old() bool {
+	if k.err != nil {
+		return time.Since(k.at) >= factsRetry
+	}
+	return time.Since(k.at) >= factsFresh
 }
 
 func (f *factsCache) get(n cluster.NodeName) (keptFacts, bool) {
@@ -153,13 +164,17 @@ func (f *factsCache) get(n cluster.NodeName) (keptFacts, bool) {
 	return k, ok
 }
 
-func (f *factsCache) put(n cluster.NodeName, facts v1.NodeFacts) {
+// put keeps an answer, or that there was none.
+func (f *factsCache) put(n cluster.NodeName, facts v1.NodeFacts, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.kept == nil {
 		f.kept = map[cluster.NodeName]keptFacts{}
 	}
-	f.kept[n] = keptFacts{facts, time.Now()}
+	if err != nil {
+		facts = f.kept[n].facts
+	}
+	f.kept[n] = keptFacts{facts, time.Now(), err}
 }
 
 // factsOf asks a node about itself.
@@ -167,20 +182,20 @@ func (c *Control) factsOf(ctx context.Context, r *Running, n cluster.NodeName) (
 	bounded, cancel := context.WithTimeout(ctx, factsLimit)
 	defer cancel()
 	facts, err := c.factsFrom(bounded, r, n, v1.PeerFacts{})
-	if err == nil {
-		c.facts.put(n, facts)
+	if !errors.Is(ctx.Err(), context.Canceled) { // whoever asked has gone: that says nothing of the node
+		c.facts.put(n, facts, err)
 	}
 	return facts, err
 }
 
-// refresh asks, at once and no longer than limit, the members whose facts are old.
+// refresh asks, at once and no longer than limit, the members and quorum servers whose facts are old.
 func (c *Control) refresh(ctx context.Context, r *Running, v view, limit time.Duration) {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for _, n := range v.members() {
-		if k, ok := c.facts.get(n); ok && time.Since(k.at) < factsFresh {
+	for _, n := range slices.Concat(v.members(), v.quorumServers()) {
+		if k, ok := c.facts.get(n); ok && !k.old() {
 			continue
 		}
 		group.Go(func() error {

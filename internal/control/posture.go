@@ -91,13 +91,18 @@ func (v view) accessFacts() posture.Access {
 	return a
 }
 
-// surveyAll asks every member about itself; silent are those that do not answer.
+// surveyAll asks every member, and every quorum server that is heard, about itself; silent are those that do not answer.
 func (c *Control) surveyAll(ctx context.Context, r *Running, v view) (nodes []posture.Node, silent []string) {
-	members := v.members()
-	answers := make([]*posture.Node, len(members))
+	asked := v.members()
+	for _, n := range v.quorumServers() {
+		if c.hears(v, n) {
+			asked = append(asked, n)
+		}
+	}
+	answers := make([]*posture.Node, len(asked))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for i, n := range members {
+	for i, n := range asked {
 		group.Go(func() error {
 			answers[i] = c.survey(ctx, r, n)
 			return nil
@@ -106,7 +111,7 @@ func (c *Control) surveyAll(ctx context.Context, r *Running, v view) (nodes []po
 	_ = group.Wait()
 	for i, a := range answers {
 		if a == nil {
-			silent = append(silent, string(members[i]))
+			silent = append(silent, string(asked[i]))
 		} else {
 			nodes = append(nodes, *a)
 		}
@@ -114,7 +119,7 @@ func (c *Control) surveyAll(ctx context.Context, r *Running, v view) (nodes []po
 	return nodes, silent
 }
 
-// survey asks a member about itself; nil if it does not answer. A node that can not look at its protection in time still says the rest.
+// survey asks a node about itself; nil if it does not answer. A node that can not look at its protection in time still says the rest.
 func (c *Control) survey(ctx context.Context, r *Running, n cluster.NodeName) *posture.Node {
 	out := posture.Node{}
 	bounded, cancel := context.WithTimeout(ctx, surveyLimit)

@@ -40,6 +40,9 @@ func (c *Control) problems(r *Running, v view, s v1.Status) []v1.Problem {
 	}
 	if q := s.Cluster.Quorum; q.Quorate && q.Writable && q.Margin <= 0 && len(q.Voters) > 1 {
 		remedy, why := "bring back the voters that are missing or have no usable copy of the repository", ""
+		if names := lacking(q); len(names) > 0 {
+			remedy = "bring back " + strings.Join(names, ", ") + ", with a usable copy of the repository"
+		}
 		if underWay(v, q) {
 			remedy, why = "wait some seconds: the cluster takes one voter after the other; if this stays so, "+remedy, "the voters are changing: "
 		}
@@ -116,10 +119,9 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 		}
 		add(severe, object, remedy, "it was lost: %s", n.Why)
 	case "quorum-server":
-		if n.Why != "" {
-			add(severe, object, "start it and see that the nodes and it reach each other", "the quorum server is not there: %s", n.Why)
-		}
+		c.quorumServerProblems(n, add)
 	}
+	c.roomProblem(n, add)
 	if record, _ := check.Node(v.state, cluster.NodeName(n.Name)); record.PublicAddress == "" && n.State != "away" {
 		if i := slices.IndexFunc(v.state.Nodes, func(o model.NodeState) bool { return o.Elsewhere() }); i >= 0 {
 			add(warning, object, "see its log, which says why: it needs a way to "+v.state.Nodes[i].PublicAddress+" that is no interconnect", "quorum server %s does not hear it: its public address is not on record", v.state.Nodes[i].Name)
@@ -131,7 +133,7 @@ func (c *Control) nodeProblems(v view, n v1.NodeState, add addProblem) {
 	}
 	for _, p := range n.Paths {
 		switch {
-		case p.State != "faulted" || n.State == "away":
+		case p.State != "faulted" || n.State == "away" || n.State == "quorum-server" && n.Why != "":
 		case p.Network == v1.PublicPath:
 			add(warning, object, "see that udp 7400 and tcp 7401 to 7403 pass both ways between the public addresses that `redoubt node show` prints", "the path over the public network to it is faulted")
 		default:

@@ -90,8 +90,11 @@ func (c *Control) QuorumAdd(ctx context.Context, who Caller, in v1.QuorumAdd) (v
 			return l, err
 		}
 		for _, name := range in.Names {
-			if _, taken := check.Node(d.state, cluster.NodeName(name)); taken {
-				return l, fault.Errorf(fault.Exists, "a node %s is in the cluster already", name)
+			switch n, taken := check.Node(d.state, cluster.NodeName(name)); {
+			case taken && n.QuorumServer:
+				return l, fault.Errorf(fault.Exists, "%s is a quorum server of this cluster already; `redoubt quorum status` shows whether it votes. If it has to join anew: `redoubt quorum remove %s` first", name, name)
+			case taken:
+				return l, fault.Errorf(fault.Exists, "%s is a node of this cluster already, and nodes vote by themselves where votes are needed; a quorum server is a machine of its own: name another one, or `redoubt node remove %s` first", name, name)
 			}
 			if l, err = l.Allow(admission.Entry{Host: name, By: d.who.String(), ExpiresAt: until, Once: true, QuorumServer: true, Key: key}); err != nil {
 				return l, err

@@ -269,7 +269,7 @@ func (d *Daemon) Facts(context.Context) (v1.NodeFacts, error) {
 	}
 	var fs unix.Statfs_t
 	if unix.Statfs(d.cfg.Data, &fs) == nil {
-		f.FreeBytes = int64(fs.Bavail) * fs.Bsize
+		f.FreeBytes = max(int64(fs.Bavail)*fs.Bsize, 1) // 0 would say that it is not known
 	}
 	n := d.node.Load()
 	if n == nil {

@@ -1,10 +1,12 @@
 package posture
 
 import (
+	"slices"
 	"strings"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
 )
 
 // The areas of the checks.
@@ -28,7 +30,7 @@ func membershipChecks() []Check {
 			Remedy:    "see whether redoubtd runs there and whether the private network reaches it",
 		}, func(f Facts, r *report) {
 			for _, n := range f.Silent {
-				r.fail("node "+n, "it is a member, but does not answer")
+				r.fail("node "+n, "it is a member or a quorum server, and heard, but does not answer")
 			}
 		}},
 		{v1.CheckInfo{
@@ -95,6 +97,11 @@ func membershipChecks() []Check {
 			Rationale: "A group that is blocked, suspended or faulted is not taken over when its node is lost.", Remedy: "what the finding says",
 		}, func(f Facts, r *report) { r.problems(f.Problems.Groups) }},
 	}
+}
+
+// quorumServer reports whether a node is one, and runs nothing.
+func (f Facts) quorumServer(name string) bool {
+	return slices.ContainsFunc(f.State.Nodes, func(n model.NodeState) bool { return n.QuorumServer && string(n.Name) == name })
 }
 
 func (f Facts) cluster() string { return "cluster " + f.State.Cluster.Name }

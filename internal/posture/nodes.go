@@ -49,7 +49,7 @@ func nodeChecks() []Check {
 					continue
 				}
 				for _, at := range f.Nodes {
-					if at.Node != string(n.Name) && !slices.Contains(at.FenceAgents, n.Fence.Agent) {
+					if at.Node != string(n.Name) && !f.quorumServer(at.Node) && !slices.Contains(at.FenceAgents, n.Fence.Agent) {
 						r.failed(Error, "node "+string(n.Name), "install the package fence-agents on node "+at.Node,
 							"its fence agent %s is not installed on node %s: if that is president when the node is lost, its groups are not taken over", n.Fence.Agent, at.Node)
 					}
