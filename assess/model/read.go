@@ -16,10 +16,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a file may ask for at most. The tree that a file is read into takes some 170 bytes for each of its nodes, so that the largest file that is read needs 2 GB.
+// What a file may ask for at most. The tree that a file is read into takes some 170 bytes for each of its nodes, 350 MB for the largest; long lists are not in it (see tree).
 const (
 	MaxSize  = 64 << 20   // bytes of the file
 	maxNodes = 10_000_000 // keys, values, lists and their like; a million edges are seven million
+	maxWhole = 2_000_000  // of these, outside of long lists that can be read in parts
 	maxDepth = 64         // lists in lists
 	maxFault = 1_000      // faults that are told
 )
@@ -54,9 +55,13 @@ func (f Fault) String() string {
 // Read reads a model from the text of its file, YAML or JSON, and checks it. The error is Faults: all of them, with their positions. It takes time and memory in
 // proportion to the text, and refuses texts that would need more.
 func Read(text []byte) (*Model, error) {
+	return read(text, usual)
+}
+
+func read(text []byte, g grain) (*Model, error) {
 	m := &Model{}
-	root, faults := decode(text, m)
-	if root == nil {
+	t, faults := decode(text, m, g)
+	if t == nil {
 		return nil, Faults(faults)
 	}
 	spoilt := make([]string, len(faults)) // what could not be read has not the value that Check sees
@@ -68,7 +73,7 @@ func Read(text []byte) (*Model, error) {
 		if below(spoilt, f.Path) {
 			continue
 		}
-		at := Locate(root, f.Path)
+		at := t.locate(f.Path)
 		f.Line, f.Column = at.Line, at.Column
 		faults = append(faults, f)
 	}
@@ -81,29 +86,36 @@ func Read(text []byte) (*Model, error) {
 // Decode reads any shape of this kind from YAML or JSON, as strictly as Read reads a model: into is a pointer to a struct with yaml tags, of which those without
 // omitempty have to be there. The error is Faults.
 func Decode(text []byte, into any) error {
-	if _, faults := decode(text, into); len(faults) > 0 {
+	if _, faults := decode(text, into, usual); len(faults) > 0 {
 		return told(faults)
 	}
 	return nil
 }
 
-// Parse is the tree of a YAML or JSON text within the bounds of a model file: its root is the value, not the document. The error is Faults.
+// Parse is the tree of a YAML or JSON text within the bounds of a model file, with all its lists: its root is the value, not the document. The error is Faults.
 func Parse(text []byte) (*yaml.Node, error) {
-	root, fault := parse(text)
+	t, fault := parse(text, grain{text: MaxSize + 1})
 	if fault != nil {
 		return nil, Faults{*fault}
 	}
-	return root, nil
+	return t.root, nil
 }
 
-func decode(text []byte, into any) (*yaml.Node, []Fault) {
-	root, fault := parse(text)
-	if fault != nil {
-		return nil, []Fault{*fault}
+// decode reads a text into a value. Where a list that is read in parts turns out to be none, all is read in one piece.
+func decode(text []byte, into any, g grain) (*tree, []Fault) {
+	for {
+		t, fault := parse(text, g)
+		if fault != nil {
+			return nil, []Fault{*fault}
+		}
+		d := &decoder{tree: t, shapes: map[reflect.Type]*shape{}, texts: map[string]string{}}
+		d.value(t.root, reflect.ValueOf(into).Elem(), nil, 0)
+		if !d.broken {
+			return t, d.faults
+		}
+		reflect.ValueOf(into).Elem().SetZero()
+		g = grain{text: MaxSize + 1}
 	}
-	d := &decoder{shapes: map[reflect.Type]*shape{}}
-	d.value(root, reflect.ValueOf(into).Elem(), nil, 0)
-	return root, d.faults
 }
 
 // told puts faults in the order of the file, and leaves out what nobody would read.
@@ -126,10 +138,12 @@ func below(paths []string, path string) bool {
 }
 
 // Locate is the node of a path such as coverage.edges[3].weight, or the innermost one on the way to it that there is.
-func Locate(root *yaml.Node, path string) *yaml.Node {
-	n := root
+func Locate(root *yaml.Node, path string) *yaml.Node { return (&tree{root: root}).locate(path) }
+
+func (t *tree) locate(path string) *yaml.Node {
+	n := t.root
 	for path != "" {
-		next, rest := step(n, path)
+		next, rest := t.step(n, path)
 		if next == nil {
 			break
 		}
@@ -139,14 +153,14 @@ func Locate(root *yaml.Node, path string) *yaml.Node {
 }
 
 // step goes to what the first word of a path names. A key may have dots in it: the longest that fits is meant.
-func step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
+func (t *tree) step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
 	if inside, ok := strings.CutPrefix(path, "["); ok {
 		number, rest, ok := strings.Cut(inside, "]")
 		i, err := strconv.Atoi(number)
-		if !ok || err != nil || n.Kind != yaml.SequenceNode || i < 0 || i >= len(n.Content) {
+		if !ok || err != nil || n.Kind != yaml.SequenceNode {
 			return nil, ""
 		}
-		return n.Content[i], strings.TrimPrefix(rest, ".")
+		return t.item(n, i), strings.TrimPrefix(rest, ".")
 	}
 	if n.Kind != yaml.MappingNode {
 		return nil, ""
@@ -162,22 +176,39 @@ func step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
 }
 
 // parse makes the tree of a text, or says why it can not be made.
-func parse(text []byte) (*yaml.Node, *Fault) {
+func parse(text []byte, g grain) (*tree, *Fault) {
 	if len(text) > MaxSize {
 		return nil, &Fault{Text: fmt.Sprintf("the file is larger than %d MB; a model of so many entries has to be put together by groups", MaxSize>>20)}
 	}
 	if fault := notText(text); fault != nil {
 		return nil, fault
 	}
-	if n := separators(text); n > maxNodes {
+	n := separators(text)
+	if n > maxNodes {
 		return nil, &Fault{Text: fmt.Sprintf("the file has about %d entries, more than the %d that are read; entries of the same kind have to be put together", n, maxNodes)}
 	}
 	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) > 0 && start[0] == '{' && !bytes.Contains(text, []byte("\n#")) {
-		if root := fromJSON(text); root != nil {
-			return root, nil
+		switch t, large := fromJSON(text, g); {
+		case t != nil:
+			return t, nil
+		case large:
+			return nil, tooLarge(n)
 		}
 	}
-	return fromYAML(text)
+	if t := inParts(text, g); t != nil {
+		return t, nil
+	}
+	if n > maxWhole {
+		return nil, tooLarge(n)
+	}
+	root, fault := fromYAML(text)
+	return &tree{root: root}, fault
+}
+
+// tooLarge is said of a text whose tree would need too much memory.
+func tooLarge(n int) *Fault {
+	return &Fault{Text: fmt.Sprintf("the file has about %d entries, more than the %d that are read in one piece; "+
+		"a list of any length up to %d entries is read where each of its items begins with `- ` on a line of its own, or where the file is JSON", n, maxWhole, maxNodes)}
 }
 
 // notText finds what no text has in it.

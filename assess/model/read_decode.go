@@ -14,8 +14,11 @@ import (
 
 // decoder puts a tree of nodes into Go values, and goes on after each fault.
 type decoder struct {
+	tree   *tree
 	faults []Fault
 	shapes map[reflect.Type]*shape
+	texts  map[string]string // short ones, each kept once: names are said a million times
+	broken bool              // a list that was to be read in parts can not be
 }
 
 // place is where the decoder is; it becomes a path only for a fault.
@@ -153,16 +156,49 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, at *place, depth int) {
 		d.bad(n, at, "a list is wanted here, and this is %s%s", is(n), hint)
 		return
 	}
-	all := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
-	for i, x := range n.Content {
-		here := &place{up: at, index: i}
+	long := d.tree.long[n]
+	if long == nil {
+		all := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+		d.items(n.Content, all, at, 0, depth)
+		v.Set(all)
+		return
+	}
+	all := reflect.MakeSlice(v.Type(), long.items, long.items)
+	for i, p := range long.parts {
+		nodes := d.tree.part(long, i)
+		if nodes == nil {
+			d.broken = true
+			return
+		}
+		d.items(nodes, all, at, p.first, depth)
+	}
+	v.Set(all)
+}
+
+// items reads nodes into a list, from its item first on.
+func (d *decoder) items(nodes []*yaml.Node, all reflect.Value, at *place, first, depth int) {
+	for i, x := range nodes {
+		here := &place{up: at, index: first + i}
 		if isNull(x) {
 			d.bad(x, here, "an entry of the list is empty")
 			continue
 		}
-		d.value(x, all.Index(i), here, depth+1)
+		d.value(x, all.Index(first+i), here, depth+1)
 	}
-	v.Set(all)
+}
+
+// text is a text as it is kept.
+func (d *decoder) text(s string) string {
+	if len(s) > 100 {
+		return s
+	}
+	if known, ok := d.texts[s]; ok {
+		return known
+	}
+	if len(d.texts) < 100_000 {
+		d.texts[s] = s
+	}
+	return s
 }
 
 func (d *decoder) table(n *yaml.Node, v reflect.Value, at *place, depth int) {
@@ -222,7 +258,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at *place) {
 	switch v.Kind() {
 	case reflect.String:
 		if strings.HasPrefix(n.Tag, "!!") && n.Tag != "!!binary" {
-			v.SetString(n.Value) // also what looks like a number or a date: as it is written
+			v.SetString(d.text(n.Value)) // also what looks like a number or a date: as it is written
 			return
 		}
 		d.bad(n, at, "a text is wanted here, and this is of the type %s", short(n.Tag))
