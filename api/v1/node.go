@@ -226,8 +226,16 @@ type NodeFacts struct {
 	Sockets map[string][]byte `json:"sockets,omitempty"`
 	// PublicAddress is the address with which it reaches the one that was asked for.
 	PublicAddress string `json:"publicAddress,omitempty"`
+	// Nodes are who is in the cluster, if it was asked for that and is in quorum.
+	Nodes []KnownNode `json:"nodes,omitempty"`
 	// Rests says that the group that it was asked for has nothing to do there.
 	Rests *bool `json:"rests,omitempty"`
+}
+
+// KnownNode is a node of the cluster: one that was removed and came back has another number.
+type KnownNode struct {
+	Name string `json:"name"`
+	ID   int    `json:"id"`
 }
 
 // The operations below are called by nodes of the same cluster only.
@@ -237,6 +245,7 @@ type PeerFacts struct {
 	Posture bool   `json:"posture,omitempty" query:"posture"` // its protection too, which takes longer
 	Memory  string `json:"memory,omitempty" query:"memory"`   // what it knows of connections of the services at this shared address, and nothing else
 	Toward  string `json:"toward,omitempty" query:"toward"`   // with which of its addresses it reaches this one, and nothing else
+	Nodes   bool   `json:"nodes,omitempty" query:"nodes"`     // who is in the cluster, and nothing else
 	Group   string `json:"group,omitempty" query:"group"`     // whether this group has nothing to do there ...
 	Since   int64  `json:"since,omitempty" query:"since"`     // ... after it has read this revision of the repository, and nothing else
 }

@@ -40,6 +40,8 @@ func (c *Control) factsHere(ctx context.Context, r *Running, in v1.PeerFacts) (v
 			}
 		}
 		return out, nil
+	case in.Nodes:
+		return nodesHere(r), nil
 	case in.Toward != "":
 		return c.publicHere(ctx, r, in)
 	case in.Group != "":
@@ -51,6 +53,18 @@ func (c *Control) factsHere(ctx context.Context, r *Running, in v1.PeerFacts) (v
 		facts.Posture = &p
 	}
 	return facts, err
+}
+
+// nodesHere tells who is in the cluster. Who is not in quorum may not know, and says nothing.
+func nodesHere(r *Running) v1.NodeFacts {
+	out := v1.NodeFacts{Node: string(r.Node)}
+	if !r.Membership.MayStart() {
+		return out
+	}
+	for _, n := range r.Source.Snapshot().State.Nodes {
+		out.Nodes = append(out.Nodes, v1.KnownNode{Name: string(n.Name), ID: n.ID})
+	}
+	return out
 }
 
 // factsFrom asks a node, which may be this one, a question about itself.

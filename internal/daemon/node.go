@@ -60,6 +60,7 @@ type node struct {
 	slot      *slot
 	keeper    *keeper
 	callback  *callback
+	doubts    doubts
 	lives     *lives
 
 	work atomic.Pointer[work] // the present incarnation's executor and drivers; nil: none
@@ -120,6 +121,7 @@ func (n *node) identity() *identity {
 // run is the node's life in its cluster, until ctx ends, the node leaves, or something fails that it can not go on without. ready is called when the
 // node may be asked about the cluster.
 func (n *node) run(ctx context.Context, ready func()) error {
+	_ = n.askAround(ctx) // before anybody is believed; that this node was removed it asks again below
 	if err := n.connect(ctx); err != nil {
 		return err
 	}
@@ -199,7 +201,7 @@ func (n *node) connect(ctx context.Context) error {
 		return err
 	}
 	id := n.identity()
-	if err := n.relay.Apply(id.relays()); err != nil {
+	if err := n.relay.Apply(n.relays()); err != nil {
 		n.log.Warn("a quorum server that is on no interconnect is not reached; trying again", "err", err) // follow does
 	}
 	own, err := id.paths(id.self())

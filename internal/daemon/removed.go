@@ -44,30 +44,18 @@ func (r removal) Error() string {
 // Is makes it errRemoved.
 func (r removal) Is(target error) bool { return target == errRemoved }
 
-// askWhetherRemoved asks the other nodes, as long as this one hears none of them, whether it still is one of them: at their addresses on the interconnects, or their public ones, since
-// nobody routes to the private address of a node that was removed.
+// askWhetherRemoved asks the other nodes, as long as this one hears none of them or nothing of the repository, whether it still is one of them, and who is: see askAround.
 func (n *node) askWhetherRemoved(ctx context.Context) error {
 	for {
 		if err := wait(ctx, askRemoved); err != nil {
 			return err
 		}
-		id := n.identity()
-		if n.inTouch() {
+		if n.inTouch() && !n.witness().outOfTouch() {
+			n.doubts.take(nil)
 			continue
 		}
-		for _, other := range id.Nodes {
-			if other.Name == id.Node {
-				continue
-			}
-			addresses := other.Addresses
-			if id.apart(other) {
-				addresses = []string{other.PublicAddress}
-			}
-			for _, address := range addresses {
-				if address != "" && removedBy(id.Node, n.factsAt(ctx, other.Name, address)) {
-					return removal{id.Cluster.Name, "node " + string(other.Name)}
-				}
-			}
+		if err := n.askAround(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -83,14 +71,12 @@ func (n *node) inTouch() bool {
 	return slices.ContainsFunc(id.Nodes, func(r model.Node) bool { return r.Name != id.Node && view.Hears(r.Name, now) })
 }
 
-// factsAt asks another node at one of its addresses about itself.
-func (n *node) factsAt(ctx context.Context, other cluster.NodeName, address string) error {
-	bounded, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	c := client.TLS(net.JoinHostPort(address, strconv.Itoa(n.apiPort())), n.cred().client(string(other), n.clock.Wall, n.acceptServer))
+// factsAt asks another node at one of its addresses who is in the cluster.
+func (n *node) factsAt(ctx context.Context, other cluster.NodeName, address string) (facts v1.NodeFacts, err error) {
+	c := client.TLS(net.JoinHostPort(address, strconv.Itoa(n.apiPort())), n.cred().client(string(other), n.clock.Wall, n.knownServer))
 	defer c.Close()
-	var facts v1.NodeFacts
-	return c.Do(bounded, "peer", "facts", v1.PeerFacts{}, &facts)
+	err = c.Do(ctx, "peer", "facts", v1.PeerFacts{Nodes: true}, &facts)
+	return facts, err // a daemon of an older release does not know the question; that this node was removed it says before it reads it
 }
 
 // notOurs begins the answer to the certificate of a node that is not configured.

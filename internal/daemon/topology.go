@@ -75,7 +75,7 @@ const settledFor = 10 * time.Second
 
 // reroute brings the private network in step with the paths that are up.
 func (n *node) reroute(ctx context.Context, view membership.View) {
-	want, relays := n.routes(view), n.identity().relays()
+	want, relays := n.routes(view), n.relays()
 	changed := !reflect.DeepEqual(want, n.routed) || !reflect.DeepEqual(relays, n.relayed)
 	if !changed && time.Since(n.routedAt) < settledFor {
 		return
@@ -248,7 +248,7 @@ func (n *node) routes(view membership.View) privnet.Desired {
 		return false
 	}
 	var d privnet.Desired
-	relayed := id.relays().Peers
+	relayed := n.relays().Peers
 	for _, r := range id.Nodes {
 		private, err := netip.ParseAddr(r.PrivateAddress)
 		if err != nil {
@@ -257,6 +257,9 @@ func (n *node) routes(view membership.View) privnet.Desired {
 		if r.Name == id.Node {
 			d.Self = private
 			continue
+		}
+		if n.inDoubt(r.Name) != nil {
+			continue // members of the repository call each other, and believe whoever answers there
 		}
 		if id.apart(r) {
 			here := slices.ContainsFunc(relayed, func(m relay.Machine) bool { return m.Private == private })

@@ -119,7 +119,11 @@ func (n *node) admitPeer(chain []*x509.Certificate) error {
 	if err := n.counts(chain[0], subject); err != nil {
 		return err
 	}
-	if err := w.kept(cluster.NodeName(subject.Name), shown(chain), n.callback.answers); err != nil {
+	err = n.inDoubt(cluster.NodeName(subject.Name))
+	if err == nil {
+		err = w.kept(cluster.NodeName(subject.Name), shown(chain), n.callback.answers)
+	}
+	if err != nil {
 		n.callback.refused(err)
 		return err
 	}
@@ -149,7 +153,10 @@ func (id *identity) first(name cluster.NodeName) error {
 
 // acceptServer says whether this node talks to the one that shows a chain of certificates.
 func (n *node) acceptServer(chain []*x509.Certificate) error {
-	_, err := n.known(chain, x509.ExtKeyUsageServerAuth)
+	name, err := n.known(chain, x509.ExtKeyUsageServerAuth)
+	if err == nil {
+		err = n.inDoubt(name)
+	}
 	return err
 }
 

@@ -236,12 +236,18 @@ func TestRemovedWhileAVoterWasDown(t *testing.T) {
 	w.do(t, "n1", "node", "remove", "-F", "n4")
 	w.daemon(t, "n2", lab.DaemonStart)
 	eventually(t, func() string {
+		if w.speakTo(t, "n2", 7403, old.pair, tls.VersionTLS13) == nil {
+			t.Error("n2, which has read nothing yet, takes the node that was removed for a member, although the others can say that it is none")
+		}
 		out, err := w.try(t.Context(), "n2", "node", "list")
 		if err != nil || strings.Contains(out, "n4") || !strings.Contains(out, "n2") {
 			return fmt.Sprintf("n2 knows the nodes %q, %v", out, err)
 		}
 		return ""
 	})
+	if log, err := os.ReadFile(filepath.Join(w.Disk("n2"), "log", "redoubt", "redoubtd.log")); err != nil || !strings.Contains(string(log), "it is not in the cluster any more, by the word of n1, n3") {
+		t.Errorf("n2 does not say that it believes n4 no more: %v", err)
+	}
 	minted := old.mint(t, "n1")
 	for _, node := range []string{"n1", "n2", "n3"} {
 		for _, port := range []int{7401, 7402, 7403} {
