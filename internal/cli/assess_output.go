@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"redoubt/internal/fault"
 )
@@ -32,8 +33,13 @@ func (in inputs) deliver(e Env, name string, write func(io.Writer) error) error 
 	return replaceFile(name, write)
 }
 
-// replaceFile writes a file beside another and puts it in its place when it is whole. A new file is readable by its owner alone: it tells where a system is weak.
+// replaceFile writes a file beside another and puts it in its place when it is whole. A new file is readable by its owner alone: it tells where a system is weak. Where others may make
+// files too, as in /tmp, one of theirs is no say in where that goes or who reads it: see planted.
 func replaceFile(name string, write func(io.Writer) error) (err error) {
+	theirs, err := planted(name)
+	if err != nil {
+		return err
+	}
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real // a link stays one
 	}
@@ -42,7 +48,9 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		if !info.Mode().IsRegular() {
 			return writeThrough(name, write)
 		}
-		mode = info.Mode().Perm()
+		if !theirs {
+			mode = info.Mode().Perm()
+		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
@@ -65,6 +73,28 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		return fault.Errorf(fault.Internal, "%s can not be written: %w", name, err)
 	}
 	return nil
+}
+
+// planted reports whether a file is somebody else's, in a directory where others may make files. A link or a pipe of theirs there is refused: it would lead root to whatever they like, and
+// the kernel, which does not follow such a link by itself, can not see what becomes of one that was looked up.
+func planted(name string) (theirs bool, err error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return false, nil // there is none, or it can not be looked at: then it can not be written either
+	}
+	dir, err := os.Stat(filepath.Dir(name))
+	if err != nil {
+		return false, nil
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	in, known := dir.Sys().(*syscall.Stat_t)
+	if !ok || !known || dir.Mode().Perm()&0o022 == 0 || file.Uid == 0 || file.Uid == in.Uid || int64(file.Uid) == int64(os.Geteuid()) {
+		return false, nil
+	}
+	if !info.Mode().IsRegular() {
+		return false, fault.Errorf(fault.Denied, "%s belongs to another user (%d) and is no plain file, in a directory where others may make files: nothing was written. Remove it, or give another name", name, file.Uid)
+	}
+	return true, nil
 }
 
 // writeThrough writes to what is no file, such as a pipe.
