@@ -94,6 +94,9 @@ type guesser struct {
 	last     time.Time
 }
 
+// ticks is the time by which those wait who guess: of the clock that nobody sets, so that a clock which is set forward frees nobody, and one that is set back locks nobody out for as long.
+func (c *Control) ticks() time.Time { return time.Unix(0, int64(c.cfg.Clock.Boot())) }
+
 func newGuesses() *guesses {
 	return &guesses{of: map[string]*guesser{}, work: make(chan struct{}, 1)}
 }

@@ -254,7 +254,7 @@ func (c *Control) RoleAssume(ctx context.Context, who Caller, in v1.RoleAssume) 
 		key += name
 		stored = snap.Policy.Roles[name].Password
 	}
-	ok, err := c.guesses.try(ctx, key, c.cfg.Clock.Wall, func() bool { return passwordMatches(stored, in.Password) && listed })
+	ok, err := c.guesses.try(ctx, key, c.ticks, func() bool { return passwordMatches(stored, in.Password) && listed })
 	if err == nil && !ok {
 		err = fault.Errorf(fault.Denied, "the password is wrong, or user %s may not assume role %s", who.User, name)
 	}
