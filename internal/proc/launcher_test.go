@@ -182,6 +182,35 @@ func TestRunDoesNotWaitForTheEndOfOutput(t *testing.T) {
 	}
 }
 
+// TestProgramsTakeNoThreads: a program that runs for months takes no thread of the daemon, which may have thousands of them.
+func TestProgramsTakeNoThreads(t *testing.T) {
+	const programs = 64
+	l, _ := newLauncher(t, newLog())
+	threads := func() int {
+		names, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	before := threads()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	var up sync.WaitGroup
+	for range programs {
+		up.Add(1)
+		all.Go(func() {
+			l.Run(ctx, agent.Program{Ref: ref, Label: "Start", Path: "/bin/sleep", Args: []string{"1000"}, Timeout: time.Hour, Started: func(int) { up.Done() }})
+		})
+	}
+	up.Wait()
+	cancel()
+	all.Wait()
+	if more := threads() - before; more > programs/2 { // the runtime keeps those that it has made
+		t.Errorf("%d programs that ran took %d threads", programs, more)
+	}
+}
+
 // TestProgramsOfOneResourceStartAtOnce has a probe beside a method: neither may sweep away the other's new cgroup.
 func TestProgramsOfOneResourceStartAtOnce(t *testing.T) {
 	l, _ := newLauncher(t, newLog())

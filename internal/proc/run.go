@@ -179,6 +179,8 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 	l.mu.Unlock()
 	go c.follow()
 	go func() {
+		// Wait alone would take a thread of the system for as long as the program runs; the runtime ends a process that has ten thousand.
+		_ = awaitProcess(context.Background(), cmd.Process.Pid)
 		// The error repeats the exit status.
 		_ = cmd.Wait()
 		close(r.done)
