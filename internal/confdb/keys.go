@@ -31,6 +31,7 @@ const (
 	PrefixUnixGrp     = Root + "rbac/group/"   // rbac.Group, by the name of the Unix group
 	PrefixRole        = Root + "rbac/role/"    // rbac.Role, by name
 	PrefixProfile     = Root + "rbac/profile/" // rbac.Profile, by name
+	PrefixSession     = Root + "session/"      // rbac.Session, by identifier
 	KeyAuthorities    = Root + "authorities"   // model.Authorities: which roots are trusted
 	PrefixTrust       = Root + "trust/"        // model.Trust, by node: what is in effect there
 	KeyForward        = Root + "forward"       // model.Forward: where the command logs are sent
@@ -71,3 +72,12 @@ func KeyFarewell(n cluster.NodeName, g cluster.GroupName, r cluster.ResourceName
 
 // Name returns what follows the prefix in key.
 func Name(prefix, key string) string { return strings.TrimPrefix(key, prefix) }
+
+// Split takes a key apart: the prefix of its kind, and the rest, which has several parts where the kind has. A key of which there is only one is its own prefix.
+func Split(key string) (prefix, rest string) {
+	below, _ := strings.CutPrefix(key, Root)
+	if kind, rest, ok := strings.Cut(below, "/"); ok {
+		return Root + kind + "/", rest
+	}
+	return key, ""
+}

@@ -13,11 +13,13 @@ import (
 
 // comes reports whether a group that waits on some of its nodes comes online on all of them without anybody doing anything.
 func (v view) comes(a model.Assignment) bool {
-	living := slices.DeleteFunc(slices.Clone(v.state.Instances), func(i model.Instance) bool {
-		n, ok := check.Node(v.state, i.Node)
-		return !ok || !n.Member || n.Incarnation != i.Incarnation
-	})
-	around := life.Survey(v.state, living)
+	lives := map[cluster.NodeName]cluster.Incarnation{}
+	for _, n := range v.state.Nodes {
+		if n.Member {
+			lives[n.Name] = n.Incarnation
+		}
+	}
+	around := life.Survey(v.state, lives)
 	return !slices.ContainsFunc(a.Targets, func(t model.Target) bool { return !around.Comes(a.Group, t.Node) })
 }
 

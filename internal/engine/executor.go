@@ -2,13 +2,13 @@ package engine
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/membership"
+	"redoubt/internal/rgm/check"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/turn"
@@ -26,11 +26,11 @@ type Executor struct {
 	report  *reporter
 
 	groups   map[cluster.GroupName]*groupRun
-	facts    map[cluster.GroupName]life.Input // what the newest snapshot says, by group
-	serial   uint64                           // of the snapshot that facts come from
-	around   *life.Around                     // of that snapshot
+	snap     Snapshot     // that was read last
+	around   *life.Around // of that snapshot; nil: none was read
+	may      bool         // start: the lease was current when it was read
 	here     map[cluster.GroupName]model.Instance
-	stirred  []cluster.GroupName // have to look again
+	stale    map[cluster.GroupName]bool // have to look again
 	events   chan groupEvent
 	incarn   cluster.Incarnation
 	draining bool
@@ -69,7 +69,7 @@ type groupEvent struct {
 func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, source Source, store confdb.Store, drivers Drivers, halter Halter) *Executor {
 	return &Executor{
 		cfg: cfg, member: member, source: source, drivers: drivers, halter: halter, incarn: incarnation,
-		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, here: map[cluster.GroupName]model.Instance{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1), turns: newTurns(cfg.Methods),
+		report: newReporter(cfg, store), groups: map[cluster.GroupName]*groupRun{}, here: map[cluster.GroupName]model.Instance{}, stale: map[cluster.GroupName]bool{}, events: make(chan groupEvent, 4096), calls: make(chan func()), drain: make(chan bool, 1), turns: newTurns(cfg.Methods),
 	}
 }
 
@@ -90,15 +90,18 @@ func (x *Executor) Run(ctx context.Context) error {
 		case <-news:
 			x.changed(ctx)
 		case <-ticks.C:
-			for name := range x.groups {
-				x.step(ctx, name, life.Tick{})
+			x.changed(ctx)
+			for name, g := range x.groups {
+				if g.life.Ticks() {
+					x.step(ctx, name, life.Tick{})
+				}
 			}
 		case e := <-x.events:
 			x.hear(ctx, e)
 		case f := <-x.calls:
 			f()
 		case x.draining = <-x.drain:
-			x.changed(ctx)
+			x.everyone(x.snap)
 		}
 		x.catchUp(ctx)
 		x.settle(ctx)
@@ -245,36 +248,34 @@ func (x *Executor) quiet() bool {
 	return x.report.idle()
 }
 
-// changed tells every group that the configuration, an assignment or the lease is different.
+// changed lets those groups look again for which the configuration, an assignment or the lease is different.
 func (x *Executor) changed(ctx context.Context) {
-	snap := x.source.Snapshot()
-	for _, g := range snap.State.Groups {
-		if _, ok := x.groups[g.Name]; !ok {
-			x.groups[g.Name] = x.adopt(snap, g.Name)
-		}
-	}
-	for _, f := range snap.State.Farewells {
-		if _, ok := x.groups[f.Group.Name]; !ok && f.Node == x.cfg.Node {
-			x.groups[f.Group.Name] = x.adopt(snap, f.Group.Name)
-		}
-	}
-	x.joined = x.joined || snap.Serial > 0
-	for _, name := range slices.Sorted(maps.Keys(x.groups)) { // in an order that people can follow when many have to wait for their turn
-		x.step(ctx, name, life.Changed{})
-	}
+	x.read()
+	x.settle(ctx)
 }
 
-// adopt begins with what this incarnation last reported: a daemon that was restarted on purpose goes on with running services.
-func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
-	var last model.Instance
-	joining := !x.joined
-	for _, i := range snap.State.Instances {
-		if i.Node == x.cfg.Node && i.Group == group {
-			last = i
+// adopt begins to look after those groups of the snapshot that was read, and of its farewells, that are not known here and have to look.
+func (x *Executor) adopt() {
+	// Whatever this incarnation has reported already, it did not begin just now.
+	joining := !x.joined && !slices.ContainsFunc(x.snap.State.Instances, func(i model.Instance) bool { return i.Node == x.cfg.Node && i.Incarnation == x.incarn })
+	for g := range x.stale {
+		if _, known := x.groups[g]; known || !x.concerns(g) {
+			continue
 		}
-		// Whatever this incarnation has reported already, it did not begin just now.
-		joining = joining && (i.Node != x.cfg.Node || i.Incarnation != x.incarn)
+		x.groups[g] = x.begin(g, joining)
 	}
+	x.joined = x.joined || x.snap.Serial > 0
+}
+
+// concerns reports whether this node has something to do with a group: it exists, or a Fini of it has to be run here.
+func (x *Executor) concerns(g cluster.GroupName) bool {
+	_, exists := check.Group(x.snap.State, g)
+	return exists || len(farewells(x.snap, x.cfg.Node, g)) > 0
+}
+
+// begin starts with what this incarnation last reported: a daemon that was restarted on purpose goes on with running services.
+func (x *Executor) begin(group cluster.GroupName, joining bool) *groupRun {
+	last, _ := x.snap.State.Report(group, x.cfg.Node)
 	machine := life.Begin(last, joining)
 	if last.Incarnation == x.incarn {
 		machine = life.New(last)
@@ -284,52 +285,37 @@ func (x *Executor) adopt(snap Snapshot, group cluster.GroupName) *groupRun {
 
 // input collects the facts of one group. ok is false when the group no longer exists.
 func (x *Executor) input(group cluster.GroupName) (in life.Input, ok bool) {
-	if snap := x.source.Snapshot(); x.facts == nil || snap.Serial != x.serial {
-		x.around, x.serial = Around(snap), snap.Serial
-		x.facts = factsOf(snap, x.around, x.cfg.Node)
-	}
-	in = x.facts[group]
+	x.read()
+	in = factsOf(x.snap, x.around, x.cfg.Node, group)
 	ok = in.Group.Name != ""
-	in.Now, in.Node, in.Incarnation, in.MayStart, in.Draining = x.cfg.Clock.Wall(), x.cfg.Node, x.incarn, x.member.MayStart(), x.draining
+	in.Now, in.Node, in.Incarnation, in.MayStart, in.Draining = x.cfg.Clock.Wall(), x.cfg.Node, x.incarn, x.may, x.draining
 	in.Here = x.here
 	return in, ok
 }
 
-// factsOf sorts a snapshot by group, once for all of them.
-func factsOf(snap Snapshot, around *life.Around, node cluster.NodeName) map[cluster.GroupName]life.Input {
-	facts := make(map[cluster.GroupName]life.Input, len(snap.State.Groups))
-	known := around
-	if snap.Record == nil {
-		known = nil // without the membership nobody can say whose reports count
+// factsOf is what a snapshot says of one group to a node; without a group when that is deleted.
+func factsOf(snap Snapshot, around *life.Around, node cluster.NodeName, group cluster.GroupName) life.Input {
+	in := life.Input{Farewells: farewells(snap, node, group)}
+	g, ok := check.Group(snap.State, group)
+	if !ok {
+		return in
 	}
-	for _, g := range snap.State.Groups {
-		facts[g.Name] = life.Input{Group: g, Resources: around.Members(g.Name), Types: snap.State.Types, Around: known}
+	in.Group, in.Resources, in.Types = g, around.Members(group), snap.State.Types
+	in.Assignment, _ = check.Assignment(snap.State, group)
+	if snap.Record != nil {
+		in.Around = around // without the membership nobody can say whose reports count
 	}
-	for _, a := range snap.State.Assignments {
-		if in, ok := facts[a.Group]; ok {
-			in.Assignment = a
-			facts[a.Group] = in
-		}
-	}
-	for _, f := range snap.State.Farewells {
-		if f.Node == node {
-			in := facts[f.Group.Name] // without a group when that is deleted too
-			in.Farewells = append(in.Farewells, f)
-			facts[f.Group.Name] = in
-		}
-	}
-	return facts
+	return in
 }
 
-// livingInstances leaves out what the lives of nodes that are no members any more reported last.
-func livingInstances(snap Snapshot) []model.Instance {
-	if snap.Record == nil {
-		return nil
+// farewells are those of a group on a node.
+func farewells(snap Snapshot, node cluster.NodeName, group cluster.GroupName) (out []model.Farewell) {
+	for _, f := range snap.State.Farewells {
+		if f.Node == node && f.Group.Name == group {
+			out = append(out, f)
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(snap.State.Instances), func(i model.Instance) bool {
-		m, ok := snap.Record.Member(i.Node)
-		return !ok || m.Incarnation != i.Incarnation
-	})
+	return out
 }
 
 func (x *Executor) step(ctx context.Context, group cluster.GroupName, ev life.Event) {

@@ -23,15 +23,15 @@ func TestFactsLeaveOutTheDead(t *testing.T) {
 			},
 		},
 	}
-	if is := livingInstances(snap); len(is) != 1 || is[0].Group != "web-rg" {
-		t.Errorf("living: %+v", is)
+	if l := lives(snap); len(l) != 1 || l["n1"] != now {
+		t.Errorf("living: %+v", l)
 	}
-	in := factsOf(snap, Around(snap), "n1")["web-rg"]
+	in := factsOf(snap, Around(snap), "n1", "web-rg")
 	if len(in.Resources) != 2 || in.Group.Name != "web-rg" {
 		t.Errorf("facts of web-rg: %+v", in)
 	}
 	snap.Record = nil
-	if in := factsOf(snap, Around(snap), "n1")["web-rg"]; in.Around != nil || len(in.Resources) != 2 {
+	if in := factsOf(snap, Around(snap), "n1", "web-rg"); in.Around != nil || len(in.Resources) != 2 {
 		t.Errorf("without a membership: %+v", in)
 	}
 	if len(snap.State.Instances) != 3 {

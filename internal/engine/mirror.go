@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -36,6 +35,7 @@ type Mirror struct {
 	entries     map[string]confdb.Entry // of what is on no shelf
 	decoded     map[string]any          // by key; the decoded form of what entries holds
 	damaged     map[string]bool
+	journal     journal
 
 	watchers watchers
 	first    chan struct{}
@@ -55,6 +55,7 @@ func (m *Mirror) clear() {
 	m.revisions, m.groups, m.resources = shelf[cluster.Revision]{}, shelf[model.Group]{}, shelf[model.Resource]{}
 	m.wants, m.assignments, m.instances = shelf[model.Want]{}, shelf[model.Assignment]{}, shelf[model.Instance]{}
 	m.entries, m.decoded = map[string]confdb.Entry{}, map[string]any{}
+	m.journal = journal{}
 }
 
 // Snapshot implements Source.
@@ -114,10 +115,11 @@ func (m *Mirror) absorb(ch confdb.Change) cluster.Revision {
 		return ch.Revision
 	}
 	m.clear()
-	// In the order of the shelves each entry only has to be appended.
-	for _, e := range slices.SortedFunc(slices.Values(ch.Reset.Entries), func(a, b confdb.Entry) int { return cmp.Compare(place(a.Key), place(b.Key)) }) {
+	for _, e := range ch.Reset.Entries {
 		m.take(e)
 	}
+	// What is different from before is not known, only what will be from the next snapshot on.
+	m.journal = journal{from: m.next()}
 	return ch.Reset.Revision
 }
 
@@ -131,8 +133,12 @@ func place(key string) string {
 	return key
 }
 
+// next is the serial of the next snapshot.
+func (m *Mirror) next() uint64 { return m.current.Load().Serial + 1 }
+
 // take notes one entry.
 func (m *Mirror) take(e confdb.Entry) {
+	m.journal.add(m.next(), e.Key)
 	if e.Value == nil {
 		m.revisions.drop(e.Key)
 		delete(m.damaged, e.Key)
@@ -203,6 +209,8 @@ func decode(e confdb.Entry) (any, error) {
 		return confdb.Decode[model.Secret](confdb.KindSecret, k, e.Value)
 	case strings.HasPrefix(k, confdb.PrefixFarewell):
 		return confdb.Decode[model.Farewell](confdb.KindFarewell, k, e.Value)
+	case strings.HasPrefix(k, confdb.PrefixSession):
+		return confdb.Decode[rbac.Session](confdb.KindSession, k, e.Value)
 	case strings.HasPrefix(k, prefixRbac):
 		return decodeRbac(k, e.Value)
 	case k == confdb.KeyAuthorities:
@@ -229,7 +237,7 @@ func decode(e confdb.Entry) (any, error) {
 
 // publish makes a new Snapshot of what is known now and tells everybody.
 func (m *Mirror) publish(rev cluster.Revision) {
-	s := &Snapshot{Serial: m.current.Load().Serial + 1, Schema: confdb.OldestLevel, Asks: map[string]Ask{}, Access: map[string][]byte{}}
+	s := &Snapshot{Serial: m.next(), journal: m.journal, Schema: confdb.OldestLevel, Asks: map[string]Ask{}, Access: map[string][]byte{}}
 	s.Revision = m.revisions.lookup()
 	s.State.Basis.Revision = rev
 	s.State.Groups, s.State.Resources, s.State.Wants = m.groups.lend(), m.resources.lend(), m.wants.lend()
@@ -281,6 +289,10 @@ func (m *Mirror) put(s *Snapshot, key string) {
 		s.revoke(confdb.Name(confdb.PrefixRevoked, key), v)
 	case Ask:
 		s.Asks[key] = v
+	case rbac.Session:
+		if v.ID == confdb.Name(confdb.PrefixSession, key) {
+			s.Sessions = append(s.Sessions, v)
+		}
 	case rbac.User, rbac.Group, rbac.Role, rbac.Profile:
 		putRbac(&s.Policy, v)
 	case nil:

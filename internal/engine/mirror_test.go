@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -28,8 +29,13 @@ func record(t interface{ Fatal(args ...any) }, kind confdb.Kind, v any) []byte {
 func TestMirrorFollows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := NewMirror(nil, slog.New(slog.DiscardHandler))
+		m.absorb(confdb.Change{Reset: &confdb.Snapshot{}})
 		now := map[string]confdb.Entry{}
-		type given struct{ shown, copied model.State }
+		type given struct {
+			serial        uint64
+			shown, copied model.State
+			entries       map[string]confdb.Entry
+		}
 		var old []given
 		var rev cluster.Revision
 		name := rapid.SampledFrom([]string{"a", "a-b", "b", "c.d"})
@@ -68,7 +74,7 @@ func TestMirrorFollows(t *testing.T) {
 				kept := s
 				kept.Groups, kept.Resources = slices.Clone(s.Groups), slices.Clone(s.Resources)
 				kept.Assignments, kept.Instances = slices.Clone(s.Assignments), slices.Clone(s.Instances)
-				old = append(old, given{s, kept})
+				old = append(old, given{m.Snapshot().Serial, s, kept, maps.Clone(now)})
 			}
 		}
 		m.publish(rev)
@@ -88,7 +94,19 @@ func TestMirrorFollows(t *testing.T) {
 		if got.Revision("nothing") != 0 {
 			t.Error("what does not exist has a revision")
 		}
-		got.Revision, want.Revision, want.Serial = nil, nil, got.Serial
+		for _, g := range old {
+			// What is different is known, and it is not taken for more than what was written.
+			changed, known := got.Since(g.serial)
+			for key := range union(g.entries, now) {
+				if g.entries[key].ModRevision != now[key].ModRevision && !slices.Contains(changed, key) || !known {
+					t.Errorf("%s is different since snapshot %d, and nobody is told: %v, %v", key, g.serial, changed, known)
+				}
+			}
+			if g.serial == got.Serial && len(changed) > 0 {
+				t.Errorf("nothing came after the last snapshot, and %v is said to be different", changed)
+			}
+		}
+		got.Revision, want.Revision, want.Serial, got.journal, want.journal = nil, nil, got.Serial, journal{}, journal{}
 		if !reflect.DeepEqual(normal(got), normal(want)) {
 			t.Errorf("followed: %+v\nread whole: %+v", got, want)
 		}
@@ -103,6 +121,47 @@ func TestMirrorFollows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// union has the keys of both.
+func union(a, b map[string]confdb.Entry) map[string]confdb.Entry {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// A mirror that has to begin anew, or has seen more changes since than it remembers, does not know what is different from before; from then on it does.
+func TestMirrorForgetsWhatChanged(t *testing.T) {
+	m := NewMirror(nil, slog.New(slog.DiscardHandler))
+	entry := func(i int) confdb.Entry {
+		return confdb.Entry{Key: confdb.KeyGroup(cluster.GroupName(fmt.Sprintf("g%d", i))), Value: []byte("damaged"), ModRevision: cluster.Revision(i)}
+	}
+	differ := func(serial uint64, want int) {
+		t.Helper()
+		keys, known := m.Snapshot().Since(serial)
+		if known != (want >= 0) || known && len(keys) != want {
+			t.Errorf("since snapshot %d: %d changes, known: %v; want %d", serial, len(keys), known, want)
+		}
+	}
+	differ(0, -1)
+	m.publish(m.absorb(confdb.Change{Reset: &confdb.Snapshot{Entries: []confdb.Entry{entry(1)}}}))
+	differ(0, -1)
+	differ(1, 0)
+	m.publish(m.absorb(confdb.Change{Entries: []confdb.Entry{entry(2), entry(3)}}))
+	differ(1, 2)
+	first := m.Snapshot()
+	for i := range journalLimit {
+		m.absorb(confdb.Change{Entries: []confdb.Entry{entry(4 + i)}})
+	}
+	m.publish(4)
+	differ(1, -1)
+	differ(3, 0)
+	if keys, known := first.Since(1); !known || len(keys) != 2 {
+		t.Errorf("an older snapshot has come to say %v, %v", keys, known)
+	}
+	m.publish(m.absorb(confdb.Change{Reset: &confdb.Snapshot{}}))
+	differ(3, -1)
+	differ(4, 0)
 }
 
 // normal makes no difference between none and no list.

@@ -91,6 +91,7 @@ type Snapshot struct {
 	Asks           map[string]Ask                    // requests to the president, by key
 	Secrets        []model.Secret                    // private strings, by name
 	Policy         rbac.Policy                       // who may do what
+	Sessions       []rbac.Session                    // of people without a certificate, by identifier
 	Access         map[string][]byte                 // the access list, as stored, by key
 	Fencings       []model.Fencing                   // fence agents that have failed so far, by node
 	Schema         int                               // the version of the schema on which the cluster has agreed
@@ -104,7 +105,11 @@ type Snapshot struct {
 	Certificates   []model.Certificate               // those that were given, by fingerprint
 	Damaged        []string                          // keys whose records cannot be read, sorted
 	Revision       func(key string) cluster.Revision // ModRevision of a key; 0: does not exist
+	journal        journal
 }
+
+// Since are the keys of the records that are different from what the snapshot with a serial showed, each once or more often; false: it is not known which they are, and it may be any.
+func (s Snapshot) Since(serial uint64) (keys []string, known bool) { return s.journal.since(serial) }
 
 // Source gives the newest Snapshot of the repository and tells every subscriber when there is a newer one. Tokens do not pile up.
 type Source interface {

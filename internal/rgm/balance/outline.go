@@ -158,13 +158,11 @@ func node(s model.State, name cluster.NodeName) (model.NodeState, bool) {
 
 // reported is what a living node says of a resource.
 func reported(s model.State, g cluster.GroupName, r cluster.ResourceName, n model.NodeState) (model.ResourceInstance, bool) {
-	at, found := slices.BinarySearchFunc(s.Instances, model.Instance{Group: g, Node: n.Name}, func(a, b model.Instance) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node))
-	})
-	if !found || s.Instances[at].Incarnation != n.Incarnation {
+	i, found := s.Report(g, n.Name)
+	if !found || i.Incarnation != n.Incarnation {
 		return model.ResourceInstance{}, false
 	}
-	for _, ri := range s.Instances[at].Resources {
+	for _, ri := range i.Resources {
 		if ri.Name == r {
 			return ri, true
 		}

@@ -3,7 +3,7 @@ package life
 import (
 	"cmp"
 	"slices"
-	"strings"
+	"sort"
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/rgm/model"
@@ -11,89 +11,26 @@ import (
 
 // Around is what the groups of a node have to know of each other and of those on other nodes: an index over one snapshot, made once for all of them.
 type Around struct {
-	s          model.State
-	living     []model.Instance   // sorted by group, then node
-	members    [][]model.Resource // of each group of s
-	dependents map[cluster.ResourceName][]dependent
-	sources    map[cluster.GroupName][]cluster.GroupName // those that name the group in RG_dependencies
-	touching   map[cluster.GroupName][]cluster.GroupName
+	*web
+	s     model.State
+	lives map[cluster.NodeName]cluster.Incarnation
 }
 
-// dependent is a resource that depends on one of another group.
-type dependent struct {
-	spec  *model.Resource
-	group *model.Group
-	dep   model.Dependency
+// Survey makes the index. lives are the incarnations that are members: what others reported last does not count.
+func Survey(s model.State, lives map[cluster.NodeName]cluster.Incarnation) *Around {
+	return (*Around)(nil).Next(s, lives)
 }
 
-// Survey makes the index. living are the instances of s whose incarnations are members: what others reported last does not count.
-func Survey(s model.State, living []model.Instance) *Around {
-	a := &Around{
-		s: s, living: living, dependents: map[cluster.ResourceName][]dependent{}, sources: map[cluster.GroupName][]cluster.GroupName{},
-		touching: map[cluster.GroupName][]cluster.GroupName{},
+// Next is the index over a newer snapshot. When that has the very groups and resources of this one, in the same memory, nothing is sorted anew: a change elsewhere costs nothing here.
+func (a *Around) Next(s model.State, lives map[cluster.NodeName]cluster.Incarnation) *Around {
+	if a != nil && same(a.groups, s.Groups) && same(a.resources, s.Resources) {
+		return &Around{a.web, s, lives}
 	}
-	a.sortByGroup()
-	for i := range s.Resources {
-		r := &s.Resources[i]
-		for _, d := range r.Dependencies {
-			on := at(s.Resources, d.On, nameOfResource)
-			if on == nil || on.Group == r.Group {
-				continue
-			}
-			if g := at(s.Groups, r.Group, nameOfGroup); g != nil {
-				a.dependents[d.On] = append(a.dependents[d.On], dependent{r, g, d})
-				a.touch(r.Group, on.Group)
-			}
-		}
-	}
-	for _, g := range s.Groups {
-		for _, d := range g.Dependencies {
-			a.sources[d] = append(a.sources[d], g.Name)
-			a.touch(g.Name, d)
-		}
-	}
-	return a
+	return &Around{weave(s.Groups, s.Resources), s, lives}
 }
 
-func (a *Around) touch(x, y cluster.GroupName) {
-	for _, p := range [][2]cluster.GroupName{{x, y}, {y, x}} {
-		if !slices.Contains(a.touching[p[0]], p[1]) {
-			a.touching[p[0]] = append(a.touching[p[0]], p[1])
-		}
-	}
-}
-
-// Touching are the groups that depend on a group or on which it depends.
-func (a *Around) Touching(g cluster.GroupName) []cluster.GroupName { return a.touching[g] }
-
-// sortByGroup puts the resources of each group together, all in one piece of memory: there are many.
-func (a *Around) sortByGroup() {
-	a.members = make([][]model.Resource, len(a.s.Groups))
-	counts, of := make([]int, len(a.s.Groups)), make([]int, len(a.s.Resources))
-	for i := range a.s.Resources {
-		of[i] = indexOf(a.s.Groups, a.s.Resources[i].Group, nameOfGroup)
-		if of[i] >= 0 {
-			counts[of[i]]++
-		}
-	}
-	all := make([]model.Resource, len(a.s.Resources))
-	for g, n := range counts {
-		a.members[g], all = all[:0:n], all[n:]
-	}
-	for i, g := range of {
-		if g >= 0 {
-			a.members[g] = append(a.members[g], a.s.Resources[i])
-		}
-	}
-}
-
-// Members are the resources of a group, sorted by name.
-func (a *Around) Members(g cluster.GroupName) []model.Resource {
-	if i := indexOf(a.s.Groups, g, nameOfGroup); i >= 0 {
-		return a.members[i]
-	}
-	return nil
-}
+// same reports whether two lists that nobody changes are one.
+func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
 // indexOf finds a name in a sorted list, -1 when it is not there. It copies no elements: they are large.
 func indexOf[T any, N cmp.Ordered](list []T, n N, name func(*T) N) int {
@@ -160,13 +97,16 @@ func (a *Around) pending(n cluster.GroupName) (model.Want, bool) {
 	return w, ok && w.Seq > a.assignment(n).WantSeq
 }
 
+// instances are what living nodes have reported of a group, sorted by node.
 func (a *Around) instances(n cluster.GroupName) []model.Instance {
-	from, _ := slices.BinarySearchFunc(a.living, n, func(i model.Instance, n cluster.GroupName) int { return strings.Compare(string(i.Group), string(n)) })
-	to := from
-	for to < len(a.living) && a.living[to].Group == n {
-		to++
+	from := sort.Search(len(a.s.Instances), func(i int) bool { return a.s.Instances[i].Group >= n })
+	var out []model.Instance
+	for i := from; i < len(a.s.Instances) && a.s.Instances[i].Group == n; i++ {
+		if inc, lives := a.lives[a.s.Instances[i].Node]; lives && inc == a.s.Instances[i].Incarnation {
+			out = append(out, a.s.Instances[i])
+		}
 	}
-	return a.living[from:to]
+	return out
 }
 
 func (a *Around) address(r model.Resource) bool {

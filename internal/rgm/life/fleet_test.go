@@ -157,19 +157,19 @@ func (f *fleet) reborn(n cluster.NodeName) {
 func (f *fleet) input(at spot) life.Input {
 	in := life.Input{Now: f.s.Now, Node: at.node, Incarnation: f.lives[at.node], Types: f.s.Types, MayStart: !f.weak[at.node], Draining: f.drain[at.node]}
 	in.Here = map[cluster.GroupName]model.Instance{}
-	var living []model.Instance
+	s := f.s
 	for o, p := range f.spots {
-		if inc, lives := f.lives[o.node]; lives && f.seen[o].Incarnation == inc {
-			living = append(living, f.seen[o])
+		if i, heard := f.seen[o]; heard {
+			s.Instances = append(s.Instances, i)
 		}
 		if i := p.g.Instance(); o.node == at.node && i.Incarnation == f.lives[o.node] {
 			in.Here[o.group] = i
 		}
 	}
-	slices.SortFunc(living, func(a, b model.Instance) int {
+	slices.SortFunc(s.Instances, func(a, b model.Instance) int {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Node, b.Node))
 	})
-	in.Around = life.Survey(f.s, living)
+	in.Around = life.Survey(s, f.lives)
 	for _, g := range f.s.Groups {
 		if g.Name == at.group {
 			in.Group = g

@@ -369,6 +369,11 @@ func (g *Group) tryAgain() {
 // Down reports whether nothing of the group runs here or is on its way up or down: its machine may be forgotten.
 func (g *Group) Down() bool { return g.allDown() }
 
+// Ticks reports whether the passing of time alone may make the group do something: what is not well waits for Retry_interval to run out.
+func (g *Group) Ticks() bool {
+	return slices.ContainsFunc(g.res, func(r *resource) bool { return r.sick })
+}
+
 // Rests reports whether nothing of the group is on its way here: no method runs, nothing is being ended and nothing waits to be restarted.
 func (g *Group) Rests() bool {
 	if g.inst.State == model.GroupPendingOnline || g.inst.State == model.GroupPendingOffline {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"sort"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -248,4 +249,16 @@ type State struct {
 	Networks    []Network // by node
 	// Held are removed incarnations that a majority has not released yet: whatever their instances say may still run there.
 	Held []Target
+}
+
+// Report is what a node has reported of a group, in whichever incarnation.
+func (s *State) Report(g cluster.GroupName, n cluster.NodeName) (Instance, bool) {
+	at := sort.Search(len(s.Instances), func(i int) bool {
+		x := &s.Instances[i]
+		return x.Group > g || x.Group == g && x.Node >= n
+	})
+	if at < len(s.Instances) && s.Instances[at].Group == g && s.Instances[at].Node == n {
+		return s.Instances[at], true
+	}
+	return Instance{}, false
 }

@@ -261,13 +261,13 @@ func (w *world) resource(name cluster.ResourceName, group cluster.GroupName, nee
 
 // waits reports whether a resource of a group waits on a node for one of another group that does not come by itself: life's own word.
 func (w *world) waits(at spot) bool {
-	var living []model.Instance
-	for _, i := range w.s.Instances {
-		if w.alive(target(i)) {
-			living = append(living, i)
+	lives := map[cluster.NodeName]cluster.Incarnation{}
+	for _, n := range w.s.Nodes {
+		if n.Member {
+			lives[n.Name] = n.Incarnation
 		}
 	}
-	return !life.Survey(w.s, living).Comes(at.group, at.node)
+	return !life.Survey(w.s, lives).Comes(at.group, at.node)
 }
 
 func target(i model.Instance) model.Target {
