@@ -35,6 +35,14 @@ type Client struct {
 	where string // for errors: the socket or the address
 
 	session string // of a role that was assumed: see v1.SessionHeader
+	bearer  string // the token of the session by which the caller is known
+}
+
+// InSession is a client that is known by the token of a session (see v1.SessionOpen), in place of a certificate.
+func (c *Client) InSession(token string) *Client {
+	in := *c
+	in.bearer = token
+	return &in
 }
 
 // InRole is a client that asks in the role whose session has the token.
@@ -179,6 +187,9 @@ func (c *Client) exchange(req *http.Request, noun, verb string, out any) error {
 func (c *Client) send(req *http.Request, noun, verb string) (*http.Response, error) {
 	if c.session != "" {
 		req.Header.Set(v1.SessionHeader, c.session)
+	}
+	if c.bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+c.bearer)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -119,7 +119,7 @@ type UserWhoami struct{}
 // Whoami is who a caller is.
 type Whoami struct {
 	User        string    `json:"user"`
-	Known       string    `json:"known"` // how: local (the kernel says so), certificate
+	Known       string    `json:"known"` // how: local (the kernel says so), certificate, session
 	From        string    `json:"from,omitempty"`
 	UID         *int      `json:"uid,omitempty"`
 	Groups      []string  `json:"groups,omitempty"` // Unix groups
@@ -127,6 +127,7 @@ type Whoami struct {
 	Role        string    `json:"role,omitempty"`   // that he is in
 	Roles       []string  `json:"roles,omitempty"`  // that he may assume
 	Certificate string    `json:"certificate,omitempty"`
+	Session     *Session  `json:"session,omitempty"` // in which the request was made: some operations are none for it
 	Holds       []Holding `json:"holds"`
 }
 

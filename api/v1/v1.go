@@ -21,6 +21,7 @@ type Operation struct {
 	Open          bool   `json:"open,omitempty"`   // may be called without a certificate: it decides by the access list
 	Single        bool   `json:"single,omitempty"` // works on a node that is in no cluster
 	Stream        bool   `json:"stream,omitempty"` // answers with bytes, not with JSON
+	Firm          bool   `json:"firm,omitempty"`   // not in a session: the caller has to be known by the kernel or by a certificate
 }
 
 // The rights that authorizations end with. In the table of operations the noun is put in between: cluster.group.admin.

@@ -19,7 +19,7 @@ const (
 	tellAtLeast = 1 * time.Second // the shortest time that a stranger is told to wait
 )
 
-// Limits bounds how often strangers may try to join: each address by lockouts, all together by a rate. The zero value is ready. It is not safe for several
+// Limits bounds how often strangers may try to join, or to be known by a session: each address by lockouts, all together by a rate. The zero value is ready. It is not safe for several
 // goroutines.
 type Limits struct {
 	from  map[netip.Prefix]attempts
@@ -45,10 +45,18 @@ func Network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// Try asks whether an address may try now; zero says yes, otherwise how long it has to wait.
-func (l *Limits) Try(from netip.Addr, now time.Time) (wait time.Duration) {
+// Locked says for how long an address is still locked out; zero if it is not.
+func (l *Limits) Locked(from netip.Addr, now time.Time) (wait time.Duration) {
 	if a, ok := l.from[Network(from)]; ok && now.Before(a.until) {
 		return max(tellAtLeast, a.until.Sub(now))
+	}
+	return 0
+}
+
+// Try asks whether an address may try now; zero says yes, otherwise how long it has to wait.
+func (l *Limits) Try(from netip.Addr, now time.Time) (wait time.Duration) {
+	if wait := l.Locked(from, now); wait > 0 {
+		return wait
 	}
 	if l.since.IsZero() || now.Before(l.since) {
 		l.since = now

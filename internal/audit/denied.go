@@ -24,7 +24,7 @@ const (
 )
 
 // forEverybody are operations that are recorded and that everybody may try who is known at all: whoever holds nothing could fill the log by them.
-var forEverybody = map[string]bool{"role assume": true, "role drop": true}
+var forEverybody = map[string]bool{"role assume": true, "role drop": true, "session open": true, "session close": true}
 
 // ForEverybody reports whether an operation that fails again and again counts like refusals.
 func ForEverybody(operation string) bool { return forEverybody[operation] }

@@ -48,7 +48,7 @@ type Record struct {
 	User        string `json:"user,omitempty"`
 	Role        string `json:"role,omitempty"`
 	From        string `json:"from,omitempty"`        // "uid 0", or the address of the connection
-	Certificate string `json:"certificate,omitempty"` // fingerprint of the one that was shown
+	Certificate string `json:"certificate,omitempty"` // fingerprint of the one that was shown, or "session ID" of a caller in a session
 	Resource    string `json:"resource,omitempty"`    // for which the caller runs
 
 	Operation string   `json:"operation,omitempty"` // "group set"

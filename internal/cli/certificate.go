@@ -160,12 +160,30 @@ func (e Env) host(c *cobra.Command, host string) (remote, error) {
 		return e.getenv(env)
 	}
 	cert, key, ca := flag("cert", "REDOUBT_CERT"), flag("key", "REDOUBT_KEY"), flag("ca", "REDOUBT_CA")
-	if cert == "" || key == "" || ca == "" {
-		return remote{}, usageError{errors.New("--host needs --cert, --key and --ca too"), "`redoubt user certificate NAME` on a node makes the three files."}
+	session := flag("session", "REDOUBT_SESSION_FILE")
+	if session != "" && global(c, "cert") == "" {
+		cert, key = "", ""
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return remote{}, fault.Errorf(fault.Invalid, "read the certificate and its key: %w", err)
+	var pair []tls.Certificate
+	token := ""
+	switch {
+	case session != "" && cert != "":
+		return remote{}, usageError{errors.New("--session and --cert are two ways to be known; give one"), ""}
+	case session != "" && ca == "":
+		return remote{}, usageError{errors.New("--session needs --ca too"), "`redoubt session open --authority FILE` on a node writes the authority of the nodes."}
+	case session != "":
+		var err error
+		if token, err = e.tokenFrom(session); err != nil {
+			return remote{}, err
+		}
+	case cert == "" || key == "" || ca == "":
+		return remote{}, usageError{errors.New("--host needs --cert, --key and --ca too, or --session and --ca"), "`redoubt user certificate NAME` on a node makes the three files."}
+	default:
+		shown, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return remote{}, fault.Errorf(fault.Invalid, "read the certificate and its key: %w", err)
+		}
+		pair = []tls.Certificate{shown}
 	}
 	roots := x509.NewCertPool()
 	text, err := os.ReadFile(ca)
@@ -183,5 +201,5 @@ func (e Env) host(c *cobra.Command, host string) (remote, error) {
 	if name == "" {
 		name = at
 	}
-	return remote{client.TLS(net.JoinHostPort(at, port), &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: name, Certificates: []tls.Certificate{pair}})}, nil
+	return remote{client.TLS(net.JoinHostPort(at, port), &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: name, Certificates: pair}).InSession(token)}, nil
 }

@@ -50,6 +50,9 @@ func complete(c *cobra.Command, e Env, nounName string, v verb) {
 		if nounName == "user" || nounName == "role" || nounName == "profile" { // there --profile names a rights profile
 			of = map[string]string{"profile": "profile", "role": "role"}[o.long]
 		}
+		if nounName == "session" && o.long == "user" {
+			of = "user"
+		}
 		switch {
 		case of != "":
 			_ = c.RegisterFlagCompletionFunc(o.long, func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -29,6 +29,9 @@ func authorizations() []byte {
 		case v1.AuthOwn:
 			need = "root of a node; on a node, for himself, everybody who holds something"
 		}
+		if op.Firm {
+			need += "; not in a session"
+		}
 		if op.Open {
 			need += ", or the access list admits the machine"
 		}

@@ -66,7 +66,7 @@ func reads(noun, operand string, names ...string) []verb {
 
 func nouns() []noun {
 	return []noun{
-		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), authNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), sharedAddressNoun(), secretNoun(), userNoun(), roleNoun(), profileNoun(), certificateNoun(), attributeNoun(), logNoun(),
+		clusterNoun(), nodeNoun(), quorumNoun(), interconnectNoun(), accessNoun(), authNoun(), typeNoun(), groupNoun(), resourceNoun(), logicalHostnameNoun(), sharedAddressNoun(), secretNoun(), userNoun(), roleNoun(), profileNoun(), sessionNoun(), certificateNoun(), attributeNoun(), logNoun(),
 	}
 }
 

@@ -152,14 +152,14 @@ func (e Env) inRole(c *cobra.Command, r remote) (Client, error) {
 // holds writes what somebody is and holds.
 func holds(l look, w v1.Whoami, _ bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, known by %s", w.User, map[string]string{"local": "the kernel of this node", "certificate": "certificate"}[w.Known])
+	fmt.Fprintf(&b, "%s, known by %s", w.User, map[string]string{"local": "the kernel of this node", "certificate": "certificate", "session": "a session"}[w.Known])
 	if w.From != "" {
 		fmt.Fprintf(&b, ", from %s", w.From)
 	}
 	if w.Role != "" {
 		fmt.Fprintf(&b, ", in role %s", w.Role)
 	}
-	b.WriteString("\n")
+	b.WriteString("\n" + sessionLine(w.Session))
 	if len(w.Groups) > 0 {
 		fmt.Fprintf(&b, "Unix groups: %s\n", strings.Join(w.Groups, ", "))
 	}

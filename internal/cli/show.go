@@ -79,6 +79,7 @@ var setters = map[string]setter{
 	"access show":         set(accessTable),
 	"node key":            set(func(_ look, k v1.JoinKey, _ bool) string { return k.Fingerprint + "\n" }),
 	"user whoami":         set(holds),
+	"session show":        set(sessionTable),
 	"user can":            set(decided),
 	"cluster check":       set(checkedEach),
 	"cluster list-checks": set(checkList),

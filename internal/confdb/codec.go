@@ -42,6 +42,7 @@ const (
 	KindUnixGroup   Kind = "unix-group"
 	KindRole        Kind = "role"
 	KindProfile     Kind = "profile"
+	KindSession     Kind = "session"
 	KindSchema      Kind = "schema"
 	KindReads       Kind = "reads"
 )

@@ -55,6 +55,9 @@ var changes = slices.Concat(
 	groupChanges(KindGroup, ""), groupChanges(KindFarewell, "group."),
 	[]change{
 		{kind: KindCluster, path: "properties", named: model.ConcentrateLoad, since: 2, says: "the property " + model.ConcentrateLoad},
+		{kind: KindCluster, path: "properties", named: model.Sessions, since: 2, says: "the property " + model.Sessions},
+		{kind: KindCluster, path: "properties", named: model.SessionLimit, since: 2, says: "the property " + model.SessionLimit},
+		{kind: KindSession, since: 2, says: "a session of somebody without a certificate"},
 		{kind: KindNode, path: "loadLimits", since: 2, says: "a load limit of a node"},
 		{kind: KindNode, path: "publicAddress", since: 2, says: "a quorum server that is on no interconnect"},
 		{kind: KindAssignment, path: "heldAt", since: 2, says: "where an administrator put a group", spare: true},

@@ -18,6 +18,7 @@ const (
 	CallerLocal   CallerKind = "local"   // a process of this machine; the kernel says whose
 	CallerNode    CallerKind = "node"    // a node of the cluster, by its certificate
 	CallerUser    CallerKind = "user"    // a person on the network, by the certificate of a user: User is the name
+	CallerSession CallerKind = "session" // a person on the network, by the token of a session: User is the name, Session the identifier
 	CallerPartner CallerKind = "partner" // another cluster, by its certificate: User is its name
 	CallerNone    CallerKind = "none"    // somebody on the network without a certificate
 )
@@ -34,6 +35,7 @@ type Caller struct {
 	Groups        []string             // the Unix groups of a local caller's process, when it connected
 	Listed        []string             // those that the user database has him in
 	Certificate   string               // the fingerprint of the certificate that was shown
+	Session       string               // the identifier of the session whose token was shown
 	Role          string               // the role that the caller is in
 	session       sessionID            // of the role
 }
@@ -46,13 +48,16 @@ func (w Caller) String() string {
 	case CallerPartner:
 		return "partner cluster " + w.User
 	case CallerNone:
-	case CallerLocal, CallerUser:
+	case CallerLocal, CallerUser, CallerSession:
 		name := w.User
 		if rbac.CheckUserName("user", name) != nil { // one that could be taken for a node's or another's is not repeated
 			name = "uid " + strconv.Itoa(w.UID)
 		}
 		if w.Role != "" {
 			name += " in role " + w.Role
+		}
+		if w.Session != "" {
+			name += " in session " + w.Session
 		}
 		return name
 	}

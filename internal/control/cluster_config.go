@@ -90,6 +90,9 @@ func (c *Control) setCluster(ctx context.Context, r *Running, who Caller, settin
 		if err := ps.Err(); err != nil {
 			return err
 		}
+		if err := d.changesProtection(old, now); err != nil {
+			return err
+		}
 		timing, retime = now.Timing, now.Timing != old.Timing
 		if !slices.EqualFunc(old.Properties, now.Properties, func(a, b model.Property) bool { return a.Name == b.Name && slices.Equal(a.Values, b.Values) }) {
 			cl := d.state.Cluster

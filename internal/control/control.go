@@ -18,6 +18,7 @@ type Control struct {
 	facts   factsCache
 
 	sessions sessions // of callers in roles
+	guests   guests   // who come by sessions of their own
 	guesses  *guesses // of their passwords
 	gate     gate
 }

@@ -91,6 +91,8 @@ type Running struct {
 	Snapshotter Snapshotter
 	Sealer      Sealer
 	Authority   Authority
+	// Current reports whether what this node has read of the repository is what a majority has, or was a few seconds ago. Nil: it can not tell, and so is not.
+	Current func() bool
 	// Memories is what this node knows of connections of the services at a shared address; nil: nothing.
 	Memories func(address cluster.ResourceName) map[cluster.ResourceName]balance.Memory
 }

@@ -127,6 +127,9 @@ func recordOf(who Caller, name string, command auditlog.Command) auditlog.Record
 	case who.From.IsValid():
 		r.From = who.From.String()
 	}
+	if who.Session != "" {
+		r.Certificate = "session " + who.Session
+	}
 	switch {
 	case who.Kind == CallerNode:
 		r.User = "node:" + string(who.Node)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/confdb"
@@ -28,7 +29,7 @@ func (w Caller) root() bool { return w.Kind == CallerLocal && w.UID == 0 }
 
 // person reports whether the caller is somebody to whom rights are granted.
 func (w Caller) person() bool {
-	return (w.Kind == CallerLocal && w.UID != 0 || w.Kind == CallerUser) && rbac.CheckUserName("user", w.User) == nil
+	return (w.Kind == CallerLocal && w.UID != 0 || w.Kind == CallerUser || w.Kind == CallerSession) && rbac.CheckUserName("user", w.User) == nil
 }
 
 // snapshot is the newest reading of the repository; an empty one, which grants nothing, where there is none.
@@ -63,6 +64,10 @@ func (c *Control) permit(ctx context.Context, who Caller, name string) error {
 		return nil
 	case op.Open && (who.Kind == CallerNone || who.Kind == CallerNode):
 		return nil
+	case who.Kind == CallerNone:
+		return refused("neither a certificate nor a session that counts was shown, and it needs %s", op.Authorization)
+	case op.Firm && who.Kind == CallerSession:
+		return refused("not in a session: what says who may do what, who gets in and what is recorded is changed on a node of the cluster, or over the network with a certificate")
 	case op.Authorization == v1.AuthRoot:
 		return refused("only root on a node of the cluster may")
 	case op.Authorization == v1.AuthNode:
@@ -80,7 +85,9 @@ func (c *Control) permit(ctx context.Context, who Caller, name string) error {
 	if snap.State.Basis.Revision == 0 {
 		return fault.Errorf(fault.Unavailable, "this node has not read yet who may do what; try again in a moment")
 	}
-	if err := c.stillValid(snap, who); err != nil {
+	if err := c.stillValid(r, snap, who); fault.Is(err, fault.Unavailable) {
+		return err
+	} else if err != nil {
 		return refused("%s", err)
 	}
 	if op.Authorization == v1.AuthSelf {
@@ -125,24 +132,38 @@ func notOwn(p rbac.Policy, who Caller, in any) string {
 }
 
 // stillValid says why a caller who was somebody when he came is nobody now.
-func (c *Control) stillValid(snap engine.Snapshot, who Caller) error {
-	if who.Kind == CallerUser {
-		cert := slices.IndexFunc(snap.Certificates, func(x model.Certificate) bool {
-			return x.Fingerprint == who.Certificate && x.Kind == certUser && x.Name == who.User
-		})
-		switch {
-		case who.Certificate == "" || cert < 0:
-			return fault.Errorf(fault.Denied, "the cluster has given no such certificate to user %s", who.User)
-		case slices.Contains(snap.Revoked, who.Certificate):
-			return fault.Errorf(fault.Denied, "the certificate was revoked")
-		case !snap.Certificates[cert].NotAfter.After(c.cfg.Clock.Wall()):
-			return fault.Errorf(fault.Denied, "the certificate has ended")
+func (c *Control) stillValid(r *Running, snap engine.Snapshot, who Caller) error {
+	switch who.Kind {
+	case CallerUser:
+		if err := certificateCounts(snap, who.User, who.Certificate, c.cfg.Clock.Wall()); err != nil {
+			return err
 		}
+	case CallerSession:
+		if err := c.sessionCounts(r, snap, who); err != nil {
+			return err
+		}
+	case CallerLocal, CallerNode, CallerPartner, CallerNone:
 	}
 	if who.Role == "" {
 		return nil
 	}
 	return c.sessions.check(who, c.cfg.Clock.Wall(), standing(snap, who.User, who.Role))
+}
+
+// certificateCounts says why a certificate is not one that a user was given and that still counts.
+func certificateCounts(snap engine.Snapshot, user, fingerprint string, now time.Time) error {
+	cert := slices.IndexFunc(snap.Certificates, func(x model.Certificate) bool {
+		return x.Fingerprint == fingerprint && x.Kind == certUser && x.Name == user
+	})
+	switch {
+	case fingerprint == "" || cert < 0:
+		return fault.Errorf(fault.Denied, "the cluster has given no such certificate to user %s", user)
+	case slices.Contains(snap.Revoked, fingerprint):
+		return fault.Errorf(fault.Denied, "the certificate was revoked")
+	case !snap.Certificates[cert].NotAfter.After(now):
+		return fault.Errorf(fault.Denied, "the certificate has ended")
+	}
+	return nil
 }
 
 // standing is what a session in a role rests on: when one of the two records is written anew the session is over.

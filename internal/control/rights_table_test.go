@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -76,13 +77,18 @@ func tableOf(t *testing.T) (*Control, []string) {
 	}
 	s.Certificates = append(s.Certificates, model.Certificate{Fingerprint: "SHA256:taken", Kind: certUser, Name: "manage", NotAfter: wall{}.Wall().Add(time.Hour)})
 	s.Revoked = []string{"SHA256:taken"}
+	s.State.Cluster.Properties = []model.Property{{Name: model.Sessions, Values: []string{"on"}}}
+	for _, n := range []string{"manage", "security", "webmanage", "member"} {
+		hash, at := rbac.TokenHash("token of "+n), wall{}.Wall()
+		s.Sessions = append(s.Sessions, rbac.Session{ID: "of-" + n, User: n, Hash: hash[:], Opened: at, Used: at, Ends: at.Add(time.Hour), Idle: 900})
+	}
 	hash, err := hashPassword([]byte(rolePassword))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Policy.Roles["arole"] = rbac.Role{Name: "arole", Password: hash, Grants: policy.Roles["arole"].Grants}
 	c := New(Config{Clock: wall{}, Log: slog.New(slog.DiscardHandler)})
-	c.Enter(&Running{Source: stillWorld{s}, Membership: stillWorld{s}})
+	c.Enter(&Running{Source: stillWorld{s}, Membership: stillWorld{s}, Current: func() bool { return true }})
 	return c, names
 }
 
@@ -95,12 +101,19 @@ type column struct {
 }
 
 // columns are all kinds of callers: users of a node, one of them also in a role that he has assumed with its password, users over the network, one with a certificate that was revoked
-// and one with another's, and those who are no persons.
+// and one with another's, users in sessions, one closed and one another's, and those who are no persons.
 func columns(t *testing.T, c *Control, names []string) []column {
 	t.Helper()
 	local := func(name string) Caller { return Caller{Kind: CallerLocal, UID: 1000, User: name} }
 	remote := func(name, certificate string) Caller {
 		return Caller{Kind: CallerUser, User: name, Certificate: "SHA256:" + certificate}
+	}
+	inSession := func(name string) Caller {
+		who, err := c.InSession(t.Context(), netip.MustParseAddr("192.0.2.7"), "token of "+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return who
 	}
 	inRole := func(who Caller) Caller {
 		session, err := c.RoleAssume(t.Context(), who, v1.RoleAssume{Names: []string{"arole"}, Password: []byte(rolePassword)})
@@ -122,6 +135,9 @@ func columns(t *testing.T, c *Control, names []string) []column {
 		column{"cert:manage", remote("manage", "manage")}, column{"cert:security", remote("security", "security")}, column{"cert:webmanage", remote("webmanage", "webmanage")},
 		column{"cert:member:arole", inRole(remote("member", "member"))},
 		column{"cert:revoked", remote("manage", "taken")}, column{"cert:another's", remote("manage", "webmanage")},
+		column{"session:manage", inSession("manage")}, column{"session:security", inSession("security")}, column{"session:webmanage", inSession("webmanage")},
+		column{"session:member:arole", inRole(inSession("member"))},
+		column{"session:closed", Caller{Kind: CallerSession, User: "manage", Session: "gone"}}, column{"session:another's", Caller{Kind: CallerSession, User: "manage", Session: "of-webmanage"}},
 		column{"partner", Caller{Kind: CallerPartner, User: "east"}}, column{"node", Caller{Kind: CallerNode, Node: "n2"}}, column{"stranger", Caller{Kind: CallerNone}}, column{"unknown", Caller{User: "manage"}},
 		column{"root", Caller{Kind: CallerLocal, User: "root"}},
 	)

@@ -25,7 +25,7 @@ func recordTypes() map[confdb.Kind]any {
 		confdb.KindAttr: attribute{}, confdb.KindRevoked: model.Revoked{}, confdb.KindCertificate: model.Certificate{}, confdb.KindAuthorities: model.Authorities{},
 		confdb.KindTrust: model.Trust{}, confdb.KindQuorum: engine.Quorum{}, confdb.KindSecret: model.Secret{}, confdb.KindForward: model.Forward{},
 		confdb.KindSerial: serial{}, confdb.KindUser: rbac.User{}, confdb.KindUnixGroup: rbac.Group{}, confdb.KindRole: rbac.Role{}, confdb.KindProfile: rbac.Profile{},
-		confdb.KindFencing: model.Fencing{},
+		confdb.KindFencing: model.Fencing{}, confdb.KindSession: rbac.Session{},
 	}
 }
 

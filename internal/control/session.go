@@ -42,7 +42,7 @@ func (s *session) over(now time.Time) bool {
 
 // same reports whether a caller is the one who assumed the role: the same person, known in the same way.
 func (s *session) same(who Caller) bool {
-	return who.Kind == s.who.Kind && who.UID == s.who.UID && who.User == s.who.User && who.Certificate == s.who.Certificate
+	return who.Kind == s.who.Kind && who.UID == s.who.UID && who.User == s.who.User && who.Certificate == s.who.Certificate && who.Session == s.who.Session
 }
 
 // begin makes a session and gives its token.

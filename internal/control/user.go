@@ -224,7 +224,7 @@ func (c *Control) UserDelete(ctx context.Context, who Caller, in v1.UserDelete) 
 			}
 			revoked := 0
 			if !in.UnixGroup {
-				revoked = d.revokeUser(n, "")
+				revoked = d.revokeUser(n, "") + d.closeSessions(func(s rbac.Session) bool { return s.User == n })
 			}
 			if d.dropDamaged(kind, n) {
 				continue
@@ -246,6 +246,7 @@ func (d *draft) revokeUser(user, fingerprint string) int {
 		if x.Kind == certUser && x.Name == user && (fingerprint == "" || x.Fingerprint == fingerprint) && !slices.Contains(d.snap.Revoked, x.Fingerprint) {
 			d.revoke(x, "revoked by "+d.who.String())
 			d.say("the certificate " + x.Fingerprint + " of user " + user + " is revoked")
+			d.closeSessions(func(s rbac.Session) bool { return s.Certificate == x.Fingerprint })
 			n++
 		}
 	}

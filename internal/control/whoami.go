@@ -19,9 +19,17 @@ func (c *Control) UserWhoami(ctx context.Context, who Caller, _ v1.UserWhoami) (
 	}
 	p := r.Source.Snapshot().Policy
 	out := v1.Whoami{User: who.User, Known: "certificate", Root: who.root(), Role: who.Role, Groups: who.Groups, Certificate: who.Certificate, Holds: []v1.Holding{}}
-	if who.Kind == CallerLocal {
+	switch who.Kind {
+	case CallerLocal:
 		out.Known, out.UID = "local", &who.UID
-	} else {
+	case CallerSession:
+		out.Known = "session"
+		if s, ok := sessionByID(r.Source.Snapshot(), who.Session); ok {
+			out.Session = new(c.wireSession(r, s, who))
+		}
+	case CallerUser, CallerNode, CallerPartner, CallerNone:
+	}
+	if who.Kind != CallerLocal {
 		out.From = who.Origin()
 	}
 	out.Roles = p.Users[who.User].Roles

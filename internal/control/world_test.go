@@ -437,7 +437,7 @@ func (w *world) start(name cluster.NodeName, inc cluster.Incarnation) {
 	n.control = control.New(control.Config{Clock: clock{}, Log: logger, Local: local{w, n}})
 	running := &control.Running{
 		Node: name, Fingerprint: func() string { return "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }, Store: gate, Source: n.mirror, Membership: n.member, Executor: n.executor,
-		Types: types{w, name}, Peers: peers{w, name}, Sealer: lock{"key of " + string(name)}, Authority: &notary{},
+		Types: types{w, name}, Peers: peers{w, name}, Sealer: lock{"key of " + string(name)}, Authority: &notary{}, Current: n.member.MayStart,
 	}
 	n.control.Enter(running)
 	w.done.Go(func() { _ = n.control.KeepSecrets(ctx, running) })

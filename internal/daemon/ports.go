@@ -37,7 +37,7 @@ func (n *node) running() *control.Running {
 		Node: n.cfg.Node, Store: n.gated(), Source: n.mirror, Membership: n.member,
 		Executor: executorOf{n}, Types: typesOf{n}, Peers: n.keeper.peers, Snapshotter: snapshotOf{n},
 		Fingerprint: func() string { return pki.Fingerprint(n.cred().issuer()) },
-		Sealer:      n.sealer, Authority: n.keeper, Memories: n.memories,
+		Sealer:      n.sealer, Authority: n.keeper, Memories: n.memories, Current: n.current,
 	}
 }
 

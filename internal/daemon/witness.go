@@ -43,6 +43,12 @@ func (n *node) witness() witness {
 	return w
 }
 
+// current reports whether what this node has read is what a majority has, or was within outOfTouch: nobody counts by it who was sent away longer ago.
+func (n *node) current() bool {
+	m := n.heard.Load()
+	return n.store != nil && n.store.Silent() < outOfTouch && m != nil && (n.cfg.QuorumServer || m.MayStart()) && !n.identity().Restored
+}
+
 // read reports whether the repository was read in this life of the daemon.
 func (w witness) read() bool { return w.snap.State.Cluster.ID != "" }
 

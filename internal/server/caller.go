@@ -25,6 +25,9 @@ type callerKey struct{}
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 	u, ok := unixConn(c)
 	if !ok {
+		if n, ok := placeOf(c); ok {
+			return context.WithValue(ctx, connKey{}, n)
+		}
 		return ctx
 	}
 	cred, groups, err := credentials(u)
@@ -48,10 +51,15 @@ func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 }
 
 // caller says who sent a request, and in which role.
-func (s *Server) caller(r *http.Request) (control.Caller, error) {
+func (s *Server) caller(r *http.Request, req *request) (control.Caller, error) {
 	who, err := s.identified(r)
 	if err == nil {
-		err = s.paced(who)
+		who, err = s.inSession(r, req, who)
+	}
+	if err == nil || req.unknown {
+		if pace := s.paced(who); pace != nil {
+			return who, pace
+		}
 	}
 	if token := r.Header.Get(v1.SessionHeader); token != "" && err == nil {
 		return s.cfg.Control.InRole(who, token)
@@ -85,9 +93,9 @@ func (s *Server) identified(r *http.Request) (control.Caller, error) {
 // lookAgain is how often a request that takes long, a watch above all, is held to its caller's certificate.
 const lookAgain = time.Second
 
-// whileKnown gives a context that ends when the caller's certificate is revoked or ends; a caller without one has nothing to lose.
-func (s *Server) whileKnown(r *http.Request) (context.Context, func()) {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+// whileKnown gives a context that ends when the caller's certificate is revoked or ends, or his session does; a caller without one has nothing to lose.
+func (s *Server) whileKnown(r *http.Request, who control.Caller) (context.Context, func()) {
+	if who.Kind != control.CallerSession && (r.TLS == nil || len(r.TLS.PeerCertificates) == 0) {
 		return r.Context(), func() {}
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -97,7 +105,11 @@ func (s *Server) whileKnown(r *http.Request) (context.Context, func()) {
 		for {
 			select {
 			case <-look.C:
-				if _, err := s.identified(r); err != nil {
+				_, err := s.identified(r)
+				if err == nil {
+					err = s.cfg.Control.StillInSession(who)
+				}
+				if err != nil {
 					cancel(err)
 					return
 				}

@@ -162,7 +162,7 @@ func (s *Server) proven(c net.Conn, state http.ConnState) {
 	if !ok || state != http.StateActive {
 		return
 	}
-	n, ok := over.NetConn().(*counted)
+	n, ok := placeOf(c)
 	if !ok || n.known == nil {
 		return
 	}
@@ -178,10 +178,5 @@ func (s *Server) proven(c net.Conn, state http.ConnState) {
 	if who.Kind == control.CallerNode {
 		return
 	}
-	name := countedAs(who)
-	if !s.conns.take(name, userConns) {
-		_ = n.Close() // one too many
-		return
-	}
-	n.given(func() { s.conns.give(name) })
+	s.belongs(n, who)
 }

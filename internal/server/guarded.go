@@ -40,6 +40,9 @@ type request struct {
 	err error // what the operation failed with, for the log
 
 	recorded bool // the control layer has seen it, and recorded it if that is due
+	unknown  bool // over the network, and nothing was shown that counts: a refusal then is one of who he is, not of what he may
+	bare     bool // nothing was shown at all, and by nobody's page
+	stale    bool // the cookie of a session that does not count
 }
 
 type requestKey struct{}
@@ -59,7 +62,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		req := &request{id: s.ids.next()}
-		out := &answer{ResponseWriter: w, patience: s.patience}
+		out := &answer{ResponseWriter: w, patience: s.patience, req: req}
 		out.Header().Set("X-Request-Id", req.id)
 		out.Header().Set("Cache-Control", "no-store")
 		out.Header().Set("X-Content-Type-Options", "nosniff")
@@ -74,10 +77,13 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			if !req.recorded && fault.Is(req.err, fault.Denied) {
 				s.cfg.Control.Refused(req.who, r.Method+" "+r.URL.Path, req.err)
 			}
+			if req.bare && out.status == http.StatusUnauthorized {
+				s.cfg.Control.Missed(req.who.From)
+			}
 			s.report(r, req, out, time.Since(start))
 		}()
 		var err error
-		if req.who, err = s.caller(r); err == nil {
+		if req.who, err = s.caller(r, req); err == nil {
 			err = takeBody(w, r, bodyLimit(req.who))
 		}
 		if err != nil {
@@ -85,7 +91,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			failed(err, req.id).write(out)
 			return
 		}
-		ctx, done := s.whileKnown(r)
+		ctx, done := s.whileKnown(r, req.who)
 		defer done()
 		next.ServeHTTP(out, r.WithContext(context.WithValue(ctx, requestKey{}, req)))
 	})
@@ -177,11 +183,19 @@ type answer struct {
 	http.ResponseWriter
 	status   int
 	patience time.Duration
+	req      *request
 }
 
-// WriteHeader implements http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter. Whoever is refused and has shown nothing that counts is told that this is why.
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
+		if status == http.StatusForbidden && a.req.unknown {
+			status = http.StatusUnauthorized
+			a.Header().Set("WWW-Authenticate", `Bearer realm="redoubt"`)
+		}
+		if a.req.stale && status == http.StatusUnauthorized {
+			http.SetCookie(a, sessionCookie("")) // the browser need not try it again
+		}
 		a.status = status
 	}
 	a.ResponseWriter.WriteHeader(status)

@@ -220,7 +220,7 @@ func countedAs(who control.Caller) string {
 			return ""
 		}
 		return "uid " + strconv.Itoa(who.UID)
-	case control.CallerUser, control.CallerPartner:
+	case control.CallerUser, control.CallerSession, control.CallerPartner:
 		return string(who.Kind) + " " + who.User
 	}
 	return "at " + admission.Network(who.From).String()

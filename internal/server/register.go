@@ -119,6 +119,9 @@ func (r registrar) describe(op v1.Operation, method string) huma.Operation {
 		who = "root of a node, or on a node by a user for himself"
 	}
 	about := "Needs " + op.Authorization + ". May be called by " + who + "."
+	if op.Firm {
+		about += " Not in a session: the caller has to be known by the kernel or by a certificate."
+	}
 	if op.Single {
 		about += " Works on a node that is in no cluster."
 	}

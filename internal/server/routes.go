@@ -168,6 +168,11 @@ var methods = map[string]route{
 	"role assume":   bind((*control.Control).RoleAssume),
 	"role drop":     bind((*control.Control).RoleDrop),
 
+	"session open":  bind((*control.Control).SessionOpen),
+	"session list":  bind((*control.Control).SessionList),
+	"session show":  bind((*control.Control).SessionShow),
+	"session close": bind((*control.Control).SessionClose),
+
 	"profile list":   bind((*control.Control).ProfileList),
 	"profile show":   bind((*control.Control).ProfileShow),
 	"profile create": bind((*control.Control).ProfileCreate),
@@ -214,6 +219,8 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("GET /v1/watch", s.serveWatch)
 	r.describeWatch()
+	mux.HandleFunc("GET "+entrancePath, s.serveEntrance)
+	mux.HandleFunc("POST "+entrancePath, s.serveEntrance)
 	mux.HandleFunc("GET /healthz", s.health)
 	if s.cfg.Metrics != nil {
 		metrics := s.cfg.Metrics.Handler()

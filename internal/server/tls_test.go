@@ -174,7 +174,7 @@ func TestNobodyIdentifies(t *testing.T) {
 	}
 	cert := certificate(t, authority(t), "n1", time.Now())
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert.Leaf}}
-	if who, err := s.caller(r); !fault.Is(err, fault.Precondition) || who.Kind != control.CallerNone {
+	if who, err := s.caller(r, &request{}); !fault.Is(err, fault.Precondition) || who.Kind != control.CallerNone {
 		t.Errorf("%+v, %v", who, err)
 	}
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,6 +60,8 @@ func clusterFields() []clusterField {
 		millis("heartbeat_timeout", "milliseconds of silence after which a node counts as lost", cluster.MinQuantum, cluster.MaxTimeout, func(t *cluster.Timing) *time.Duration { return &t.Timeout }),
 		resourceSecurity(),
 		concentrateLoad(),
+		sessions(),
+		sessionLimit(),
 		kept("description", "what the cluster is for", func(c *ClusterSettings) *[]model.Property { return &c.Properties }),
 	}
 }
@@ -75,6 +78,21 @@ func concentrateLoad() clusterField {
 	f := kept(model.ConcentrateLoad, "put groups with load factors on as few nodes as possible instead of spreading them", func(c *ClusterSettings) *[]model.Property { return &c.Properties })
 	f.spec.Type = model.TypeBool
 	return withDefault(f, "false")
+}
+
+// sessions says whether people are known over the network by a session, without a certificate.
+func sessions() clusterField {
+	f := kept(model.Sessions, "let people ask over the network without a certificate, by a session that they have opened: off closes all there are", func(c *ClusterSettings) *[]model.Property { return &c.Properties })
+	f.spec.Type, f.spec.Enum = model.TypeEnum, []string{"off", "on"}
+	return withDefault(f, "off")
+}
+
+// sessionLimit counts for the sessions that there are, too.
+func sessionLimit() clusterField {
+	f := kept(model.SessionLimit, "how many minutes a session lasts at most, whatever was asked for", func(c *ClusterSettings) *[]model.Property { return &c.Properties })
+	f = withDefault(f, strconv.Itoa(int(model.UsualSession/time.Minute)))
+	f.spec.Type, f.spec.Min, f.spec.Max = model.TypeInt, bound(int64(model.LeastSession/time.Minute)), bound(int64(model.LongestSession/time.Minute))
+	return f
 }
 
 // withDefault is a kept field whose default is not written down.

@@ -74,7 +74,7 @@ func enter(t testing.TB, c *control.Control) confdb.Store {
 		t.Fatal("the repository was not read")
 	}
 	c.Enter(&control.Running{
-		Node: "n1", Fingerprint: func() string { return "SHA256:test" }, Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{}, Sealer: key,
+		Node: "n1", Fingerprint: func() string { return "SHA256:test" }, Store: store, Source: mirror, Membership: members{record}, Executor: executor{}, Types: types{}, Peers: peers{}, Snapshotter: copier{}, Sealer: key, Current: func() bool { return true },
 	})
 	return store
 }
