@@ -163,9 +163,9 @@ type keptFacts struct {
 	err   error        // why it did not answer then
 }
 
-// old reports whether it is time to ask again.
-func (k keptFacts) old() bool {
-	if k.err != nil {
+// old reports whether it is time to ask again: soon one that did not answer, or is not heard any more.
+func (k keptFacts) old(heard bool) bool {
+	if k.err != nil || !heard {
 		return time.Since(k.at) >= factsRetry
 	}
 	return time.Since(k.at) >= factsFresh
@@ -209,7 +209,7 @@ func (c *Control) refresh(ctx context.Context, r *Running, v view, limit time.Du
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, n := range slices.Concat(v.members(), v.quorumServers()) {
-		if k, ok := c.facts.get(n); ok && !k.old() {
+		if k, ok := c.facts.get(n); ok && !k.old(c.hears(v, n)) {
 			continue
 		}
 		group.Go(func() error {

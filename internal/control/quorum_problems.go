@@ -46,7 +46,11 @@ func whySilent(err error) string {
 	case fault.Is(err, fault.Timeout) || errors.Is(err, context.DeadlineExceeded):
 		return ", and nothing answers at its address"
 	}
-	return ": " + strings.TrimPrefix(err.Error(), "peer facts: ")
+	text := ": " + strings.TrimPrefix(err.Error(), "peer facts: ")
+	if strings.Contains(text, "tls: expired certificate") { // the other end says so of the certificate that it was shown
+		text += " (it takes the certificate of this node for expired: see whether its clock is right, and this node's)"
+	}
+	return text
 }
 
 // Bounds of the room for a copy of the repository below which status says so; `redoubt cluster check` does earlier.
@@ -58,7 +62,7 @@ const (
 // roomProblem says that the file system of a copy of the repository is nearly full.
 func (c *Control) roomProblem(n v1.NodeState, add addProblem) {
 	k, ok := c.facts.get(cluster.NodeName(n.Name))
-	if !ok || !n.Voter || k.facts.FreeBytes == 0 || k.facts.FreeBytes >= littleRoom {
+	if !ok || k.err != nil || !n.Voter || k.facts.FreeBytes == 0 || k.facts.FreeBytes >= littleRoom {
 		return
 	}
 	severity := warning
