@@ -82,7 +82,7 @@ func New(cfg Config) agent.Driver {
 			Launcher: cfg.Launcher, Log: cfg.Log, Records: records, Resolve: cfg.Resolve, ToolDir: cfg.ToolDir, Socket: cfg.Socket,
 			Users: cfg.Users,
 		}),
-		storage.TypeName: storage.New(storage.Config{Launcher: cfg.Launcher, Obligations: cfg.Obligations, Log: cfg.Log}),
+		storage.TypeName: storage.New(storage.Config{Launcher: cfg.Launcher, Obligations: cfg.Obligations, Records: records, Log: cfg.Log}),
 	}}
 }
 

@@ -176,6 +176,75 @@ func TestStorageFaultsAreNamed(t *testing.T) {
 	n.succeed(t, call, model.MethodStop)
 }
 
+// Who can rename a directory on the way, or mounts a part of the file system once more, does not make Stop believe that it is unmounted: another node would mount it too. Before that,
+// a mount point is refused that leads elsewhere, or whose way others can change.
+func TestFileSystemUnderAnotherName(t *testing.T) {
+	n := newNode(t)
+	call, device, point := n.filesystem(t)
+	dir := filepath.Dir(point)
+	for what, spoil := range map[string]func(parent string) error{
+		"another's":          func(parent string) error { return os.Chown(parent, 64126, 64126) },
+		"writable by others": func(parent string) error { return os.Chmod(parent, 0o777) },
+	} {
+		parent := filepath.Join(dir, strings.ReplaceAll(what, " ", "-"))
+		ok(t, os.Mkdir(parent, 0o755))
+		ok(t, spoil(parent))
+		n.refuse(t, n.call(t, storage, "fs2", set("Device", device), set("Mount_point", parent+"/deep/data")), model.MethodValidate, parent, "lead the mount elsewhere")
+	}
+	link, target := filepath.Join(dir, "link"), filepath.Join(dir, "etc")
+	ok(t, os.Mkdir(target, 0o755))
+	ok(t, os.Symlink(target, link))
+	n.refuse(t, n.call(t, storage, "fs3", set("Device", device), set("Mount_point", link)), model.MethodStart, link, target)
+	if mounted(t, target) {
+		t.Error("the link was followed")
+	}
+	there := func() int {
+		b, err := os.ReadFile("/proc/self/mountinfo")
+		ok(t, err)
+		return strings.Count(string(b), " "+device+" ")
+	}
+	for what, hide := range map[string]func() (undo func()){
+		"a directory on the way is renamed": func() func() {
+			ok(t, os.Rename(dir, dir+"-away"))
+			return func() { ok(t, os.Rename(dir+"-away", dir)) }
+		},
+		"a part of it is mounted once more": func() func() {
+			ok(t, os.Mkdir(filepath.Join(point, "part"), 0o755))
+			ok(t, unix.Mount(filepath.Join(point, "part"), target, "", unix.MS_BIND, ""))
+			return func() {}
+		},
+	} {
+		n.succeed(t, call, model.MethodStart)
+		undo := hide()
+		n.succeed(t, call, model.MethodStop)
+		if left := there(); left != 0 {
+			t.Errorf("%s: Stop has ended, and it is mounted %d times", what, left)
+		}
+		undo()
+	}
+}
+
+// The file system may belong to a service, which may put a link in the place of what root writes there to see whether it can be written.
+func TestProbeFollowsNoLink(t *testing.T) {
+	n := newNode(t)
+	call, _, point := n.filesystem(t, set("Probe_write", "true"))
+	n.succeed(t, call, model.MethodStart)
+	kept := filepath.Join(t.TempDir(), "shadow")
+	ok(t, os.WriteFile(kept, []byte("kept"), 0o600))
+	probe := filepath.Join(point, ".redoubt-probe-fs")
+	ok(t, os.Symlink(kept, probe))
+	call.Resource.ThoroughProbeInterval = 1
+	n.watch(t, call)
+	within(t, 20*time.Second, "a probe", func() bool {
+		_, err := os.Lstat(probe)
+		return os.IsNotExist(err) || len(must(t, kept)) != len("kept")
+	})
+	if text := string(must(t, kept)); text != "kept" {
+		t.Errorf("the probe wrote through the link: %q", text)
+	}
+	n.succeed(t, call, model.MethodStop)
+}
+
 func TestWatchOfFileSystem(t *testing.T) {
 	n := newNode(t)
 	call, device, point := n.filesystem(t)

@@ -19,6 +19,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/fault"
 	"redoubt/internal/native/property"
+	"redoubt/internal/native/record"
 	"redoubt/internal/rgm/model"
 )
 
@@ -29,6 +30,7 @@ const TypeName cluster.TypeName = "redoubt.storage"
 type Config struct {
 	Launcher    agent.Launcher
 	Obligations agent.Obligations
+	Records     *record.Store
 	Log         *slog.Logger
 }
 
@@ -42,7 +44,10 @@ func New(cfg Config) *Type { return &Type{cfg} }
 func (t *Type) Run(ctx context.Context, call agent.Call) error {
 	switch call.Method {
 	case model.MethodValidate:
-		return validate(call)
+		if err := validate(call); err != nil {
+			return err
+		}
+		return wayTo(property.Text(call, "Mount_point"))
 	case model.MethodStart:
 		return t.start(ctx, call)
 	case model.MethodStop:
@@ -115,7 +120,7 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 	for _, m := range mounts {
 		switch {
 		case m.point == point && m.is(device):
-			return t.owe(ctx, point) // it is there
+			return errors.Join(t.owe(ctx, point), t.note(call, m)) // it is there
 		case m.point == point:
 			return fault.Errorf(fault.Exists, "mount %s on %s: %s is mounted there already; unmount it or choose another Mount_point", device, point, m.source)
 		case m.is(device):
@@ -127,6 +132,12 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 	}
 	if err := os.MkdirAll(point, 0o755); err != nil {
 		return fault.Errorf(fault.Precondition, "mount %s: make the mount point: %w", device, err)
+	}
+	if err := itself(point); err != nil {
+		return err
+	}
+	if err := wayTo(point); err != nil { // resources that are older than this rule go on
+		t.cfg.Log.Warn("others than root can lead a mount elsewhere", "resource", call.Resource.Name, "cause", err.Error())
 	}
 	if err := t.owe(ctx, point); err != nil {
 		return err
@@ -141,7 +152,7 @@ func (t *Type) start(ctx context.Context, call agent.Call) error {
 	if out := t.command(ctx, call, "Mount", "/bin/mount", append(args, device, point)...); out.Exit != 0 || out.Err != nil {
 		return failure(ctx, fmt.Sprintf("mount %s on %s", device, point), out)
 	}
-	return nil
+	return t.landed(ctx, call, device, point)
 }
 
 func (t *Type) owe(ctx context.Context, point string) error {
@@ -251,15 +262,18 @@ func (t *Type) stop(ctx context.Context, call agent.Call) error {
 		}
 		at := mounts.at(point)
 		if at == nil {
+			at = t.elsewhere(call, mounts)
+		}
+		if at == nil {
 			break
 		}
-		out := t.command(ctx, call, "Umount", "/bin/umount", "-n", point)
+		out := t.command(ctx, call, "Umount", "/bin/umount", "-n", at.point)
 		if out.Exit == 0 && out.Err == nil {
 			continue
 		}
-		err = failure(ctx, "unmount "+point, out)
+		err = failure(ctx, "unmount "+at.point, out)
 		if try >= 10 || ctx.Err() != nil {
-			return fault.Errorf(fault.Precondition, "%w; used by %s", err, describe(usersOf(point, at.major, at.minor)))
+			return fault.Errorf(fault.Precondition, "%w; used by %s", err, describe(usersOf(at.point, at.major, at.minor)))
 		}
 		if err := t.clear(ctx, call, *at); err != nil {
 			return err
@@ -275,6 +289,7 @@ func (t *Type) stop(ctx context.Context, call agent.Call) error {
 	if err := t.cfg.Obligations.Settle(ctx, agent.Obligation{Mount: point}); err != nil {
 		return fault.Errorf(fault.CodeOf(err), "unmount %s: %w", point, err)
 	}
+	t.cfg.Records.Remove(recordMount, call.Resource.Name)
 	return nil
 }
 

@@ -17,8 +17,9 @@ import (
 // defaultProbeInterval is the interval of write probes in seconds for resources that have none.
 const defaultProbeInterval = 60
 
-// writeScript writes a file, waits until it is on the device, and removes it.
-const writeScript = `f=$1/.redoubt-probe-$2; echo "$$" >"$f" && sync "$f" && rm -f "$f"`
+// writeScript writes a file, waits until it is on the device, and removes it. The directory may belong to a service: a link that somebody has put there is removed, and what comes
+// after it is not followed.
+const writeScript = `f=$1/.redoubt-probe-$2; rm -f "$f" && echo "$$" | dd of="$f" conv=excl,fsync status=none && rm -f "$f"`
 
 // Watch reports when the kernel says that the mount has gone or is read-only all at once, and when a write does not succeed in time.
 func (t *Type) Watch(ctx context.Context, call agent.Call, report func(agent.Observation)) {
