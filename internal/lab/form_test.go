@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -152,5 +153,30 @@ func TestFormingFails(t *testing.T) {
 	}
 	if d := look(t, o.Name).Dirs; len(d) > 0 {
 		t.Errorf("the lab is still there: %v", d)
+	}
+}
+
+// TestFormingIsInterrupted: whoever calls it off, while the machines start or while they become a cluster, gets a short answer, and no lab.
+func TestFormingIsInterrupted(t *testing.T) {
+	for _, when := range []string{"starting 3 machines", "n2# redoubt node key"} {
+		o := options()
+		o.Bare = false
+		ctx, cancel := context.WithCancel(t.Context())
+		o.Progress = func(s string) {
+			if s == when {
+				cancel()
+			}
+		}
+		t.Cleanup(func() {
+			os.Remove(filepath.Join("/var/tmp", "redoubt-lab-"+o.Name+".json"))
+			_ = lab.Remove(o.Name)
+		})
+		_, err := lab.Up(ctx, o)
+		if cancel(); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("at %q: %v", when, err)
+		}
+		if d := look(t, o.Name).Dirs; len(d) > 0 {
+			t.Errorf("at %q: the lab is still there: %v", when, d)
+		}
 	}
 }

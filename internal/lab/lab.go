@@ -164,7 +164,10 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 		return l, nil
 	}
 	if err := l.form(ctx); err != nil {
-		tail := l.lastWords()
+		tail := ""
+		if ctx.Err() == nil { // who called it off does not ask what went wrong
+			tail = l.lastWords()
+		}
 		return nil, errors.Join(fault.Errorf(fault.CodeOf(err), "lab %s: form the cluster: %w%s", o.Name, err, tail), Remove(o.Name))
 	}
 	return l, nil
