@@ -32,6 +32,11 @@ func lowerBound(r *Relation, g Mechanism, most int) (int, string) {
 		return best, why
 	}
 	take(rings(x.chains, level.High), fmt.Sprintf("disjoint chains, each a ring with level of linear hierarchy %d", level.High))
+	nodes := 0
+	for t, c := range x.chains { // what is proper between comparable nodes only is proper on chains alone, so the accesses that are missing are between incomparable ones
+		nodes += c
+		take(turan(nodes, level.High)-x.apart[t]+rings(x.chains[t+1:], level.High), fmt.Sprintf("%d nodes, of which %d pairs are not one above the other, as a ring with level of linear hierarchy %d", nodes, x.apart[t], level.High))
+	}
 	y := 2 * turan(x.width, codes) // equal codes of incomparable nodes cost two accesses
 	if blocks {
 		y = max(y, turan(x.width, choose(g.N, g.N/2))) // codes none of which is part of another: Sperner's theorem
@@ -56,6 +61,7 @@ type shape struct {
 	forbidden, rows, columns int
 	height, width            int   // of a hierarchy
 	chains                   []int // lengths of disjoint chains that are all nodes, each the longest of what is left
+	apart                    []int // pairs of nodes of as many of these chains that are not one above the other
 	others                   []int // the same without a largest antichain
 }
 
@@ -69,13 +75,14 @@ func (r *Relation) shapeOf() *shape {
 		}
 		rising := r.rising()
 		rounds := 1 + chainSteps/(1+len(r.permit)*len(r.permit)-x.forbidden) // fewer chains are a bound as well
-		chains := func(of set) (lengths []int) {
+		chains := func(of set, each func([]int)) (lengths []int) {
 			for range rounds {
 				if of.empty() {
 					break
 				}
 				chain := r.longestChain(of, rising)
 				lengths = append(lengths, len(chain))
+				each(chain)
 				if len(chain) == 1 { // and so are all others, which cost nothing
 					break
 				}
@@ -85,13 +92,22 @@ func (r *Relation) shapeOf() *shape {
 			}
 			return lengths
 		}
-		x.chains = chains(fullSet(len(r.permit)))
+		above, seen, apart := r.wanted(), newSet(len(r.permit)), 0
+		x.chains = chains(fullSet(len(r.permit)), func(chain []int) {
+			for _, i := range chain {
+				apart += seen.count() - seen.countAnd(r.permit[i]) - seen.countAnd(above[i])
+			}
+			for _, i := range chain {
+				seen.add(i)
+			}
+			x.apart = append(x.apart, apart)
+		})
 		x.height = x.chains[0]
 		wide := r.antichain()
 		x.width = wide.count()
 		rest := fullSet(len(r.permit))
 		rest.less(wide)
-		x.others = chains(rest)
+		x.others = chains(rest, func([]int) {})
 	})
 	return r.shape
 }

@@ -164,7 +164,15 @@ func (s *solver) blocks() (*Solution, error) {
 		tries = 1
 	}
 	b := newBlocking(r, n)
+	if r.order {
+		b.load(s.byIdeals())
+		b.tighten()
+		better(out, b)
+	}
 	for try := range tries {
+		if out.Y <= out.LowerBound && out.A != nil {
+			break
+		}
 		if try == 0 && s.h.tree > 0 {
 			b.load(bisection(s.h.tree, n))
 		} else {
