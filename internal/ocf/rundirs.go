@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"redoubt/internal/fault"
 )
 
@@ -108,17 +110,37 @@ func (r runDir) make() error {
 		}
 		gid, _ = strconv.Atoi(g.Gid)
 	}
-	if err := os.MkdirAll(filepath.Dir(r.path), 0o755); err != nil {
+	return r.below(uid, gid)
+}
+
+// below makes the directory from the root on, one component after the other, each in the one before and none through a link: those on the way may belong to a service, which could lead what
+// root makes, and gives away, to another place.
+func (r runDir) below(uid, gid int) error {
+	at, err := os.OpenFile("/", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(r.path, 0o700); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil
+	made := false
+	for name := range strings.SplitSeq(strings.Trim(r.path, "/"), "/") {
+		err := unix.Mkdirat(int(at.Fd()), name, 0o755)
+		made = err == nil
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			_ = at.Close()
+			return &fs.PathError{Op: "mkdir", Path: r.path, Err: err}
 		}
+		fd, err := unix.Openat(int(at.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		_ = at.Close()
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: r.path, Err: err}
+		}
+		at = os.NewFile(uintptr(fd), name)
+	}
+	defer at.Close()
+	if !made {
+		return nil
+	}
+	if err := at.Chown(uid, gid); err != nil {
 		return err
 	}
-	if err := os.Chown(r.path, uid, gid); err != nil {
-		return err
-	}
-	return os.Chmod(r.path, r.mode) // past the umask, with setgid and sticky
+	return at.Chmod(r.mode) // past the umask, with setgid and sticky
 }
