@@ -156,10 +156,18 @@ func (r *run) step(section Section, compute func(*run) error) error {
 	if err := context.Cause(r.ctx); err != nil {
 		return err
 	}
+	r.tell(section, 0)
 	if err := compute(r); err != nil {
 		return fmt.Errorf("section %s: %w", section, err)
 	}
 	return nil
+}
+
+// tell says how far a section is.
+func (r *run) tell(section Section, done float64) {
+	if r.options.Progress != nil {
+		r.options.Progress(string(section), done)
+	}
 }
 
 // note adds a note to the report.

@@ -98,7 +98,7 @@ func (r *run) codes() error {
 		Inputs:   []string{"codes.phi", "codes." + input},
 	}}
 	out.Trace.source(x.Source)
-	options := codes.Options{Effort: x.Effort, Seed: codesSeed}
+	options := codes.Options{Effort: x.Effort, Seed: codesSeed, Progress: func(done float64) { r.tell(SectionCodes, done) }}
 	var s *codes.Solution
 	if x.N > 0 {
 		m := x.M

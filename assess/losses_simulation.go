@@ -57,7 +57,7 @@ func (r *run) simulate(out *Losses, in *model.Losses, levels []float64) error {
 	if !extended(in) {
 		return nil
 	}
-	s := risk.Simulation{Trials: 100000, Seed: 1, Levels: levels, Workers: r.options.Workers, Allocate: true}
+	s := risk.Simulation{Trials: 100000, Seed: 1, Levels: levels, Workers: r.options.Workers, Allocate: true, Progress: func(done float64) { r.tell(SectionLosses, done) }}
 	if x := in.Simulation; x != nil {
 		if x.Trials > 0 {
 			s.Trials = x.Trials

@@ -89,12 +89,15 @@ func (s *ideals) flip(d set, i int) (gain int) {
 const mostTogether = 32 // nodes that a move takes along so that an ideal stays one
 
 // improve makes random moves from an ideal, fewer and fewer of those that block less, and gives the best ideal that it met.
-func (s *ideals) improve(rng *rand.Rand, d set, moves int, hot float64) (best set, blocks int) {
+func (s *ideals) improve(rng *rand.Rand, d set, moves int, hot float64, stop func(done float64) bool) (best set, blocks int) {
 	d = d.clone()
 	now := s.blocks(d)
 	best, blocks = d.clone(), now
 	const cold = 0.3
 	for move := range moves {
+		if move%65536 == 65535 && stop(float64(move)/float64(moves)) {
+			break
+		}
 		i := rng.IntN(len(s.free))
 		in := d.has(i)
 		s.with = append(s.with[:0], i)
@@ -137,18 +140,20 @@ func (s *ideals) improve(rng *rand.Rand, d set, moves int, hot float64) (best se
 }
 
 // rounds improves each ideal in turn, from what it is, until a round changes nothing or the moves are used up. With afresh the first round begins from nothing.
-func (s *ideals) rounds(rng *rand.Rand, moves int64, afresh bool, stop func() bool) {
+func (s *ideals) rounds(rng *rand.Rand, moves int64, afresh bool, stop func(done float64) bool) {
 	each := int(max(2000, moves/int64(6*len(s.all))))
 	hot := math.Max(1, float64(len(s.free))/8)
 	for round := range 6 {
 		changed := false
 		for k := range s.all {
-			if stop() {
+			begun, part := float64(round*len(s.all)+k), float64(6*len(s.all))
+			told := func(done float64) bool { return stop((begun + done) / part) }
+			if told(0) {
 				return
 			}
 			s.without(k)
 			before := s.blocks(s.all[k])
-			if best, blocks := s.improve(rng, s.all[k], each, hot); blocks > before {
+			if best, blocks := s.improve(rng, s.all[k], each, hot, told); blocks > before {
 				s.all[k], changed = best, true
 			}
 		}
@@ -243,12 +248,12 @@ func (s *solver) byIdeals() []uint64 {
 	moves := s.o.ops() / int64(4*len(newSet(len(r.permit)))+40) / 2
 	var best []uint64
 	least := math.MaxInt
-	for _, order := range [][]int{bySize(r), r.branches(s.rng, true), nil} {
+	for at, order := range [][]int{bySize(r), r.branches(s.rng, true), nil} {
 		x := newIdeals(r, s.g.N)
 		if order != nil {
 			x.ladder(order)
 		}
-		x.rounds(s.rng, moves/3, order == nil, s.stop)
+		x.rounds(s.rng, moves/3, order == nil, s.between(0.1*float64(at), 0.1*float64(at+1)))
 		if y := x.y(); y < least {
 			least, best = y, x.codes()
 		}

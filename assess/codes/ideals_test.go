@@ -18,7 +18,7 @@ func TestIdealsCountRight(t *testing.T) {
 		for k := range x.all {
 			x.without(k)
 			before := x.blocks(x.all[k])
-			best, blocks := x.improve(rng, x.all[k], 50, 2)
+			best, blocks := x.improve(rng, x.all[k], 50, 2, func(float64) bool { return false })
 			if blocks < before || blocks != x.blocks(best) {
 				t.Fatalf("%d said, %d before, %d really", blocks, before, x.blocks(best))
 			}
@@ -38,7 +38,7 @@ func TestIdealsCountRight(t *testing.T) {
 			})
 		}
 		was := x.y()
-		x.rounds(rng, 3000, false, func() bool { return false })
+		x.rounds(rng, 3000, false, func(float64) bool { return false })
 		b := newBlocking(r, len(x.all))
 		b.load(x.codes())
 		if y := x.y(); y > was || b.y != y {

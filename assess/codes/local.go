@@ -197,12 +197,12 @@ func (s *blocking) pass(order []int, k int) bool {
 }
 
 // anneal makes random moves, fewer and fewer of those that add accesses, and ends with the best codes that it met.
-func (s *blocking) anneal(rng *rand.Rand, moves int, stop func() bool) {
+func (s *blocking) anneal(rng *rand.Rand, moves int, stop func(done float64) bool) {
 	best, bestY := append([]uint64(nil), s.a...), s.y
 	s.limit = changeable(len(s.a))
 	hot, cold := math.Max(1, float64(len(s.a))/16), 0.2
 	for move := 0; move < moves && bestY > 0; move++ {
-		if move%4096 == 0 && stop() {
+		if move%4096 == 0 && stop(float64(move)/float64(moves)) {
 			break
 		}
 		temperature := hot * math.Pow(cold/hot, float64(move)/float64(moves))

@@ -115,11 +115,11 @@ func (s *answering) answer(rng *rand.Rand, objects bool, ops int64) int64 {
 }
 
 // anneal turns over bits at random, never denying a required access, fewer and fewer times where that adds accesses, and ends with the best codes that it met.
-func (s *answering) anneal(rng *rand.Rand, moves int, stop func() bool) {
+func (s *answering) anneal(rng *rand.Rand, moves int, stop func(done float64) bool) {
 	bestA, bestB, bestY := append([]uint64(nil), s.a...), append([]uint64(nil), s.b...), s.y
 	hot, cold := math.Max(1, float64(len(s.a)+len(s.b))/32), 0.2
 	for move := 0; move < moves && bestY > 0; move++ {
-		if move%4096 == 0 && stop() {
+		if move%4096 == 0 && stop(float64(move)/float64(moves)) {
 			break
 		}
 		temperature := hot * math.Pow(cold/hot, float64(move)/float64(moves))

@@ -13,6 +13,8 @@ import (
 type Options struct {
 	Effort float64 // million steps that a search may take; 0: 5
 	Seed   uint64
+
+	Progress func(done float64) // of a search, told from 0 to 1; nil: nobody is told. A search may end early
 }
 
 const (
@@ -80,6 +82,16 @@ type solver struct {
 }
 
 func (s *solver) stop() bool { return context.Cause(s.ctx) != nil }
+
+// between tells how far a search is that is a part of the whole, and reports whether it has to end.
+func (s *solver) between(from, to float64) func(done float64) bool {
+	return func(done float64) bool {
+		if s.o.Progress != nil {
+			s.o.Progress(from + (to-from)*min(done, 1))
+		}
+		return s.stop()
+	}
+}
 
 func (s *solver) solve(k kind) (*Solution, error) {
 	subjects, objects := len(s.h.Subjects), len(s.h.Objects)
@@ -183,7 +195,7 @@ func (s *solver) blocks() (*Solution, error) {
 		if !better(out, b) {
 			b.load(out.A)
 		}
-		b.anneal(s.rng, s.o.moves(cost)/tries, s.stop)
+		b.anneal(s.rng, s.o.moves(cost)/tries, s.between(0.3+0.7*float64(try)/float64(tries), 0.3+0.7*float64(try+1)/float64(tries)))
 		b.tighten()
 		better(out, b)
 		if out.Y <= out.LowerBound {
@@ -372,9 +384,10 @@ func (s *solver) any(k kind) (*Solution, error) {
 		tries = tries[:1]
 	}
 	moves := s.o.moves(2*(len(r.Subjects)+len(r.Objects))) / len(tries)
-	for _, x := range tries {
-		for range 2 {
-			x.anneal(s.rng, moves/2, s.stop)
+	for at, x := range tries {
+		for half := range 2 {
+			part := 1 / float64(2*len(tries))
+			x.anneal(s.rng, moves/2, s.between(float64(2*at+half)*part, float64(2*at+half+1)*part))
 			x.respond(s.rng, s.o.ops()/int64(4*len(tries)))
 		}
 		if out.A == nil || x.y < out.Y {

@@ -45,6 +45,7 @@ func (s *Simulation) allocate(ctx context.Context, before, after []float64, q, p
 				if err := s.divide(c, uint64(b), before[at:to], after[at:to], q, parts[k]); err != nil {
 					return err
 				}
+				s.tell(to - at)
 			}
 			return nil
 		})

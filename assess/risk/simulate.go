@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -65,6 +66,9 @@ type Simulation struct {
 	Losses      []float64 // at which the probability of exceeding is wanted
 	Allocate    bool      // say of each threat what is left of it; then all is drawn twice
 	Workers     int
+	Progress    func(done float64) // told from 0 to 1, from several goroutines; nil: nobody is told
+
+	drawn *atomic.Int64
 }
 
 // Estimate is a figure that was drawn, with its standard error.
@@ -101,7 +105,7 @@ func Simulate(ctx context.Context, s Simulation) (*Drawn, error) {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	s.Threats = slices.Clone(s.Threats)
+	s.Threats, s.drawn = slices.Clone(s.Threats), &atomic.Int64{}
 	if err := s.prepare(ctx, workers); err != nil {
 		return nil, err
 	}
@@ -111,6 +115,7 @@ func Simulate(ctx context.Context, s Simulation) (*Drawn, error) {
 	for at := 0; at < s.Trials; at += blockTrials {
 		eg.Go(func() error {
 			to := min(s.Trials, at+blockTrials)
+			defer s.tell(to - at)
 			return s.block(c, uint64(at/blockTrials), gross[at:to], net[at:to])
 		})
 	}
@@ -125,6 +130,18 @@ func Simulate(ctx context.Context, s Simulation) (*Drawn, error) {
 	var err error
 	out.Threats, err = s.allocate(ctx, gross, net, out.Quantiles[slices.Index(s.Levels, p)].Point, p, workers)
 	return out, err
+}
+
+// tell says that so many more trials are drawn, or divided among the threats.
+func (s *Simulation) tell(trials int) {
+	if s.Progress == nil {
+		return
+	}
+	all := s.Trials
+	if s.Allocate {
+		all *= 2
+	}
+	s.Progress(float64(s.drawn.Add(int64(trials))) / float64(all))
 }
 
 // prepare makes the tables of the threats, and draws the margins of those that a copula joins.
