@@ -32,6 +32,11 @@ func (c *Control) ClusterVerify(ctx context.Context, who Caller, in v1.ClusterVe
 	if err != nil {
 		return v1.CheckReport{}, err
 	}
+	done, err := c.turn(ctx, who, "cluster verify")
+	if err != nil {
+		return v1.CheckReport{}, err
+	}
+	defer done()
 	snap, err := r.Store.Read(ctx, confdb.Root)
 	if err != nil {
 		return v1.CheckReport{}, err

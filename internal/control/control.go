@@ -20,6 +20,7 @@ type Control struct {
 	sessions sessions // of callers in roles
 	guests   guests   // who come by sessions of their own
 	guesses  *guesses // of their passwords
+	turns    turns    // of questions that cost much work
 	gate     gate
 }
 

@@ -22,6 +22,14 @@ func (c *Control) ClusterPlan(ctx context.Context, who Caller, in v1.ClusterPlan
 	if reach := c.reach(who, "cluster plan"); !reach.Whole() {
 		return v1.PlanReport{}, fault.Errorf(fault.Denied, "cluster plan: a plan shows all groups, and you may see some of them only; `redoubt group why` explains those")
 	}
+	if len(in.With) > maxSupposed {
+		return v1.PlanReport{}, fault.Errorf(fault.Invalid, "cluster plan: %d changes are supposed; at most %d are at once", len(in.With), maxSupposed)
+	}
+	done, err := c.turn(ctx, who, "cluster plan")
+	if err != nil {
+		return v1.PlanReport{}, err
+	}
+	defer done()
 	w := whatIf{view: v}
 	w.state.Nodes = slices.Clone(v.state.Nodes)
 	for _, n := range in.Without {
@@ -37,6 +45,9 @@ func (c *Control) ClusterPlan(ctx context.Context, who Caller, in v1.ClusterPlan
 	for i, text := range in.With {
 		if i > 0 || len(in.Without)+len(in.Back) > 0 {
 			w.settle()
+		}
+		if ctx.Err() != nil {
+			return v1.PlanReport{}, context.Cause(ctx)
 		}
 		if err := w.change(text); err != nil {
 			return v1.PlanReport{}, err

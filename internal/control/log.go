@@ -204,6 +204,11 @@ func (c *Control) LogVerify(ctx context.Context, who Caller, in v1.LogVerify) ([
 	if err != nil {
 		return nil, err
 	}
+	done, err := c.turn(ctx, who, "log verify")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	out := []v1.LogVerified{}
 	peers := LogPeers(r)
 	wanted := func(n string) bool { return len(in.Node) == 0 || slices.Contains(in.Node, n) }

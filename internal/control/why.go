@@ -26,6 +26,11 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 	if err != nil {
 		return nil, err
 	}
+	done, err := c.turn(ctx, who, "group why")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	// The reasons lie in all groups, also in those that the caller may not see.
 	whole, err := c.read(r)
 	if err != nil {
@@ -35,6 +40,9 @@ func (c *Control) GroupWhy(ctx context.Context, who Caller, in v1.GroupWhy) ([]v
 	look := order.Look(whole.state)
 	out, few := []v1.Explanation{}, len(names) == 1 || len(names)*len(whole.state.Groups) <= followedUp
 	for _, n := range names {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		i, ok := look.Of(cluster.GroupName(n))
 		if !ok {
 			continue // it was deleted in this moment
