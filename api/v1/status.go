@@ -129,9 +129,16 @@ type GroupState struct {
 	State     string      `json:"state"` // the state that matters most of those on its nodes
 	Managed   bool        `json:"managed"`
 	Suspended bool        `json:"suspended,omitempty"`
-	Wanted    []string    `json:"wanted,omitempty"` // where it shall run
+	Quiesced  []Quiesce   `json:"quiesced,omitempty"` // what suspends it, beside the administrator or alone
+	Wanted    []string    `json:"wanted,omitempty"`   // where it shall run
 	Nodes     []GroupNode `json:"nodes,omitempty"`
 	Notes     []Note      `json:"notes,omitempty"` // why it is where it is, and not where it should be
+}
+
+// Quiesce is one group quiesce that is going on, on behalf of somebody who asked that node.
+type Quiesce struct {
+	Node  string    `json:"node"`
+	Until time.Time `json:"until"` // at the latest; the president ends it then, or earlier when the node's daemon is gone
 }
 
 // GroupNode is a group on one node.

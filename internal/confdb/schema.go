@@ -96,6 +96,7 @@ func groupChanges(kind Kind, prefix string) []change {
 		{kind: kind, path: prefix + "dependencies", since: 2, says: "RG_dependencies", spare: spare},
 		{kind: kind, path: prefix + "loadFactors", since: 2, says: "Load_factors", spare: spare},
 		{kind: kind, path: prefix + "priority", since: 2, says: "Priority", empty: strconv.Itoa(model.DefaultPriority), spare: spare},
+		{kind: kind, path: prefix + "quiesced", since: 2, says: "by whom a group is suspended", spare: true},
 		{kind: kind, path: prefix + "preemptionMode", since: 2, says: "Preemption_mode", spare: spare},
 	}
 }

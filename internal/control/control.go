@@ -22,6 +22,8 @@ type Control struct {
 	guesses  *guesses // of their passwords
 	turns    turns    // of questions that cost much work
 	gate     gate
+
+	quiesces atomic.Uint64 // how many have begun here
 }
 
 // New returns a control layer that is in no cluster yet.

@@ -6,12 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
 	"redoubt/internal/rgm/check"
+	"redoubt/internal/rgm/model"
 )
 
 // GroupQuiesce ends the moving about of groups: their methods run to the end (or are killed), and nothing is started or moved until all of them have.
@@ -30,16 +32,26 @@ func (c *Control) GroupQuiesce(ctx context.Context, who Caller, in v1.GroupQuies
 
 // quieting is one quiesce that is going on.
 type quieting struct {
-	c       *Control
-	r       *Running
-	who     Caller
-	changed []cluster.GroupName // which it has suspended itself
-	since   int64               // the revision of the newest suspension
-	waits   map[cluster.GroupName]string
+	c    *Control
+	r    *Running
+	who  Caller
+	self model.Quiesce // as it stands in the records of the groups that it suspends
+	// suspended are the groups that it has suspended, and whether their records say by whom: not as long as the cluster has not agreed on a version that does.
+	suspended map[cluster.GroupName]bool
+	since     int64 // the revision of the newest suspension
+	waits     map[cluster.GroupName]string
 }
 
-// run brings the groups to rest. While it lasts they are suspended; if this node dies meanwhile they stay so, and status says it.
+// quiesceMargin is how long after its time a quiesce may still be ending. Then the president ends it.
+const quiesceMargin = time.Minute
+
+// run brings the groups to rest. While it lasts they are suspended; if this daemon dies meanwhile the president resumes them.
 func (q *quieting) run(ctx context.Context, in v1.GroupQuiesce) (out v1.Result, err error) {
+	q.suspended = map[cluster.GroupName]bool{}
+	q.self = model.Quiesce{
+		Node: q.r.Node, Session: uint64(q.r.Membership.View().Session), Number: q.c.quiesces.Add(1),
+		Until: q.c.cfg.Clock.Wall().UTC().Add(wait(false, in.Timeout).limit + quiesceMargin),
+	}
 	if err := q.suspend(ctx, in.Names, in.All); err != nil {
 		return out, err
 	}
@@ -68,33 +80,58 @@ func (q *quieting) run(ctx context.Context, in v1.GroupQuiesce) (out v1.Result, 
 	return out, nil
 }
 
-// suspend suspends groups that are not.
+// suspend suspends groups for this quiesce. What may have been written, and what was before something failed, counts.
 func (q *quieting) suspend(ctx context.Context, names []string, all bool) error {
-	changed, out, err := q.c.suspend(ctx, q.r, q.who, names, all, true)
-	written := err == nil || fault.Is(err, fault.Timeout) || fault.Is(err, fault.Unavailable) // or may have been
-	for _, g := range changed {
-		if written && !slices.Contains(q.changed, g) {
-			q.changed = append(q.changed, g)
+	out, err := q.c.changeGroups(ctx, q.r, q.who, names, all, func(d *draft, g *model.Group) bool {
+		was := g.Suspended
+		says := confdb.Since(confdb.KindGroup, "quiesced") <= d.snap.Schema
+		switch {
+		case says:
+			g.BeginQuiesce(q.self)
+		case !was:
+			g.Suspended = true
 		}
-	}
+		if says || !was {
+			q.suspended[g.Name] = says
+		} else if s, ok := q.suspended[g.Name]; ok && !s {
+			delete(q.suspended, g.Name) // somebody was first
+		}
+		return says || !was
+	})
 	q.since = max(q.since, out.Revision)
 	return err
 }
 
-// undo resumes what it has suspended, also when the caller has given up: nobody asked for a group that stays suspended.
+// undo takes away what it has suspended, also when the caller has given up: nobody asked for a group that stays suspended.
 func (q *quieting) undo(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	known := groupNames(q.c.look(q.r).state)
-	left := slices.DeleteFunc(words(q.changed), func(g string) bool { return !slices.Contains(known, g) })
+	var left []string
+	for _, g := range q.c.look(q.r).state.Groups {
+		if _, ok := q.suspended[g.Name]; ok {
+			left = append(left, string(g.Name))
+		}
+	}
 	if len(left) == 0 {
 		return nil
 	}
-	_, _, err := q.c.suspend(bounded, q.r, q.who, left, false, false)
+	_, err := q.c.changeGroups(bounded, q.r, q.who, left, false, func(_ *draft, g *model.Group) bool {
+		if !q.suspended[g.Name] && g.SuspendedByHand() {
+			g.SuspendByHand(false)
+			return true
+		}
+		return g.EndQuiesces(q.self.Same)
+	})
 	if err != nil {
-		err = fault.Errorf(fault.CodeOf(err), "group %s may have stayed suspended; see `redoubt group status`, and run `redoubt group resume`: %w", strings.Join(left, ", "), err)
+		err = fault.Errorf(fault.CodeOf(err), "group %s may have stayed suspended, until %s at the latest; see `redoubt group status`: %w", strings.Join(left, ", "), q.self.Until.Local().Format(time.DateTime), err)
 	}
 	return err
+}
+
+// holds reports whether a group is suspended for this quiesce.
+func (q *quieting) holds(g model.Group) bool {
+	says, ok := q.suspended[g.Name]
+	return g.QuiescedBy(q.self) || g.Suspended && ok && !says
 }
 
 // reasons are what it waited for last, by group.
@@ -124,7 +161,7 @@ func (q *quieting) rests(ctx context.Context, v view, g cluster.GroupName) error
 		return fault.Errorf(fault.NotFound, "group %s was deleted meanwhile", g)
 	case int64(v.snap.State.Basis.Revision) < q.since:
 		return not("node " + string(q.r.Node) + " has not read yet that it is suspended")
-	case !group.Suspended: // another quiesce has ended, or somebody has resumed it
+	case !q.holds(group): // somebody has resumed it, or the president, who took this daemon for gone
 		if err := q.suspend(ctx, []string{string(g)}, false); err != nil {
 			return err
 		}

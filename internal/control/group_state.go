@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/cluster"
@@ -20,7 +22,7 @@ func (c *Control) GroupSuspend(ctx context.Context, who Caller, in v1.GroupSuspe
 	if err != nil {
 		return v1.Result{}, err
 	}
-	_, out, err := c.suspend(ctx, r, who, in.Names, in.All, true)
+	out, err := c.suspend(ctx, r, who, in.Names, in.All, true)
 	if err != nil || !in.Kill {
 		return out, err
 	}
@@ -37,38 +39,79 @@ func (c *Control) GroupResume(ctx context.Context, who Caller, in v1.GroupResume
 	if err != nil {
 		return v1.Result{}, err
 	}
-	_, out, err := c.suspend(ctx, r, who, in.Names, in.All, false)
-	return out, err
+	return c.suspend(ctx, r, who, in.Names, in.All, false)
 }
 
-// suspend sets Suspend_automatic_recovery of groups, and gives those that it had to be set of.
-func (c *Control) suspend(ctx context.Context, r *Running, who Caller, names []string, all, suspended bool) ([]cluster.GroupName, v1.Result, error) {
-	var changed []cluster.GroupName
-	out, err := c.change(ctx, r, who, configuration(func(d *draft) error {
-		changed = nil
-		names, err := selected("group", names, all, groupNames(d.state))
-		if err != nil {
-			return err
-		}
-		for _, n := range names {
-			g, _ := d.group(cluster.GroupName(n))
-			word := map[bool]string{true: "suspended", false: "resumed"}[suspended]
-			if g.Suspended != suspended {
-				g.Suspended = suspended
-				d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
-				changed = append(changed, g.Name)
-			}
-			d.say("automatic recovery of group " + n + " is " + word)
-			if suspended {
-				d.sayUntended(g)
-			}
-			if suspended && g.System {
+// suspend sets Suspend_automatic_recovery of groups. What a quiesce has suspended is its own: it is resumed when that ends.
+func (c *Control) suspend(ctx context.Context, r *Running, who Caller, names []string, all, suspended bool) (v1.Result, error) {
+	return c.changeGroups(ctx, r, who, names, all, func(d *draft, g *model.Group) bool {
+		was := *g
+		g.SuspendByHand(suspended)
+		switch n := string(g.Name); {
+		case suspended:
+			d.say("automatic recovery of group " + n + " is suspended")
+			d.sayUntended(*g)
+			if g.System {
 				d.say("group " + n + " is a system group (RG_system): other groups may need it")
 			}
+		case g.Suspended:
+			d.say("automatic recovery of group " + n + " is resumed when its quiesce is over, which " + quiescedText(*g))
+		default:
+			d.say("automatic recovery of group " + n + " is resumed")
 		}
-		return nil
-	}))
-	return changed, out, err
+		return g.Suspended != was.Suspended || g.Quiesced.Alone != was.Quiesced.Alone
+	})
+}
+
+// changeGroups changes the records of groups, each by itself: what is too much for one transaction goes into several, in the order of names. change reports whether the record is different now.
+func (c *Control) changeGroups(ctx context.Context, r *Running, who Caller, names []string, all bool, change func(*draft, *model.Group) bool) (v1.Result, error) {
+	var out v1.Result
+	done := map[string]bool{}
+	for more := true; more; {
+		var fits []string
+		part, err := c.change(ctx, r, who, configuration(func(d *draft) error {
+			names, err := selected("group", names, all, groupNames(d.state))
+			if err != nil {
+				return err
+			}
+			more, fits = false, nil
+			for _, n := range names {
+				if done[n] {
+					continue
+				}
+				if d.room() <= 1 { // the serial of the configuration comes on top
+					more = true
+					break
+				}
+				g, _ := d.group(cluster.GroupName(n))
+				if change(d, &g) {
+					d.put(confdb.KeyGroup(g.Name), confdb.KindGroup, g)
+				}
+				fits = append(fits, n)
+			}
+			return nil
+		}))
+		out.Messages, out.Revision = append(out.Messages, part.Messages...), max(out.Revision, part.Revision)
+		if err != nil {
+			if len(done) > 0 {
+				err = fault.Errorf(fault.CodeOf(err), "%d groups were changed before this: %w", len(done), err)
+			}
+			return out, err
+		}
+		for _, n := range fits {
+			done[n] = true
+		}
+	}
+	return out, nil
+}
+
+// quiescedText says which quiesces suspend a group.
+func quiescedText(g model.Group) string {
+	var by []string
+	for _, q := range g.Quiesced.By {
+		by = append(by, "node "+string(q.Node)+" runs until "+q.Until.Local().Format(time.DateTime)+" at the latest")
+	}
+	return strings.Join(by, ", ")
 }
 
 // kill kills the methods of groups that run now.

@@ -200,7 +200,10 @@ func (d *draft) sayUnlimited(s model.State, g model.Group) {
 
 func groupProblems(v view, g v1.GroupState, add addProblem) {
 	object := "group " + g.Name
-	if g.Suspended {
+	switch spec, _ := check.Group(v.state, cluster.GroupName(g.Name)); {
+	case spec.Suspended && !spec.SuspendedByHand():
+		add(warning, object, "wait until that has ended, or end it where it was called", "it is being quiesced, which %s: until then nothing is restarted or moved", quiescedText(spec))
+	case g.Suspended:
 		add(warning, object, "`redoubt group resume "+g.Name+"` when the work is done", "automatic recovery is suspended: nothing is restarted or moved")
 	}
 	for _, n := range g.Nodes {

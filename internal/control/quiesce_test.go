@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -182,5 +183,113 @@ func TestEvacuationOfOddCases(t *testing.T) {
 			t.Errorf("the caller has gone: %v; n1 is evacuated: %v", err, evacuated())
 		}
 		time.Sleep(30 * time.Second) // the method ends
+	})
+}
+
+// byHand reports whether an administrator has suspended a group.
+func (w *world) byHand(group string) bool {
+	w.t.Helper()
+	synctest.Wait()
+	g := ok[[]v1.Group](w.t)(w.c().GroupShow(w.ctx, root, v1.GroupShow{Names: []string{group}}))[0]
+	i := slices.IndexFunc(g.Properties, func(p v1.Property) bool { return p.Name == "Suspend_automatic_recovery" })
+	return g.Properties[i].Values[0] == "true"
+}
+
+// An administrator who suspends a group, or sets it so, while it is brought to rest finds it suspended afterwards.
+func TestSuspendDuringAQuiesce(t *testing.T) {
+	for name, suspend := range map[string]func(*world) (v1.Result, error){
+		"suspend": func(w *world) (v1.Result, error) {
+			return w.c().GroupSuspend(w.ctx, root, v1.GroupSuspend{Names: []string{"web-rg"}})
+		},
+		"set": func(w *world) (v1.Result, error) {
+			return w.c().GroupSet(w.ctx, root, v1.GroupSet{Names: []string{"web-rg"}, Property: []string{"Suspend_automatic_recovery=TRUE"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				t := w.t
+				w.web()
+				w.acts.script("web Stop", func(agent.Call) agent.Result { time.Sleep(5 * time.Second); return agent.Result{} })
+				ok[v1.Result](t)(w.c().GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: []string{"web-rg"}, Node: []string{"n2"}, NoWait: true}))
+				done := w.quiesce(w.ctx, "n3", v1.GroupQuiesce{Names: []string{"web-rg"}})
+				time.Sleep(2 * time.Second)
+				if !w.suspended("web-rg") || w.byHand("web-rg") {
+					t.Error("a quiesce suspends the group, and no administrator does")
+				}
+				state := ok[[]v1.GroupState](t)(w.c().GroupStatus(w.ctx, root, v1.GroupStatus{Names: []string{"web-rg"}}))[0]
+				if len(state.Quiesced) != 1 || state.Quiesced[0].Node != "n3" || !state.Quiesced[0].Until.After(time.Now()) {
+					t.Errorf("status: %+v", state.Quiesced)
+				}
+				ok[v1.Result](t)(suspend(w))
+				if q := <-done; q.err != nil {
+					t.Error(q.err)
+				}
+				if !w.suspended("web-rg") || !w.byHand("web-rg") {
+					t.Error("the end of the quiesce has resumed what an administrator suspended")
+				}
+				out := ok[v1.Result](t)(w.c().GroupResume(w.ctx, root, v1.GroupResume{Names: []string{"web-rg"}}))
+				if w.suspended("web-rg") || !slices.Contains(out.Messages, "automatic recovery of group web-rg is resumed") {
+					t.Errorf("it can not be resumed: %+v", out)
+				}
+			})
+		})
+	}
+}
+
+// A quiesce whose daemon dies leaves no suspension behind, but for that of an administrator; and one whose daemon was only taken for dead suspends the group again.
+func TestQuiesceOfADaemonThatDies(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		w.web()
+		ok[v1.Result](t)(w.c().GroupCreate(w.ctx, root, v1.GroupCreate{Names: []string{"held-rg"}}))
+		w.acts.script("web Stop", func(agent.Call) agent.Result { time.Sleep(20 * time.Second); return agent.Result{} })
+		ok[v1.Result](t)(w.c().GroupSwitch(w.ctx, root, v1.GroupSwitch{Names: []string{"web-rg"}, Node: []string{"n2"}, NoWait: true}))
+		time.Sleep(time.Second)
+		done := w.quiesce(w.ctx, "n3", v1.GroupQuiesce{All: true, Timeout: 10})
+		time.Sleep(time.Second)
+		ok[v1.Result](t)(w.c().GroupSuspend(w.ctx, root, v1.GroupSuspend{Names: []string{"held-rg"}}))
+		if !w.suspended("web-rg") || !w.suspended("held-rg") {
+			t.Fatal("the groups are not suspended meanwhile")
+		}
+		w.lose("n3")
+		time.Sleep(3 * time.Second)
+		if w.suspended("web-rg") {
+			t.Error("the group stays suspended by a daemon that is gone")
+		}
+		if !w.suspended("held-rg") || !w.byHand("held-rg") {
+			t.Error("what an administrator has suspended was resumed")
+		}
+		<-done
+		time.Sleep(30 * time.Second)
+		if w.suspended("web-rg") || !w.suspended("held-rg") {
+			t.Error("the end of the quiesce has changed something")
+		}
+	})
+}
+
+// More groups than one transaction holds are suspended, quiesced and resumed.
+func TestSuspendingThousandsOfGroups(t *testing.T) {
+	inWorld(t, func(w *world) {
+		t := w.t
+		doc := v1.Document{Level: v1.Level}
+		for i := range 1200 {
+			doc.Groups = append(doc.Groups, v1.GroupDocument{Name: fmt.Sprintf("g%04d", i)})
+		}
+		res := ok[v1.Result](t)
+		res(w.c().ClusterApply(w.ctx, root, v1.ClusterApply{Document: doc}))
+		count := func() (n int) {
+			for _, g := range ok[[]v1.Group](t)(w.c().GroupShow(w.ctx, root, v1.GroupShow{All: true})) {
+				if g.Suspended {
+					n++
+				}
+			}
+			return n
+		}
+		if out := res(w.c().GroupSuspend(w.ctx, root, v1.GroupSuspend{All: true})); count() != 1200 || len(out.Messages) != 1200 {
+			t.Errorf("%d are suspended, %d messages", count(), len(out.Messages))
+		}
+		if res(w.c().GroupResume(w.ctx, root, v1.GroupResume{All: true})); count() != 0 {
+			t.Errorf("%d are suspended", count())
+		}
 	})
 }

@@ -256,6 +256,9 @@ func groupState(v view, g model.Group) v1.GroupState {
 	if g.Managed {
 		out.State = string(model.GroupOffline)
 	}
+	for _, q := range g.Quiesced.By {
+		out.Quiesced = append(out.Quiesced, v1.Quiesce{Node: string(q.Node), Until: q.Until})
+	}
 	best := len(rank)
 	nodes := slices.Clone(g.Nodelist)
 	for _, i := range check.Instances(v.state, g.Name) {

@@ -331,7 +331,7 @@ func (w *whatIf) remaster(s supposed) error {
 
 func (w *whatIf) suspend(s supposed) error {
 	return w.each(s, func(g model.Group) error {
-		g.Suspended = s.operation == "group suspend"
+		g.SuspendByHand(s.operation == "group suspend")
 		w.state = check.WithGroup(w.state, g)
 		return nil
 	})

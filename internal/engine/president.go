@@ -79,6 +79,9 @@ func (p *President) plan(ctx context.Context) bool {
 	if snap.State.Basis.Revision < p.written {
 		return false // nor what was ordered last
 	}
+	if done, again := p.resume(ctx, snap, view); done {
+		return again
+	}
 	steps, err := worthWriting(snap, p.planner.Plan(BuildState(snap, view, p.cfg.Clock.Wall())))
 	if err != nil {
 		p.cfg.Log.Error("the plan can not be written", "err", err)

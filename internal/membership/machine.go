@@ -116,8 +116,9 @@ func (Notice) isEffect()      {}
 
 // View is what the rest of the node may know of the membership.
 type View struct {
-	Self   cluster.NodeName // whose view it is
-	Record *Record          // newest known; nil before the first
+	Self    cluster.NodeName // whose view it is
+	Session Session          // of this daemon
+	Record  *Record          // newest known; nil before the first
 	// Me is this node's member entry in Record, if it is in it in its present incarnation.
 	Me       Member
 	IsMember bool
@@ -138,6 +139,7 @@ type View struct {
 // Peer is one other node as heard here.
 type Peer struct {
 	Node        cluster.NodeName
+	Session     Session // of its newest daemon that was heard; 0: none
 	Incarnation cluster.Incarnation
 	LastHeard   Instant
 	Epoch       cluster.Epoch // newest record it has told us it applied

@@ -153,7 +153,7 @@ func (m *Machine) SetFarewell() { m.leavingOnly = true }
 
 // View returns what the rest of the node may know.
 func (m *Machine) View() View {
-	v := View{Self: m.cfg.Self, Record: m.rec, LeaseEnd: m.leaseEnd, Gone: slices.Clone(m.gone), Unproven: slices.Clone(m.unproven), Copy: m.copy}
+	v := View{Self: m.cfg.Self, Session: m.cfg.Session, Record: m.rec, LeaseEnd: m.leaseEnd, Gone: slices.Clone(m.gone), Unproven: slices.Clone(m.unproven), Copy: m.copy}
 	if m.rec != nil {
 		if me, ok := m.rec.Member(m.cfg.Self); ok && me.Incarnation == m.incarnation && !m.incarnation.IsZero() {
 			v.Me, v.IsMember = me, true
@@ -163,7 +163,7 @@ func (m *Machine) View() View {
 	for _, n := range m.peerNames() {
 		p := m.peers[n]
 		ni := NodeIncarnation{n, p.incarnation}
-		v.Peers = append(v.Peers, Peer{Node: n, Incarnation: p.incarnation, LastHeard: p.heard, Epoch: p.epoch, Suspected: slices.Contains(m.suspects, ni), Copy: p.copy})
+		v.Peers = append(v.Peers, Peer{Node: n, Session: p.session, Incarnation: p.incarnation, LastHeard: p.heard, Epoch: p.epoch, Suspected: slices.Contains(m.suspects, ni), Copy: p.copy})
 		for i, s := range p.paths {
 			if s.known {
 				v.Paths = append(v.Paths, PathState{Node: n, Path: i, Up: s.up, LastHeard: s.heard})

@@ -328,8 +328,8 @@ func (w *World) edit() {
 	case 6:
 		w.op.evacuate(n)
 	case 7:
-		w.op.setGroup(g.Name, func(g *model.Group) { g.Suspended = true })
-		w.after(w.span(), func() { w.op.setGroup(g.Name, func(g *model.Group) { g.Suspended = false }) })
+		w.op.suspend(g.Name, true)
+		w.after(w.span(), func() { w.op.suspend(g.Name, false) })
 	case 8:
 		w.op.setResource(r.Name, func(r *model.Resource) { r.Enabled = false; r.Generation++ })
 		w.after(w.span(), func() { w.op.setResource(r.Name, func(r *model.Resource) { r.Enabled = true; r.Generation++ }) })
@@ -338,6 +338,6 @@ func (w *World) edit() {
 	case 10, 11, 12:
 		w.op.quiesce(g.Name, w.chance(400))
 	case 13:
-		w.op.setGroup(g.Name, func(g *model.Group) { g.Suspended = false })
+		w.op.suspend(g.Name, false)
 	}
 }

@@ -12,7 +12,7 @@
 // target only where affinities and hard limits allow it, beside what still leaves. S1: at most one machine is found by a shared address, and that one has rules for it. S2: in a cluster at rest every
 // slot of a scalable service is with a living instance. S3: a connection of an instance that lives stays with it, as far as the holder of the address could know of it. I7: of a group of which quiesce has said that it is at
 // rest no method begins in a life of a node that there was, and it is ordered nowhere else, until it is resumed or somebody asks for something of it, but for a node that leaves; a group that waits for another goes
-// on when that comes; and a quiesce ends. And once all faults have stopped, the cluster comes to rest with every group in its place.
+// on when that comes; a quiesce ends, and nothing stays suspended by one that is over; what administrators say of a suspension no quiesce changes. And once all faults have stopped, the cluster comes to rest with every group in its place.
 //
 // # The rules of the model
 //

@@ -28,6 +28,7 @@ type operator struct {
 	resources []model.Resource
 	acked     map[string]acked // by key, the newest
 	quiesces  map[cluster.GroupName]*quiesce
+	numbers   uint64 // of quiesces
 	done      bool
 	calmAt    int64
 	restSince int64
@@ -88,8 +89,8 @@ func (o *operator) calm() {
 func (o *operator) repair() {
 	snap := o.w.store.log[len(o.w.store.log)-1].snap
 	for _, g := range snap.State.Groups {
-		if g.Suspended && !o.quiescing(g.Name) {
-			o.setGroup(g.Name, func(g *model.Group) { g.Suspended = false })
+		if g.SuspendedByHand() {
+			o.suspend(g.Name, false)
 		}
 	}
 	for _, r := range snap.State.Resources {
@@ -167,7 +168,7 @@ func (o *operator) write(key string, change func(any) any) {
 	next := change(now.value)
 	text := fmt.Sprintf("%+v", next)
 	o.w.store.do(d, &txn{
-		compares: map[string]cluster.Revision{key: now.rev}, writes: map[string]any{key: next},
+		compares: map[string]cluster.Revision{key: now.rev}, writes: map[string]any{key: next}, people: true,
 		result: func(rev cluster.Revision, err error) {
 			switch {
 			case err == nil && rev > o.acked[key].rev:

@@ -27,13 +27,18 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 		{"a holder that asks nobody for connections", 100, sim.Options{Forget: true, Scalable: true}},
 		{"a holder before that takes its rules away too soon", 200, sim.Options{ShortLinger: true, Scalable: true}},
 		{"nodes that say a group rests before they have read what they are asked about", 100, sim.Options{Hasty: true, Bias: sim.BiasQuiesce}},
+		{"a president who leaves what quiesces of dead daemons have suspended", 100, sim.Options{Forsake: true, Bias: sim.BiasQuiesce}},
+		{"a quiesce whose end resumes what an administrator has suspended", 100, sim.Options{Rude: true, Bias: sim.BiasQuiesce}},
 		{"a president who sees neither affinities nor loads", 100, sim.Options{Blind: true}},
 	} {
 		invariants := []string{"I1", "I2"}
 		if c.opt.Blind {
 			invariants = []string{"I6"}
 		}
-		if c.opt.Hasty {
+		if c.opt.Forsake {
+			invariants = []string{"liveness"}
+		}
+		if c.opt.Hasty || c.opt.Rude {
 			invariants = []string{"I7"}
 		}
 		if c.opt.Scalable {

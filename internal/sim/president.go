@@ -10,6 +10,7 @@ import (
 	"redoubt/internal/engine"
 	"redoubt/internal/membership"
 	"redoubt/internal/quorum"
+	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/order"
 )
 
@@ -25,6 +26,10 @@ func (d *daemon) plan() {
 	}
 	snap := d.mirror
 	if snap.Record == nil || snap.Record.Epoch != d.view.Record.Epoch {
+		return
+	}
+	if groups := engine.Forsaken(snap, d.m.View(), d.n.clock(), d.n.wall()); len(groups) > 0 && !d.n.w.opt.Forsake {
+		d.lift(snap, groups)
 		return
 	}
 	state := engine.BuildState(snap, d.view, d.n.wall())
@@ -62,6 +67,23 @@ func (d *daemon) plan() {
 			d.n.w.trace.note(d.n.name, "plans "+string(s.Assignment.Group)+": "+s.Why)
 		}
 	}
+	d.writePlan(t)
+}
+
+// lift is engine.President.resume.
+func (d *daemon) lift(snap engine.Snapshot, groups []model.Group) {
+	t := &txn{compares: map[string]cluster.Revision{confdb.KeyMembership: snap.RecordRevision}, writes: map[string]any{}}
+	for _, g := range groups {
+		key := confdb.KeyGroup(g.Name)
+		t.compares[key] = snap.Revision(key)
+		t.writes[key] = stored(confdb.KindGroup, g)
+		d.n.w.trace.note(d.n.name, "resumes "+string(g.Name)+", which a quiesce has left suspended")
+	}
+	d.writePlan(t)
+}
+
+// writePlan writes what the president has decided; meanwhile it decides nothing.
+func (d *daemon) writePlan(t *txn) {
 	t.result = func(_ cluster.Revision, err error) {
 		d.planning = false
 		again := d.again

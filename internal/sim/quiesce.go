@@ -19,14 +19,18 @@ type quiesce struct {
 	o     *operator
 	d     *daemon
 	group cluster.GroupName
+	self  model.Quiesce    // as it stands in the group's record
+	limit int64            // true time at which it gives up
 	since cluster.Revision // of its own suspension
-	mine  bool             // it has suspended the group itself
 	round int              // of asking
 	over  bool
 }
 
-// askLimit is how long a node has to answer.
-const askLimit = 2 * time.Second
+const (
+	askLimit      = 2 * time.Second // how long a node has to answer
+	quiesceLimit  = 8 * time.Second // how long a quiesce waits
+	quiesceMargin = 3 * time.Second // after which the president ends it; more than what wall clocks are apart and a write takes
+)
 
 // quiesce brings a group to rest; with kill its methods are killed.
 func (o *operator) quiesce(g cluster.GroupName, kill bool) {
@@ -34,7 +38,9 @@ func (o *operator) quiesce(g cluster.GroupName, kill bool) {
 	if d == nil || !d.filled || o.quiescing(g) {
 		return
 	}
-	q := &quiesce{o: o, d: d, group: g}
+	o.numbers++
+	q := &quiesce{o: o, d: d, group: g, limit: o.w.now + int64(quiesceLimit)}
+	q.self = model.Quiesce{Node: d.n.name, Session: uint64(d.m.View().Session), Number: o.numbers, Until: d.n.wall().Add(quiesceLimit + quiesceMargin)}
 	o.quiesces[g] = q
 	o.w.stats.Quiesces++
 	o.w.trace.note(d.n.name, fmt.Sprintf("quiesce %s (kill: %v)", g, kill))
@@ -47,23 +53,29 @@ func (o *operator) quiesce(g cluster.GroupName, kill bool) {
 	})
 }
 
-// quiescing reports whether a quiesce of a group is going on. One whose daemon has died is over: the group stays suspended until somebody resumes it.
+// quiescing reports whether a quiesce of a group is going on. One whose daemon has died is over: what it has suspended the president resumes.
 func (o *operator) quiescing(g cluster.GroupName) bool {
 	q := o.quiesces[g]
 	return q != nil && !q.over && !q.d.dead
 }
 
-// set suspends or resumes the group by compare-and-swap, as often as somebody else is first. What becomes of it is said with the revision; 0 means that it is so already.
+// set begins or ends the suspension by compare-and-swap, as often as somebody else is first. What becomes of it is said with the revision; 0 means that it is so already.
 func (q *quiesce) set(d *daemon, suspended bool, then func(*daemon, cluster.Revision, error)) {
-	key := confdb.KeyGroup(q.group)
+	w, key := q.o.w, confdb.KeyGroup(q.group)
 	now := d.keys[key]
 	g := now.value.(model.Group)
-	if g.Suspended == suspended {
+	switch {
+	case suspended == g.QuiescedBy(q.self):
 		then(d, 0, nil)
 		return
+	case suspended:
+		g.BeginQuiesce(q.self)
+	case w.opt.Rude:
+		g.Suspended, g.Quiesced = false, model.Quiesced{}
+	default:
+		g.EndQuiesces(q.self.Same)
 	}
-	g.Suspended = suspended
-	q.o.w.store.do(d, &txn{
+	w.store.do(d, &txn{
 		compares: map[string]cluster.Revision{key: now.rev}, writes: map[string]any{key: stored(confdb.KindGroup, g)},
 		result: func(rev cluster.Revision, err error) {
 			if errors.Is(err, errConflict) {
@@ -77,22 +89,17 @@ func (q *quiesce) set(d *daemon, suspended bool, then func(*daemon, cluster.Revi
 
 func (q *quiesce) suspend(d *daemon, then func(*daemon)) {
 	q.set(d, true, func(d *daemon, rev cluster.Revision, err error) {
-		q.mine = q.mine || rev != 0 || err != nil // or it may have
 		q.since = max(q.since, rev)
 		if err != nil {
-			q.undo(d)
+			q.undo(d) // it may have been written
 			return
 		}
 		then(d)
 	})
 }
 
-// undo resumes the group if this quiesce has suspended it, and is the end.
+// undo ends the suspension, and is the end.
 func (q *quiesce) undo(d *daemon) {
-	if !q.mine {
-		q.over = true
-		return
-	}
 	q.set(d, false, func(_ *daemon, _ cluster.Revision, err error) {
 		q.over = true
 		q.o.w.trace.note(q.d.n.name, fmt.Sprintf("the quiesce of %s is over: %v", q.group, err))
@@ -133,8 +140,11 @@ func (q *quiesce) look(d *daemon) {
 	s := q.state(d)
 	g, _ := check.Group(s, q.group)
 	switch {
+	case q.o.w.now >= q.limit:
+		q.undo(d)
+		return
 	case s.Basis.Revision < q.since:
-	case !g.Suspended:
+	case !g.QuiescedBy(q.self):
 		q.suspend(d, q.look)
 		return
 	case check.Unrest(s, q.group) == "":
@@ -321,6 +331,9 @@ func (o *operator) unquieted() string {
 		if o.quiescing(g.Name) {
 			return fmt.Sprintf("the quiesce of group %s goes on: %q", g.Name, check.Unrest(o.quiesces[g.Name].state(o.quiesces[g.Name].d), g.Name))
 		}
+		if now := o.w.store.keys[confdb.KeyGroup(g.Name)].value.(model.Group); len(now.Quiesced.By) > 0 {
+			return fmt.Sprintf("group %s stays suspended by quiesces that are over: %+v", g.Name, now.Quiesced.By)
+		}
 	}
 	return ""
 }
@@ -349,6 +362,30 @@ func (w *World) unquiet() {
 			}
 		}
 	}
-	w.after(w.between(0, 300*time.Millisecond), func() { w.op.quiesce(g.Name, w.chance(300)) })
+	w.after(w.between(0, 300*time.Millisecond), func() {
+		w.op.quiesce(g.Name, w.chance(300))
+		if q := w.op.quiesces[g.Name]; q != nil && !w.calm && w.chance(300) {
+			w.after(w.between(0, time.Second), func() {
+				if w.op.quiescing(g.Name) {
+					q.d.n.killDaemon(w.between(5*time.Millisecond, time.Second))
+				}
+			})
+		}
+		if w.chance(300) {
+			w.after(w.between(0, time.Second), func() { w.op.suspend(g.Name, w.chance(700)) })
+		}
+	})
 	w.pause = w.now + int64(w.between(200*time.Millisecond, 1500*time.Millisecond))
+}
+
+// suspend is an administrator who suspends or resumes a group.
+func (o *operator) suspend(g cluster.GroupName, suspended bool) {
+	o.setGroup(g, func(g *model.Group) { g.SuspendByHand(suspended) })
+}
+
+// keepsWord is the other half of I7: what administrators have said of a suspension is changed by administrators only.
+func (w *World) keepsWord(t *txn, old, g model.Group) {
+	if !t.people && old.Name != "" && old.SuspendedByHand() != g.SuspendedByHand() {
+		w.violated("I7", "group %s was suspended by an administrator: %v, and is now: %v, though none has said so", g.Name, old.SuspendedByHand(), g.SuspendedByHand())
+	}
 }

@@ -174,6 +174,7 @@ func (s *store) lose(have int) {
 type txn struct {
 	compares map[string]cluster.Revision
 	writes   map[string]any // nil: delete
+	people   bool           // an administrator's
 	result   func(rev cluster.Revision, err error)
 	done     bool
 }
@@ -255,6 +256,10 @@ func (s *store) apply(t *txn) (cluster.Revision, error) {
 		if key == confdb.KeyMembership {
 			record = true
 			s.checkRecord(t, v.(membership.Record))
+		}
+		if g, ok := v.(model.Group); ok {
+			old, _ := s.keys[key].value.(model.Group)
+			s.w.keepsWord(t, old, g)
 		}
 		if a, ok := v.(model.Assignment); ok {
 			old, _ := s.keys[key].value.(model.Assignment)

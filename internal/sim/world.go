@@ -34,6 +34,10 @@ type Options struct {
 	ShortLinger bool
 	// Hasty makes nodes say that a group is at rest on them before they have read what the one that asks has read.
 	Hasty bool
+	// Forsake makes presidents leave suspended what a quiesce whose daemon is gone has suspended.
+	Forsake bool
+	// Rude makes the end of a quiesce resume the group, whoever has suspended it.
+	Rude bool
 	// Bias prefers some faults, for mistakes that need a rare constellation. The invariants are the same.
 	Bias Bias
 	// Log gets every line of the trace as it happens; nil: nobody.

@@ -40,7 +40,7 @@ func groupFields() []groupField {
 		textField("Pathprefix", "the directory in which the group's resources keep their files", func(g *model.Group) *string { return &g.Pathprefix }),
 		textField("RG_description", "what the group is for", func(g *model.Group) *string { return &g.Description }),
 		boolField("RG_system", "protected: it can not be deleted, taken offline or changed before this is false again", false, func(g *model.Group) *bool { return &g.System }),
-		boolField("Suspend_automatic_recovery", "neither restarted nor moved by the cluster itself", false, func(g *model.Group) *bool { return &g.Suspended }),
+		suspension(),
 	}
 	fs = append(fs, placementFields()...)
 	return append(fs,
@@ -51,6 +51,14 @@ func groupFields() []groupField {
 			}
 			return []string{"Failover"}
 		}))
+}
+
+// suspension is the administrator's part of it: that of a quiesce is no property, and is over soon.
+func suspension() groupField {
+	f := boolField("Suspend_automatic_recovery", "neither restarted nor moved by the cluster itself", false, func(g *model.Group) *bool { return &g.Suspended })
+	f.get = func(g model.Group) []string { return flag(g.SuspendedByHand()) }
+	f.set = func(g *model.Group, v []string) error { g.SuspendByHand(v[0] == "true"); return nil }
+	return f
 }
 
 // GroupProperties lists the properties that groups have.
@@ -113,7 +121,7 @@ func DraftGroupChange(s model.State, old model.Group, settings []Setting) (model
 	}
 	if old.System && g.System {
 		probe := old
-		probe.Suspended = g.Suspended // suspending it is allowed
+		probe.Suspended, probe.Quiesced = g.Suspended, g.Quiesced // suspending it is allowed
 		if !equalGroups(probe, g) {
 			ps.add(fault.Precondition, "group "+string(g.Name), "is protected (RG_system); set RG_system=FALSE first")
 			return g, ps

@@ -106,7 +106,8 @@ type Group struct {
 	Pathprefix                  string             `json:"pathprefix,omitempty"`
 	System                      bool               `json:"system,omitempty"` // RG_system: protected from accidental deletion and offlining
 	Managed                     bool               `json:"managed"`
-	Suspended                   bool               `json:"suspended,omitempty"` // Suspend_automatic_recovery
+	Suspended                   bool               `json:"suspended,omitempty"` // by an administrator (Suspend_automatic_recovery) or by what Quiesced names
+	Quiesced                    Quiesced           `json:"quiesced,omitzero"`
 	Deleting                    bool               `json:"deleting,omitempty"`
 
 	Affinities     []Affinity          `json:"affinities,omitempty"`     // RG_affinities
