@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,7 +136,8 @@ func contains(whole, part map[string]string) bool {
 	return true
 }
 
-// resourceOf names the resource for which a process of this machine runs, by the cgroup that its methods are started in; "" for any other process.
+// resourceOf names the resource for which a process of this machine runs, by the cgroup that its methods are started in; "" for any other process. Users may have cgroups of their own, and
+// give them what names they like: the process has to be in the one below this node's services.
 func (c Config) resourceOf(pid int) cluster.ResourceName {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {
@@ -147,7 +150,12 @@ func (c Config) resourceOf(pid int) cluster.ResourceName {
 		}
 		parts := strings.Split(path, "/")
 		for i, p := range parts[:max(0, len(parts)-1)] {
-			if name, ok := strings.CutPrefix(parts[i+1], "rs-"); ok && strings.HasPrefix(p, "rg-") {
+			name, ok := strings.CutPrefix(parts[i+1], "rs-")
+			if !ok || !strings.HasPrefix(p, "rg-") {
+				continue
+			}
+			members, err := os.ReadFile(filepath.Join(c.services(), filepath.Join(parts[i:]...), "cgroup.procs"))
+			if err == nil && slices.Contains(strings.Fields(string(members)), strconv.Itoa(pid)) {
 				return cluster.ResourceName(name)
 			}
 		}

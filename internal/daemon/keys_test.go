@@ -21,9 +21,12 @@ func TestResourceOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := filepath.Join(root, "rg-web-rg", "rs-web", "start-1")
-	if err := os.MkdirAll(leaf, 0o755); err != nil {
-		t.Fatal(err)
+	c := Config{Cgroup: filepath.Join(root, "redoubt")}
+	leaf, own := filepath.Join(c.services(), "rg-web-rg", "rs-web", "start-1"), filepath.Join(root, "user", "rg-web-rg", "rs-web", "start-1")
+	for _, dir := range []string{leaf, own} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	child, err := os.StartProcess("/bin/sleep", []string{"sleep", "60"}, &os.ProcAttr{})
 	if err != nil {
@@ -32,13 +35,20 @@ func TestResourceOf(t *testing.T) {
 	t.Cleanup(func() {
 		_ = child.Kill()
 		_, _ = child.Wait()
-		for dir := leaf; dir != base; dir = filepath.Dir(dir) {
-			_ = os.Remove(dir)
+		for _, dir := range []string{own, leaf} {
+			for ; dir != base; dir = filepath.Dir(dir) {
+				_ = os.Remove(dir)
+			}
 		}
 	})
-	var c Config
 	if got := c.resourceOf(child.Pid); got != "" {
 		t.Errorf("a process outside: %q", got)
+	}
+	if err := os.WriteFile(filepath.Join(own, "cgroup.procs"), []byte(strconv.Itoa(child.Pid)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.resourceOf(child.Pid); got != "" {
+		t.Errorf("a process in a cgroup of a user that is called like one of ours: %q", got)
 	}
 	if err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte(strconv.Itoa(child.Pid)), 0o644); err != nil {
 		t.Fatal(err)
