@@ -18,6 +18,7 @@ type events struct {
 	file *os.File
 	mu   sync.Mutex
 	subs map[int32]map[chan struct{}]bool // by watch descriptor
+	ids  map[string]int32                 // the newest watch descriptor of a path
 	end  chan struct{}
 }
 
@@ -26,7 +27,7 @@ func openEvents() (*events, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make inotify: %w; raise fs.inotify.max_user_instances", err)
 	}
-	e := &events{file: os.NewFile(uintptr(fd), "inotify"), subs: map[int32]map[chan struct{}]bool{}, end: make(chan struct{})}
+	e := &events{file: os.NewFile(uintptr(fd), "inotify"), subs: map[int32]map[chan struct{}]bool{}, ids: map[string]int32{}, end: make(chan struct{})}
 	go e.read()
 	return e, nil
 }
@@ -60,21 +61,36 @@ func (e *events) read() {
 func (e *events) wake(wd int32, mask uint32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for id, subs := range e.subs {
-		if id != wd && mask&unix.IN_Q_OVERFLOW == 0 {
-			continue
-		}
-		for c := range subs {
-			select {
-			case c <- struct{}{}:
-			default:
-			}
+	if mask&unix.IN_Q_OVERFLOW == 0 {
+		e.tell(wd)
+		return
+	}
+	for id := range e.subs {
+		e.tell(id)
+	}
+}
+
+// tell makes those look again who wait for one watch.
+func (e *events) tell(wd int32) {
+	for c := range e.subs[wd] {
+		select {
+		case c <- struct{}{}:
+		default:
 		}
 	}
 }
 
-// wakeAll makes every waiter look again.
-func (e *events) wakeAll() { e.wake(-1, unix.IN_Q_OVERFLOW) }
+// removed makes those look again who wait for a cgroup that was removed: not every kernel tells them. All others know nothing new, and there can be thousands of them.
+func (e *events) removed(dir string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if id, ok := e.ids[eventsOf(dir)]; ok {
+		e.tell(id)
+	}
+}
+
+// eventsOf is the file in which the kernel says whether a cgroup is empty.
+func eventsOf(dir string) string { return filepath.Join(dir, "cgroup.events") }
 
 func (e *events) subscribe(path string) (wake chan struct{}, cancel func(), err error) {
 	rc, err := e.file.SyscallConn()
@@ -91,6 +107,7 @@ func (e *events) subscribe(path string) (wake chan struct{}, cancel func(), err 
 		return nil, nil, err
 	}
 	id := int32(wd)
+	e.ids[path] = id
 	wake = make(chan struct{}, 1)
 	if e.subs[id] == nil {
 		e.subs[id] = map[chan struct{}]bool{}
@@ -102,6 +119,9 @@ func (e *events) subscribe(path string) (wake chan struct{}, cancel func(), err 
 		delete(e.subs[id], wake)
 		if len(e.subs[id]) == 0 {
 			delete(e.subs, id)
+			if e.ids[path] == id {
+				delete(e.ids, path)
+			}
 			// The watch is gone already when its cgroup was removed.
 			_ = rc.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(id)) })
 		}
@@ -110,7 +130,7 @@ func (e *events) subscribe(path string) (wake chan struct{}, cancel func(), err 
 
 // awaitEmpty returns when no process is left in the cgroup and below it, or when it does not exist, or with ctx.Err().
 func (e *events) awaitEmpty(ctx context.Context, dir string) error {
-	path := filepath.Join(dir, "cgroup.events")
+	path := eventsOf(dir)
 	wake, cancel, err := e.subscribe(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -169,7 +169,7 @@ func (l *Launcher) remove(dir string) bool {
 	if os.Remove(dir) != nil {
 		return false
 	}
-	l.events.wakeAll()
+	l.events.removed(dir)
 	return true
 }
 
