@@ -23,6 +23,9 @@ import (
 	"redoubt/internal/fault"
 )
 
+// onlyStorm is what is measured by itself: it takes all of a machine, and the directory of the results must be another than that of the others.
+const onlyStorm = "storm"
+
 // labName is the name of the one lab that exists at a time.
 const labName = "bench"
 
@@ -37,14 +40,18 @@ type run struct {
 	began          time.Time
 }
 
+// resultsDir is where the results of the report lie.
+const resultsDir = "bench/results"
+
 // Options are what a run was asked for; a run that goes on has to have the same.
 type Options struct {
-	Only  string    `json:"only"`
-	Reps  int       `json:"reps"`
-	Quick bool      `json:"quick"`
-	Began time.Time `json:"began"`
-	Done  bool      `json:"done"`
-	Host  Host      `json:"host"`
+	Only     string    `json:"only"`
+	Services int       `json:"services,omitempty"` // of the section storm
+	Reps     int       `json:"reps"`
+	Quick    bool      `json:"quick"`
+	Began    time.Time `json:"began"`
+	Done     bool      `json:"done"`
+	Host     Host      `json:"host"`
 }
 
 func main() {
@@ -59,10 +66,11 @@ func main() {
 func benchmarks(ctx context.Context, args []string) (err error) {
 	r := &run{began: time.Now()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&r.Only, "only", "redoubt,pacemaker,keepalived,plan,scalable", "what to measure")
+	f.StringVar(&r.Only, "only", "redoubt,pacemaker,keepalived,plan,scalable", "what to measure; storm, alone, is thousands of real services at once")
+	f.IntVar(&r.Services, "services", 0, "how many services storm starts; default 10000")
 	f.IntVar(&r.Reps, "reps", 8, "repetitions of a trial; half of that for partitions and failing daemons")
 	f.BoolVar(&r.Quick, "quick", false, "one round of two repetitions, shorter looks")
-	f.StringVar(&r.dir, "o", "bench/results", "directory of the results")
+	f.StringVar(&r.dir, "o", resultsDir, "directory of the results")
 	f.StringVar(&r.bin, "bin", "bin", "directory of redoubt and redoubtd")
 	doc := f.String("doc", "", "file of the report; by default docs/benchmarks.md for a whole run into the default directory, otherwise beside the results")
 	budget := f.Duration("budget", 0, "when to stop repeating; default 38m, with -quick 11m")
@@ -76,6 +84,12 @@ func benchmarks(ctx context.Context, args []string) (err error) {
 	}
 	if f.NArg() > 0 || r.Reps < 1 {
 		return fault.Errorf(fault.Invalid, "want no operands and at least one repetition; see -help")
+	}
+	if r.Only == onlyStorm && r.Services == 0 {
+		r.Services = 10_000
+	}
+	if r.Services < 0 || r.Only != onlyStorm && r.Services != 0 {
+		return fault.Errorf(fault.Invalid, "-services %d: it says how many services -only storm starts", r.Services)
 	}
 	asked := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { asked[f.Name] = true })
@@ -112,6 +126,9 @@ func benchmarks(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if r.Only == onlyStorm {
+		return r.storm(ctx)
+	}
 	if err := r.measure(ctx, r.began.Add(*budget)); err != nil {
 		return err
 	}
@@ -130,8 +147,8 @@ func (r *run) tell(format string, args ...any) {
 // prepare makes all that the sections need.
 func (r *run) prepare(ctx context.Context, fresh bool) (held *os.File, err error) {
 	for kind := range strings.SplitSeq(r.Only, ",") {
-		if !slices.Contains([]string{"redoubt", "pacemaker", "keepalived", "plan", "scalable"}, kind) {
-			return nil, fault.Errorf(fault.Invalid, "-only %q: want some of redoubt,pacemaker,keepalived,plan,scalable", kind)
+		if r.Only != onlyStorm && !slices.Contains([]string{"redoubt", "pacemaker", "keepalived", "plan", "scalable"}, kind) {
+			return nil, fault.Errorf(fault.Invalid, "-only %q: want some of redoubt,pacemaker,keepalived,plan,scalable, or storm alone", kind)
 		}
 	}
 	if os.Geteuid() != 0 {
@@ -188,6 +205,9 @@ func alone() (*os.File, error) {
 
 // resume goes on with an interrupted run that was asked for the same; otherwise the results of earlier runs go.
 func (r *run) resume(fresh bool) error {
+	if r.Only == onlyStorm && r.dir == resultsDir {
+		return fault.Errorf(fault.Invalid, "-only storm: name a directory for its results by -o; %s is that of the report", resultsDir)
+	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fault.Errorf(fault.Internal, "directory of the results: %w", err)
 	}
