@@ -296,14 +296,16 @@ func TestExportApplySnapshotRestore(t *testing.T) {
 	w.do(t, "n1", "certificate", "revoke", "-y", "--reason", "lost", "ada")
 	w.do(t, "n1", "certificate", "rotate-authority", "-y")
 	root := w.certificates(t, "n1", "node-authority")
+	w.do(t, "n1", "cluster", "snapshot", "/var/lib/redoubt/later.db")
 	if _, err := w.Daemon("n1", lab.DaemonLeave); err != nil {
 		t.Fatal(err)
 	}
-	out, err := w.Output(t.Context(), "n1", "sh", "-c", filepath.Join(bin, "redoubtd")+" restore -from /var/lib/redoubt/snap.db 2>&1")
+	// The node's own copy is lost; a later snapshot knows what it knew.
+	out, err := w.Output(t.Context(), "n1", "sh", "-c", "rm -r /var/lib/redoubt/repository && "+filepath.Join(bin, "redoubtd")+" restore -from /var/lib/redoubt/snap.db -copy /var/lib/redoubt/later.db 2>&1")
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if !strings.Contains(out, "stay revoked") {
+	if !strings.Contains(out, "stay revoked") || !strings.Contains(out, "the newest copy tells, /var/lib/redoubt/later.db") {
 		t.Errorf("the restore does not say what became of revocations: %s", out)
 	}
 	if _, err := w.Daemon("n1", lab.DaemonStart); err != nil {
