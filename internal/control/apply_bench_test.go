@@ -43,3 +43,25 @@ func BenchmarkPlanDocument(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOffline decides that 2,500 groups of four resources, all of which are online, may go offline, as `group offline +` does.
+func BenchmarkOffline(b *testing.B) {
+	v, in := large()
+	v.state.Resources, v.state.Groups = nil, nil
+	for _, g := range in.Document.Groups {
+		n := v.state.Nodes[len(v.state.Groups)%16].Name
+		v.state.Groups = append(v.state.Groups, model.Group{Name: cluster.GroupName(g.Name), Managed: true, Nodelist: []cluster.NodeName{n}})
+		v.state.Instances = append(v.state.Instances, model.Instance{Group: cluster.GroupName(g.Name), Node: n, State: model.GroupOnline})
+	}
+	for _, r := range in.Document.Resources {
+		v.state.Resources = append(v.state.Resources, model.Resource{Name: cluster.ResourceName(r.Name), Group: cluster.GroupName(r.Group), Type: "some.type"})
+	}
+	for b.Loop() {
+		d := &draft{view: v}
+		for _, g := range v.state.Groups {
+			if err := d.mayGo(g, nil, placing{all: true}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
 	"redoubt/internal/fault"
+	"redoubt/internal/rgm/life"
 )
 
 // Bounds of a change.
@@ -27,6 +28,7 @@ type draft struct {
 	ops      []confdb.Op
 	messages []string
 	err      error
+	tied     *life.Around // who depends on whom; nil: not asked yet
 }
 
 // rely makes the change depend on a record being as it was read.

@@ -11,25 +11,33 @@ import (
 	"redoubt/internal/rgm/model"
 )
 
-// comes reports whether a group that waits on some of its nodes comes online on all of them without anybody doing anything.
-func (v view) comes(a model.Assignment) bool {
+// around is who depends on whom in a reading, and what living nodes report.
+func (v view) around() *life.Around {
 	lives := map[cluster.NodeName]cluster.Incarnation{}
 	for _, n := range v.state.Nodes {
 		if n.Member {
 			lives[n.Name] = n.Incarnation
 		}
 	}
-	around := life.Survey(v.state, lives)
+	return life.Survey(v.state, lives)
+}
+
+// comes reports whether a group that waits on some of its nodes comes online on all of them without anybody doing anything.
+func (v view) comes(a model.Assignment) bool {
+	around := v.around()
 	return !slices.ContainsFunc(a.Targets, func(t model.Target) bool { return !around.Comes(a.Group, t.Node) })
 }
 
 // mayGo says why a group can not be taken offline, from nodes if any are named: a resource of another group that stays online needs one of its resources. What
 // the same command takes offline too stops first by itself.
 func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error {
+	if d.tied == nil {
+		d.tied = d.around() // once for all groups that are named: there may be thousands
+	}
 	goes := func(n cluster.NodeName) bool { return len(nodes) == 0 || slices.Contains(nodes, n) }
 	named := func(o cluster.GroupName) bool { return p.all || slices.Contains(p.names, string(o)) }
 	var errs []error
-	for _, r := range check.ResourcesOf(d.state, g.Name) {
+	for _, r := range d.tied.Members(g.Name) {
 		var there, left []cluster.NodeName
 		for _, i := range check.Instances(d.state, g.Name) {
 			if isUp(resourceIn(i, r.Name).State) {
@@ -42,25 +50,22 @@ func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error 
 		if len(there) > 0 && len(left) == 0 {
 			errs = append(errs, d.shareLoad(g, r, func(o cluster.GroupName, n cluster.NodeName) bool { return named(o) && goes(n) })...)
 		}
-		for _, o := range d.state.Resources {
-			og, _ := check.Group(d.state, o.Group)
-			for _, dep := range o.Dependencies {
-				if o.Group == g.Name || dep.On != r.Name || dep.Kind != model.DependStrong && dep.Kind != model.DependRestart {
+		for _, o := range d.tied.Dependents(r.Name) {
+			if o.Dep.Kind != model.DependStrong && o.Dep.Kind != model.DependRestart {
+				continue
+			}
+			local := o.Dep.Local(*o.Group, g.Name)
+			for _, i := range check.Instances(d.state, o.Group.Name) {
+				safe := len(left) > 0
+				if local {
+					safe = !slices.Contains(there, i.Node) || !goes(i.Node)
+				}
+				if safe || len(there) == 0 || !o.Dep.AppliesOn(i.Node) || !isUp(resourceIn(i, o.Spec.Name).State) || named(o.Group.Name) && goes(i.Node) {
 					continue
 				}
-				local := dep.Local(og, g.Name)
-				for _, i := range check.Instances(d.state, o.Group) {
-					safe := len(left) > 0
-					if local {
-						safe = !slices.Contains(there, i.Node) || !goes(i.Node)
-					}
-					if safe || len(there) == 0 || !dep.AppliesOn(i.Node) || !isUp(resourceIn(i, o.Name).State) || named(o.Group) && goes(i.Node) {
-						continue
-					}
-					errs = append(errs, fault.Errorf(fault.Precondition,
-						"group %s: resource %s of group %s is online on node %s and depends on its resource %s; take both offline with `redoubt group offline %s %s`, in which %s stops first, or disable %s before",
-						g.Name, o.Name, o.Group, i.Node, r.Name, g.Name, o.Group, o.Group, o.Name))
-				}
+				errs = append(errs, fault.Errorf(fault.Precondition,
+					"group %s: resource %s of group %s is online on node %s and depends on its resource %s; take both offline with `redoubt group offline %s %s`, in which %s stops first, or disable %s before",
+					g.Name, o.Spec.Name, o.Group.Name, i.Node, r.Name, g.Name, o.Group.Name, o.Group.Name, o.Spec.Name))
 			}
 		}
 	}
@@ -69,6 +74,9 @@ func (d *draft) mayGo(g model.Group, nodes []cluster.NodeName, p placing) error 
 
 // shareLoad says which scalable services would be left without the shared address r of a group; ends says which groups go offline in the same step, and where.
 func (d *draft) shareLoad(g model.Group, r model.Resource, ends func(cluster.GroupName, cluster.NodeName) bool) []error {
+	if r.Type != balance.SharedAddress {
+		return nil
+	}
 	var errs []error
 	for _, o := range d.state.Resources {
 		if o.Group == g.Name || !balance.Scalable(o) || !slices.ContainsFunc(balance.Uses(d.state, o), func(a model.Resource) bool { return a.Name == r.Name }) {

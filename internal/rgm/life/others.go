@@ -185,15 +185,15 @@ func (g *Group) held(r *resource) string {
 	s := g.scene()
 	told := r.spec == nil || !s.stays(*r.spec, g.inst)
 	for _, d := range s.dependents[r.ri.Name] {
-		local := d.dep.Local(*d.group, g.in.Group.Name)
+		local := d.Dep.Local(*d.Group, g.in.Group.Name)
 		if !local && r.spec != nil && slices.ContainsFunc(s.reports(g.in.Group.Name), func(i model.Instance) bool {
 			return i.Node != g.in.Node && resourceIn(i, r.ri.Name).IsOnline() && s.stays(*r.spec, i)
 		}) {
 			continue // it has another
 		}
-		for _, i := range s.reports(d.group.Name) {
-			if d.dep.AppliesOn(i.Node) && (i.Node == g.in.Node || !local) && g.goesDown(s, d, i, told) {
-				return fmt.Sprintf("%s of group %s, which depends on %s, to stop on %s", d.spec.Name, d.group.Name, r.ri.Name, i.Node)
+		for _, i := range s.reports(d.Group.Name) {
+			if d.Dep.AppliesOn(i.Node) && (i.Node == g.in.Node || !local) && g.goesDown(s, d, i, told) {
+				return fmt.Sprintf("%s of group %s, which depends on %s, to stop on %s", d.Spec.Name, d.Group.Name, r.ri.Name, i.Node)
 			}
 		}
 	}
@@ -214,9 +214,9 @@ func (g *Group) held(r *resource) string {
 // it may never come. Nor is what failed to stop: that is for people, and they may need this node.
 //
 // An offline-restart dependent on another node is waited for only when it can read itself, in what is ordered, that the target goes (told).
-func (g *Group) goesDown(s scene, d dependent, i model.Instance, told bool) bool {
+func (g *Group) goesDown(s scene, d Dependent, i model.Instance, told bool) bool {
 	here := i.Node == g.in.Node
-	switch ri := resourceIn(i, d.spec.Name); {
+	switch ri := resourceIn(i, d.Spec.Name); {
 	case !ri.Remains() || ri.State == model.ResourceStopFailed:
 		return false
 	case ri.State == model.ResourceStopping:
@@ -225,7 +225,7 @@ func (g *Group) goesDown(s scene, d dependent, i model.Instance, told bool) bool
 	if !here && !g.in.MayStart {
 		return false
 	}
-	return !s.stays(*d.spec, i) || here && g.in.Draining || d.dep.Kind == model.DependOfflineRestart && g.acts(*d.group) && (here || told)
+	return !s.stays(*d.Spec, i) || here && g.in.Draining || d.Dep.Kind == model.DependOfflineRestart && g.acts(*d.Group) && (here || told)
 }
 
 // lives are where the target of a dependency is online now.

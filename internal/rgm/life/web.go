@@ -12,22 +12,22 @@ type web struct {
 	groups     []model.Group
 	resources  []model.Resource
 	members    [][]model.Resource // of each group
-	dependents map[cluster.ResourceName][]dependent
+	dependents map[cluster.ResourceName][]Dependent
 	sources    map[cluster.GroupName][]cluster.GroupName // those that name the group in RG_dependencies
 	below      map[cluster.GroupName][]cluster.GroupName // those on which the group depends in any way
 	above      map[cluster.GroupName][]cluster.GroupName // those that depend on it in any way
 }
 
-// dependent is a resource that depends on one of another group.
-type dependent struct {
-	spec  *model.Resource
-	group *model.Group
-	dep   model.Dependency
+// Dependent is a resource that depends on one of another group.
+type Dependent struct {
+	Spec  *model.Resource
+	Group *model.Group
+	Dep   model.Dependency
 }
 
 func weave(groups []model.Group, resources []model.Resource) *web {
 	w := &web{
-		groups: groups, resources: resources, dependents: map[cluster.ResourceName][]dependent{}, sources: map[cluster.GroupName][]cluster.GroupName{},
+		groups: groups, resources: resources, dependents: map[cluster.ResourceName][]Dependent{}, sources: map[cluster.GroupName][]cluster.GroupName{},
 		below: map[cluster.GroupName][]cluster.GroupName{}, above: map[cluster.GroupName][]cluster.GroupName{},
 	}
 	w.sortByGroup()
@@ -39,7 +39,7 @@ func weave(groups []model.Group, resources []model.Resource) *web {
 				continue
 			}
 			if g := at(groups, r.Group, nameOfGroup); g != nil {
-				w.dependents[d.On] = append(w.dependents[d.On], dependent{r, g, d})
+				w.dependents[d.On] = append(w.dependents[d.On], Dependent{r, g, d})
 				w.tie(r.Group, on.Group)
 			}
 		}
@@ -77,6 +77,9 @@ func (w *web) Near(g cluster.GroupName) []cluster.GroupName {
 	add(w.below[g])
 	return near
 }
+
+// Dependents are the resources of other groups that depend on a resource in any way, sorted by name.
+func (w *web) Dependents(n cluster.ResourceName) []Dependent { return w.dependents[n] }
 
 // sortByGroup puts the resources of each group together, all in one piece of memory: there are many.
 func (w *web) sortByGroup() {
