@@ -41,6 +41,11 @@ func (c *Control) ClusterCheck(ctx context.Context, who Caller, in v1.ClusterChe
 	if err != nil {
 		return v1.CheckReport{}, fault.Errorf(fault.Invalid, "cluster check: %w", err)
 	}
+	done, err := c.turn(ctx, who, "cluster check")
+	if err != nil {
+		return v1.CheckReport{}, err
+	}
+	defer done()
 	v, err := c.read(r)
 	if err != nil {
 		return v1.CheckReport{}, err

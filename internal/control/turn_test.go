@@ -26,6 +26,10 @@ func TestCostlyQuestionsHaveTheirTurns(t *testing.T) {
 			_, err := c.GroupWhy(Asking(t.Context(), "group why", v1.GroupWhy{Names: []string{"db-rg"}}), who, v1.GroupWhy{Names: []string{"db-rg"}})
 			return err
 		}
+		check := func(who Caller) error {
+			_, err := c.ClusterCheck(Asking(t.Context(), "cluster check", v1.ClusterCheck{}), who, v1.ClusterCheck{})
+			return err
+		}
 		many := slices.Repeat([]string{"group online db-rg"}, maxSupposed+1)
 		if err := plan(t.Context(), reader, many...); !fault.Is(err, fault.Invalid) {
 			t.Errorf("more than can be supposed: %v", err)
@@ -39,7 +43,7 @@ func TestCostlyQuestionsHaveTheirTurns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, err := range map[string]error{"plan": plan(t.Context(), reader), "why": why(reader)} {
+		for what, err := range map[string]error{"plan": plan(t.Context(), reader), "why": why(reader), "check": check(reader)} {
 			if !fault.Is(err, fault.Unavailable) {
 				t.Errorf("%s, while another is answered: %v", what, err)
 			}
