@@ -89,6 +89,19 @@ func (e *events) removed(dir string) {
 	}
 }
 
+// turns lets a few at a time do something, and the others wait without a thread of the system.
+type turns chan struct{}
+
+func (t turns) do(f func()) {
+	t <- struct{}{}
+	defer func() { <-t }()
+	f()
+}
+
+// few look at cgroups and remove them at once. The kernel lets one after the other do so, and each that waits for it there takes a thread: when the guard ends thousands of services, thousands of them,
+// each with the priority of the daemon.
+var few = make(turns, 8)
+
 // eventsOf is the file in which the kernel says whether a cgroup is empty.
 func eventsOf(dir string) string { return filepath.Join(dir, "cgroup.events") }
 
@@ -140,7 +153,9 @@ func (e *events) awaitEmpty(ctx context.Context, dir string) error {
 	}
 	defer cancel()
 	for {
-		if !populated(path) {
+		full := false
+		few.do(func() { full = populated(path) })
+		if !full {
 			return nil
 		}
 		select {

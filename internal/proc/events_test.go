@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // Who waits for one cgroup is not woken when another is removed: with thousands of services each program that ended had all of them look.
@@ -42,4 +44,27 @@ func TestTheEndOfOneCgroupWakesNobodyElse(t *testing.T) {
 		t.Error("who waits for another cgroup was woken")
 	default:
 	}
+}
+
+// However many want to, only a few at a time are let in; the others wait where they take no thread.
+func TestTurnsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := make(turns, 3)
+		leave := make(chan struct{})
+		var inside, after atomic.Int32
+		for range 100 {
+			go way.do(func() {
+				inside.Add(1)
+				<-leave
+				after.Add(1)
+			})
+		}
+		if synctest.Wait(); inside.Load() != 3 {
+			t.Errorf("%d are inside at once", inside.Load())
+		}
+		close(leave)
+		if synctest.Wait(); after.Load() != 100 {
+			t.Errorf("%d of 100 had their turn", after.Load())
+		}
+	})
 }

@@ -166,7 +166,9 @@ func (l *Launcher) sweep(dir string) {
 // remove removes an empty cgroup; the kernel refuses it while a process is left. Who waits for it to be empty is woken: the kernel delays the
 // event of a cgroup that was filled and emptied within milliseconds, and drops it when the cgroup is removed.
 func (l *Launcher) remove(dir string) bool {
-	if os.Remove(dir) != nil {
+	var err error
+	few.do(func() { err = os.Remove(dir) })
+	if err != nil {
 		return false
 	}
 	l.events.removed(dir)
