@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ func (x *importer) table(text []byte) error {
 	d := csv.NewReader(bytes.NewReader(text))
 	d.Comma, d.LazyQuotes, d.TrimLeadingSpace, d.ReuseRecord = x.comma(text), true, true, true
 	head, err := d.Read()
+	if errors.Is(err, io.EOF) {
+		return errors.New("there is nothing in the file; its first line names the columns")
+	}
 	if err != nil {
 		return fmt.Errorf("the first line, which names the columns, can not be read: %w", err)
 	}
@@ -76,10 +80,11 @@ func (x *importer) columns(head []string) (map[string]int, error) {
 		}
 	}
 	if _, ok := at["time"]; !ok {
-		hint := ""
+		hint := "; --column time=NAME, or columns in the rules, says which is"
 		for _, like := range []string{"year", "date", "when"} {
-			if n := model.Nearest(like, head); n != "" && hint == "" {
+			if n := model.Nearest(like, head); n != "" {
 				hint = fmt.Sprintf("; is it time=%s?", n)
+				break
 			}
 		}
 		return nil, fmt.Errorf("no column is the time; there are %s%s", shorten(strings.Join(head, ", ")), hint)
@@ -96,7 +101,7 @@ func (x *importer) row(where string, head []string, at map[string]int, cells []s
 		return ""
 	}
 	r := &record{fields: map[string][]string{}, Incident: Incident{
-		Time: cell("time"), Threat: cell("threat"), Object: cell("object"), Currency: cell("currency"), Note: cell("note"),
+		Time: date(cell("time")), Threat: cell("threat"), Object: cell("object"), Currency: cell("currency"), Note: cell("note"),
 	}}
 	if id := cell("id"); id != "" {
 		r.ID = "csv:" + id
@@ -135,6 +140,23 @@ func (x *importer) row(where string, head []string, at map[string]int, cells []s
 	x.take(where, r)
 }
 
+// dotted is a date as most of Europe writes it, with the time of day or without. Dates with strokes are not read: what stands first in them is the day in some countries and the month in others.
+var dotted = regexp.MustCompile(`^(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ ,T]+(\d{1,2}:\d{2}(?::\d{2})?))?$`)
+
+// date is a time of a table in the form in which incidents have it; what is no date with dots stays as it is.
+func date(s string) string {
+	m := dotted.FindStringSubmatch(s)
+	if m == nil {
+		return s
+	}
+	two := func(digits string) string { return strings.Repeat("0", 2-len(digits)) + digits }
+	out := m[3] + "-" + two(m[2]) + "-" + two(m[1])
+	if hour, rest, ok := strings.Cut(m[4], ":"); ok {
+		out += "T" + two(hour) + ":" + rest
+	}
+	return out
+}
+
 // fitsAny reports whether a rule says something of a record.
 func (m *Mapping) fitsAny(format string, r *record) bool {
 	for i, rule := range m.Rules.Rules {
@@ -154,7 +176,7 @@ func amount(s, decimal string) (float64, error) {
 	} else if commas := strings.Count(plain, ","); commas > 0 {
 		last := plain[strings.LastIndex(plain, ",")+1:]
 		if before, _, ok := strings.Cut(last, "."); decimal == "" && commas == 1 && (!ok && len(last) != 3 || ok && len(before) != 3) {
-			return 0, fmt.Errorf("in the amount %q the comma may be that of a fraction or that of thousands: the rules have to say decimal", shorten(s))
+			return 0, fmt.Errorf("in the amount %q the comma may be that of a fraction or that of thousands; --decimal, or decimal in the rules, says which sign stands before the fraction", shorten(s))
 		}
 		plain = strings.ReplaceAll(plain, ",", "")
 	}

@@ -46,7 +46,7 @@ func (m *Mapping) Import(format string, text []byte, o Options) (*Imported, erro
 		return nil, fmt.Errorf("the file is larger than %d MB; it has to be imported in parts", MaxSize>>20)
 	}
 	if !utf8.Valid(text) {
-		return nil, errors.New("the file is not in UTF-8; it has to be converted before")
+		return nil, errors.New("the file is not in UTF-8; it has to be converted before, as `iconv -f WINDOWS-1251 -t UTF-8` does with one from Windows in Russian")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	x := &importer{m: m, format: format, o: o, out: &Imported{ByThreat: map[string]int{}}, same: map[string]int{}}

@@ -130,6 +130,28 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestDates: a date with dots has the day first, with strokes it is not read.
+func TestDates(t *testing.T) {
+	for s, want := range map[string]string{
+		"01.02.2024": "2024-02-01", "1.2.2024": "2024-02-01", "31.12.2023 9:05": "2023-12-31T09:05", "31.12.2023, 23:59:59": "2023-12-31T23:59:59", "2024-05-05": "2024-05-05", "01/02/2024": "01/02/2024", "2024": "2024",
+	} {
+		got := date(s)
+		if _, err := When(got); got != want || (err == nil) != (s != "01/02/2024") {
+			t.Errorf("%s: %s, %v", s, got, err)
+		}
+	}
+	m, err := Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Columns = map[string]string{"time": "Дата", "threat": "Угроза", "damage": "Ущерб"}
+	m.Decimal = ","
+	got, err := m.Import(CSV, []byte("\xef\xbb\xbfДата;Угроза;Ущерб\r\n15.03.2024;кража;\"1 234,50\"\r\n32.03.2024;кража;1\r\n"), Options{})
+	if err != nil || len(got.Incidents) != 1 || got.Incidents[0].Time != "2024-03-15" || *got.Incidents[0].Damage != 1234.5 || got.Unread != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestAmount(t *testing.T) {
 	for s, want := range map[string]float64{"12": 12, "$1,250,000.50": 1250000.5, "1 250 €": 1250, "1,250": 1250, "1'250.5": 1250.5, "-3": -3} {
 		if got, err := amount(s, ""); err != nil || got != want {

@@ -213,6 +213,9 @@ func tooLarge(n int) *Fault {
 
 // notText finds what no text has in it.
 func notText(text []byte) *Fault {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return &Fault{Line: 1, Column: 1, Text: "the file is in UTF-16; it has to be saved in UTF-8"}
+	}
 	if i := bytes.IndexByte(text, 0); i >= 0 {
 		line, column := position(text, i)
 		return &Fault{Line: line, Column: column, Text: "there is a zero byte: this is no text in UTF-8"}

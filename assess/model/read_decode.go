@@ -128,7 +128,11 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, at *place, depth int) {
 			d.bad(key, at, "<< takes entries from elsewhere; that is not read, they have to be written out")
 		case !ok:
 			if !d.full() { // looking for what was meant takes time
-				d.bad(key, here, "there is no entry %q here%s", short(key.Value), nearest(key.Value, s.names))
+				hint := nearest(key.Value, s.names)
+				if isNull(x) && strings.Trim(key.Value, "0123456789") == "" { // as 5 in {value: 2,5}
+					hint = "; a fraction is written with a point, and a comma begins the next entry"
+				}
+				d.bad(key, here, "there is no entry %q here%s", short(key.Value), hint)
 			}
 		case seen[f.index] > 0:
 			d.bad(key, here, "%s is given in line %d already", key.Value, seen[f.index])

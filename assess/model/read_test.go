@@ -97,14 +97,16 @@ coverage:
 `},
 		"scalar for a section": {"version: 1\ncoverage: 3\nobjects: x\n", "2:11: coverage: entries such as `edges: ...` are wanted here, and this is the number 3\n" +
 			"3:10: objects: a list is wanted here, and this is the text \"x\"; a list of one is [x]\n"},
-		"references":    {"version: 1\nobjects: &o\n- {name: a}\nthreats: *o\n<<: *o\n", "4:10: threats: *o stands for a value elsewhere; such references are not read, the value has to be written out\n5:1: << takes entries from elsewhere; that is not read, they have to be written out\n"},
-		"nothing":       {"# only this\n", "there is nothing in the file; `redoubt assess init` prints an example\n"},
-		"two documents": {"version: 1\n---\nversion: 1\n", "2:1: a second document begins here; a file holds one\n"},
-		"no YAML":       {"version: 1\nobjects:\n\t- a\n", "3:1: this is no YAML: found character that cannot start any token\n"},
-		"a binary":      {"version: 1\nx\x00y", "2:2: there is a zero byte: this is no text in UTF-8\n"},
-		"Latin 1":       {"version: 1\ntitle: caf\xe9\n", "2:11: the byte 0xe9 belongs to no character of UTF-8; the file has to be saved in UTF-8\n"},
-		"JSON":          {"{\n  \"version\": 1,\n  \"objects\": [{\"name\": \"a\", \"value\": \"x\"}]\n}", "3:38: objects[0].value: a number is wanted here, and this is the text \"x\"\n"},
-		"a list":        {"- 1\n", "1:1: entries such as `version: ...` are wanted here, and this is a list\n1:1: version: this is version 0 of the format; version 1 is read\n"},
+		"references":      {"version: 1\nobjects: &o\n- {name: a}\nthreats: *o\n<<: *o\n", "4:10: threats: *o stands for a value elsewhere; such references are not read, the value has to be written out\n5:1: << takes entries from elsewhere; that is not read, they have to be written out\n"},
+		"nothing":         {"# only this\n", "there is nothing in the file; `redoubt assess init` prints an example\n"},
+		"two documents":   {"version: 1\n---\nversion: 1\n", "2:1: a second document begins here; a file holds one\n"},
+		"no YAML":         {"version: 1\nobjects:\n\t- a\n", "3:1: this is no YAML: found character that cannot start any token\n"},
+		"a binary":        {"version: 1\nx\x00y", "2:2: there is a zero byte: this is no text in UTF-8\n"},
+		"UTF-16":          {"\xff\xfev\x00e\x00", "1:1: the file is in UTF-16; it has to be saved in UTF-8\n"},
+		"a decimal comma": {"version: 1\nobjects:\n- {name: a, value: 2,5}\n", "3:22: objects[0].5: there is no entry \"5\" here; a fraction is written with a point, and a comma begins the next entry\n"},
+		"Latin 1":         {"version: 1\ntitle: caf\xe9\n", "2:11: the byte 0xe9 belongs to no character of UTF-8; the file has to be saved in UTF-8\n"},
+		"JSON":            {"{\n  \"version\": 1,\n  \"objects\": [{\"name\": \"a\", \"value\": \"x\"}]\n}", "3:38: objects[0].value: a number is wanted here, and this is the text \"x\"\n"},
+		"a list":          {"- 1\n", "1:1: entries such as `version: ...` are wanted here, and this is a list\n1:1: version: this is version 0 of the format; version 1 is read\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := Read([]byte(tc.text))

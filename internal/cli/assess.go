@@ -291,7 +291,9 @@ func assessCheck(e Env) *cobra.Command {
 			}
 			tell(e.Stdout, "%s", faultLines(name, faults))
 			if m != nil {
-				fmt.Fprintf(e.Stdout, "%s: no fault: %s\n", name, modelHolds(m))
+				if _, err := fmt.Fprintf(e.Stdout, "%s: no fault: %s\n", name, modelHolds(m)); err != nil {
+					return err
+				}
 			}
 		}
 		if format != "table" {

@@ -76,13 +76,18 @@ func changeStore(name string, change func(*incident.Store) (bool, error)) error 
 		return fault.Errorf(fault.Invalid, "%s is no store of incidents; nothing was changed:\n%w", name, err)
 	}
 	write, err := change(s)
-	if err != nil || !write {
-		if len(text) == 0 {
-			_ = os.Remove(name) // it was made for the lock
-		}
-		return err
+	if err == nil && write {
+		err = writeStore(name, s)
 	}
-	if text, err = s.Text(); err != nil {
+	if len(text) == 0 && (err != nil || !write) {
+		_ = os.Remove(name) // it was made for the lock
+	}
+	return err
+}
+
+func writeStore(name string, s *incident.Store) error {
+	text, err := s.Text()
+	if err != nil {
 		return fault.Errorf(fault.Internal, "%s: %w", name, err)
 	}
 	return replaceFile(name, func(w io.Writer) error {
@@ -163,7 +168,7 @@ func incidentAdd(e Env) *cobra.Command {
 		if err := fits(e, text("model"), i); err != nil {
 			return err
 		}
-		return changeStore(text("store"), func(s *incident.Store) (bool, error) {
+		err := changeStore(text("store"), func(s *incident.Store) (bool, error) {
 			made := i.ID == ""
 			for n := 0; made; n++ {
 				i.ID = incident.Identify(i, n)
@@ -176,9 +181,12 @@ func incidentAdd(e Env) *cobra.Command {
 			if added == 0 {
 				return false, fault.Errorf(fault.Exists, "there is an incident %s already; nothing was added", i.ID)
 			}
-			fmt.Fprintln(e.Stdout, i.ID)
 			return true, nil
 		})
+		if err == nil {
+			_, err = fmt.Fprintln(e.Stdout, i.ID)
+		}
+		return err
 	}
 	return c
 }
@@ -327,6 +335,9 @@ func importing(c *cobra.Command, e Env, args []string) error {
 		}
 		if got.Unread > 0 {
 			tell(e.Stderr, "  %d can not be read:\n    %s\n", got.Unread, strings.Join(got.Problems, "\n    "))
+			if len(got.Incidents) == 0 {
+				return fault.Errorf(fault.Invalid, "%s has no incident that can be read; nothing was imported", name)
+			}
 		}
 		if got.LaterAll > 0 {
 			tell(e.Stderr, "  warning: %d of a time that has not come yet, as %s\n", got.LaterAll, strings.Join(got.Later, "; "))
@@ -339,22 +350,26 @@ func importing(c *cobra.Command, e Env, args []string) error {
 	store, _ := c.Flags().GetString("store")
 	replace, _ := c.Flags().GetBool("replace")
 	dry, _ := c.Flags().GetBool("dry-run")
-	merge := func(s *incident.Store) (bool, error) {
-		added, replaced, known, err := s.Merge(all, replace)
-		if err != nil {
+	var added, replaced, known int
+	err = changeStore(store, func(s *incident.Store) (bool, error) {
+		var err error
+		if added, replaced, known, err = s.Merge(all, replace); err != nil {
 			return false, fault.Errorf(fault.Invalid, "%s: %w", store, err)
 		}
-		for _, t := range slices.Sorted(maps.Keys(byThreat)) {
-			tell(e.Stdout, "%s: %d\n", t, byThreat[t])
-		}
-		word := "added"
-		if dry {
-			word = "would be added"
-		}
-		tell(e.Stdout, "%s: %d %s, %d replaced, %d known before\n", store, added, word, replaced, known)
 		return !dry && added+replaced > 0, nil
+	})
+	if err != nil {
+		return err
 	}
-	return changeStore(store, merge)
+	for _, t := range slices.Sorted(maps.Keys(byThreat)) {
+		tell(e.Stdout, "%s: %d\n", t, byThreat[t])
+	}
+	word := "added"
+	if dry {
+		word = "would be added"
+	}
+	tell(e.Stdout, "%s: %d %s, %d replaced, %d known before\n", store, added, word, replaced, known)
+	return nil
 }
 
 func incidentList(e Env) *cobra.Command {
