@@ -133,10 +133,10 @@ func (l List) Allow(e Entry) (List, error) {
 func (l List) Deny(host string, now time.Time) (List, error) {
 	i, found := l.find(host)
 	if all, open := l.find(Everyone); host != Everyone && open && !l[all].Expired(now) {
-		return nil, fault.Errorf(fault.Precondition, "host %s can not be denied while every host is allowed; run claccess deny-all first", host)
+		return nil, fault.Errorf(fault.Precondition, "host %s can not be denied while every host is allowed; run `redoubt access deny-all` first", host)
 	}
 	if !found {
-		return nil, fault.Errorf(fault.NotFound, "host %s is not on the access list; claccess list shows it", host)
+		return nil, fault.Errorf(fault.NotFound, "host %s is not on the access list; `redoubt access list` shows them", host)
 	}
 	if l[i].Admitted != nil && !l[i].Expired(now) {
 		return nil, fault.Errorf(fault.Precondition, "host %s was admitted already; remove it with `redoubt node remove %s`", host, host)

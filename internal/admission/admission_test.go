@@ -57,7 +57,7 @@ func TestDecide(t *testing.T) {
 		outcome Outcome
 		says    string
 	}{
-		{nil, Request{Host: "keyed", Key: right}, Refused, "claccess allow -h keyed"},
+		{nil, Request{Host: "keyed", Key: right}, Refused, "redoubt access allow -h keyed --key " + right},
 		{l, Request{Host: "old", Key: right}, Refused, "ended at 2030-01-02T12:00:00Z"},
 		{l, Request{Host: "keyed", Key: right}, Allowed, ""},
 		{l, Request{Host: "keyed", Key: wrong}, Refused, "another key"},

@@ -36,6 +36,14 @@ type Decision struct {
 	Next    List
 }
 
+// remedy is what lets the machine in.
+func (r Request) remedy() string {
+	if r.QuorumServer {
+		return "run `redoubt quorum add -p key=" + r.Key + " " + r.Host + "` on a node of the cluster"
+	}
+	return "run `redoubt access allow -h " + r.Host + " --key " + r.Key + "` on a node of the cluster"
+}
+
 // Decide says what becomes of a request at the moment now. An entry for the host itself goes before one for everyone: what it refuses nothing else allows.
 func (l List) Decide(r Request, now time.Time) Decision {
 	if err := checkHost(r.Host); err != nil || r.Host == Everyone {
@@ -44,7 +52,7 @@ func (l List) Decide(r Request, now time.Time) Decision {
 	if !IsFingerprint(r.Key) {
 		return Decision{Reason: "a machine that has not proved its key can not join"}
 	}
-	reason := "host " + r.Host + " is not on the access list; run claccess allow -h " + r.Host + " on a node of the cluster"
+	reason := "host " + r.Host + " is not on the access list; " + r.remedy()
 	for _, name := range []string{r.Host, Everyone} {
 		i, found := l.find(name)
 		if !found {
@@ -52,7 +60,7 @@ func (l List) Decide(r Request, now time.Time) Decision {
 		}
 		e := l[i]
 		if e.Expired(now) {
-			reason = "the permission for " + name + " ended at " + e.ExpiresAt.UTC().Format(time.RFC3339) + "; run claccess allow -h " + r.Host + " on a node of the cluster"
+			reason = "the permission for " + name + " ended at " + e.ExpiresAt.UTC().Format(time.RFC3339) + "; " + r.remedy()
 			continue
 		}
 		if e.Admitted != nil {
@@ -70,9 +78,9 @@ func (l List) Decide(r Request, now time.Time) Decision {
 func (l List) judge(e Entry, r Request, now time.Time) Decision {
 	switch {
 	case r.QuorumServer && !e.QuorumServer:
-		return Decision{Reason: "host " + r.Host + " is a quorum server and is allowed as a node; run quorum add " + r.Host + " on a node of the cluster, or start it without quorum-server"}
+		return Decision{Reason: "host " + r.Host + " is a quorum server and is allowed as a node; run `redoubt quorum add " + r.Host + "` on a node of the cluster, or start it without quorum-server"}
 	case e.QuorumServer && !r.QuorumServer:
-		return Decision{Reason: "host " + r.Host + " is allowed as a quorum server; start it with redoubtd quorum-server, or allow it with claccess allow -h " + r.Host}
+		return Decision{Reason: "host " + r.Host + " is allowed as a quorum server; start it with redoubtd quorum-server, or allow it with `redoubt access allow -h " + r.Host + "`"}
 	}
 	if e.Key != "" && e.Key != r.Key {
 		return Decision{Reason: "host " + r.Host + " is allowed with another key than " + r.Key}
@@ -134,7 +142,7 @@ func (l List) wait(e Entry, r Request, now time.Time) Decision {
 			}
 		}
 		if len(e2.Pending) >= MaxPending || same >= MaxFrom {
-			return Decision{Reason: "too many machines wait to be approved as " + e.Host + "; run claccess deny -h " + e.Host + ", then claccess allow -h " + r.Host + " --key " + r.Key}
+			return Decision{Reason: "too many machines wait to be approved as " + e.Host + "; run `redoubt access deny -h " + e.Host + "`, then `redoubt access allow -h " + r.Host + " --key " + r.Key + "`"}
 		}
 		e2.Pending = append(e2.Pending, Pending{Host: r.Host, Key: r.Key, From: from, At: now.UTC()})
 	}

@@ -15,7 +15,7 @@ func TestQuorumServersAreAddedAsSuch(t *testing.T) {
 		added, joins bool
 		says         string
 	}{
-		{false, false, ""}, {true, true, ""}, {false, true, "run quorum add q1"}, {true, false, "is allowed as a quorum server"},
+		{false, false, ""}, {true, true, ""}, {false, true, "run `redoubt quorum add q1`"}, {true, false, "is allowed as a quorum server"},
 	} {
 		l, err := List(nil).Allow(Entry{Host: "q1", Once: true, Key: key, QuorumServer: c.added})
 		if err != nil {

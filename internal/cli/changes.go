@@ -10,8 +10,9 @@ import (
 
 // change is one thing that is different in a newer status.
 type change struct {
-	group string // the group it is about, if it is about one
-	text  string
+	group   string // the group it is about, if it is about one
+	text    string
+	problem bool // it is a problem that was not there before
 }
 
 // changes says what is different between two readings of the cluster, in words. The first reading is nil.
@@ -21,7 +22,7 @@ func (l look) changes(was, is *v1.Status) []change {
 	}
 	var out []change
 	say := func(group, format string, args ...any) {
-		out = append(out, change{group, fmt.Sprintf(format, args...)})
+		out = append(out, change{group: group, text: fmt.Sprintf(format, args...)})
 	}
 	if was.InCluster != is.InCluster && is.InCluster {
 		say("", "%s is in a cluster", is.Node)
@@ -70,7 +71,7 @@ func (l look) changes(was, is *v1.Status) []change {
 	for _, p := range is.Problems {
 		if !slices.ContainsFunc(was.Problems, func(q v1.Problem) bool { return q.Object == p.Object && q.Text == p.Text }) {
 			group, _ := strings.CutPrefix(p.Object, "group ")
-			say(group, "%s: %s: %s", p.Severity, p.Object, p.Text)
+			out = append(out, change{group, fmt.Sprintf("%s: %s: %s", p.Severity, p.Object, p.Text), true})
 		}
 	}
 	return out

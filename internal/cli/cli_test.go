@@ -202,6 +202,9 @@ func TestLinks(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "clrg"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if r := run(&daemon{}, "", false, "redoubt", "links", "install", filepath.Join(other, "missing")); r.status != 1 || !strings.Contains(r.errout, "a directory that exists") {
+		t.Errorf("into a directory that is not there: %+v", r)
+	}
 	if r := run(&daemon{}, "", false, "redoubt", "links", "install", other); r.status != 1 {
 		t.Errorf("a foreign file was replaced: %+v", r)
 	}

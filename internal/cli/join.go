@@ -34,7 +34,7 @@ func join(c *cobra.Command, e Env, call Call, _ []string) error {
 		if err != nil {
 			return err
 		}
-		call.Body["token"] = strings.TrimSpace(string(token))
+		call.Body["token"] = lastLine(string(token))
 	} else if answer, err := client.Do(c.Context(), asked); err == nil {
 		var key v1.JoinKey
 		if err := json.Unmarshal(answer, &key); err == nil && key.Fingerprint != "" {
@@ -46,6 +46,12 @@ func join(c *cobra.Command, e Env, call Call, _ []string) error {
 		return err
 	}
 	return show(c, e, call, answer)
+}
+
+// lastLine is what `access allow --token` prints as a line of its own: the rest of its answer may have come with it.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
 }
 
 // after says something at standard error when the time has passed before the function that it returns is called.

@@ -88,7 +88,7 @@ func install(target, dir string, names []string) error {
 			}
 		}
 		if err := os.Symlink(target, path); err != nil {
-			return fault.Errorf(fault.Internal, "make link: %w", err)
+			return fault.Errorf(fault.Precondition, "make link: %w; links install takes a directory that exists and that you may write to", err)
 		}
 	}
 	return nil

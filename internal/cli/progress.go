@@ -45,6 +45,8 @@ func (e Env) progress(ctx context.Context, w Watcher, call Call) {
 	defer line.clear()
 	started := time.Now()
 	retimes := call.Noun == "cluster" && (call.Verb == "set" || call.Verb == "apply")
+	// What a machine lacks in the moments in which it enters a cluster is no problem: it is on its way.
+	enters := call.Noun == "cluster" && call.Verb == "create" || call.Noun == "node" && call.Verb == "join"
 	first := true
 	var last, shown *v1.Status
 	show := func() {
@@ -67,7 +69,7 @@ func (e Env) progress(ctx context.Context, w Watcher, call Call) {
 		first = false
 		if shown != nil {
 			for _, c := range l.changes(shown, last) {
-				if c.group == "" || about(c.group) {
+				if (c.group == "" || about(c.group)) && !(enters && c.problem) {
 					fmt.Fprintln(e.Stderr, c.text)
 				}
 			}

@@ -217,6 +217,36 @@ func TestProgressOfALongCommand(t *testing.T) {
 	}
 }
 
+// A machine that enters a cluster is not yet whole, which is no problem to report; what happens is.
+func TestProgressOfAMachineThatEntersACluster(t *testing.T) {
+	for _, args := range [][]string{
+		{"cluster", "create", "--name", "demo", "--node", "n1", "--interconnect", "10.1.0.0/24"}, {"node", "join", "--sponsor", "n1", "--token-file", "-"},
+	} {
+		var out, errout bytes.Buffer
+		begins := healthy()
+		begins.Problems = []v1.Problem{{Severity: "error", Object: "cluster ", Text: "this node has not read the configuration yet"}}
+		s := &stage{statuses: []*v1.Status{{Node: "n1"}, begins, healthy()}, answer: `{"messages":["done"]}`, seen: make(chan struct{})}
+		e := Env{Stdin: strings.NewReader("token"), Stdout: &out, Stderr: &errout, Client: func() (Client, error) { return s, nil }}
+		if status := Main(t.Context(), append([]string{"redoubt"}, args...), e); status != 0 {
+			t.Errorf("%v: status %d, %s", args, status, errout.String())
+		}
+		if got := errout.String(); !strings.Contains(got, "is in a cluster") || strings.Contains(got, "error:") {
+			t.Errorf("%v: progress %q", args, got)
+		}
+	}
+}
+
+// A token counts also with what was printed before it.
+func TestTokenIsTheLastLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"redoubt-join.a.b\n": "redoubt-join.a.b", "Host n3 may join.\r\nredoubt-join.a.b\r\n\n": "redoubt-join.a.b", " redoubt-join.a.b ": "redoubt-join.a.b", "": "",
+	} {
+		if got := lastLine(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestFollow(t *testing.T) {
 	run := func(terminal bool, args ...string) string {
 		var out, errout bytes.Buffer

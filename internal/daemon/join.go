@@ -120,7 +120,7 @@ func (d *Daemon) publicOf(ctx context.Context, in v1.NodeJoin, addresses []strin
 	}
 	c, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "udp", withPort(in.Sponsor)) // nothing is sent
 	if err != nil {
-		return "", nil, fault.Errorf(fault.Unavailable, "join: there is no way to the sponsor %s: %w", in.Sponsor, err)
+		return "", nil, fault.Errorf(fault.Unavailable, "join: there is no way to the sponsor %s: %w; name an address of it that this machine reaches, with --sponsor", in.Sponsor, err)
 	}
 	defer c.Close()
 	if at, ok := c.LocalAddr().(*net.UDPAddr); ok {
