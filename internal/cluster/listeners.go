@@ -83,8 +83,8 @@ func Listeners() []Listener {
 		},
 		{
 			Name: "API", Network: "tcp", Port: PortAPI, Where: WhereAny, Address: "all, or `listen.api` of redoubtd.yaml", When: "in a cluster; before, only while a sponsor is authorised (`redoubt auth enable`)",
-			From: "nodes, users with a certificate, machines that ask to join", Proof: "TLS 1.3; a certificate of the cluster's authorities that is not revoked; without one, only the operations that joining needs, which decide by the access list",
-			Bounds: "header 32 KiB, body 8 MiB read within 30 s (64 KiB of a stranger); 1024 connections of callers who have not shown who they are, 256 of one network, of which the oldest make room; 32 of a user; rates of requests; a wait after failed attempts to join or to assume a role, while certificates that are refused are recorded",
+			From: "nodes, users with a certificate, machines that ask to join; with `sessions=on` also users in a session", Proof: "TLS 1.3; a certificate of the cluster's authorities that is not revoked; or, with `sessions=on`, the token of a session that lasts, in a header or a cookie; without either, only the operations that joining needs, which decide by the access list, and the description of the API",
+			Bounds: "header 32 KiB, body 8 MiB read within 30 s (64 KiB of a stranger); 1024 connections of callers who have not shown who they are, 256 of one network, of which the oldest make room; 32 of a user; rates of requests; a wait after failed attempts to join, to be known by a session or to assume a role, while certificates that are refused are recorded",
 		},
 		{
 			Name: "repository, for nodes", Network: "tcp", Port: PortClient, Where: WherePrivate, Address: "the node's private address", When: "on voters", From: "nodes of the cluster",

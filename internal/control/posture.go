@@ -61,7 +61,7 @@ func (c *Control) ClusterCheck(ctx context.Context, who Caller, in v1.ClusterChe
 
 // postureFacts gathers what the checks judge.
 func (c *Control) postureFacts(ctx context.Context, r *Running, v view) posture.Facts {
-	f := posture.Facts{Now: v.now, State: v.state, Policy: v.snap.Policy, Secrets: secretFacts(v), Access: v.accessFacts()}
+	f := posture.Facts{Now: v.now, State: v.state, Policy: v.snap.Policy, Secrets: secretFacts(v), Sessions: v.snap.Sessions, Access: v.accessFacts()}
 	f.KnowNodes, f.KnowUsers = words(v.snap.Authorities.Node.Exposed(v.snap.Revocations)), words(v.snap.Authorities.User.Exposed(v.snap.Revocations))
 	f.Nodes, f.Silent = c.surveyAll(ctx, r, v)
 	into := func(list *[]v1.Problem) addProblem {

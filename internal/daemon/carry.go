@@ -218,6 +218,7 @@ func (c carried) said(err error, lists int) string {
 	if len(c.Rights) > 0 {
 		say("Rights are what they were when the snapshot was taken; changed since then, as far as is known: %s. Look at them with `redoubt user show`, `role show` and `profile show`.", strings.Join(c.Rights, ", "))
 	}
+	say("Sessions of people without a certificate are closed.")
 	say("Rights that were taken away count again, and so does what was revoked and is in no copy that was read.")
 	say("If another node's copy may be newer, end redoubtd here, move %s.before-restore back, and restore with -copy and that copy.", dirEtcd)
 	return strings.Join(append(out, anew), " ")

@@ -138,6 +138,13 @@ func (n *node) renewOnce(ctx context.Context, id *identity) error {
 	if err != nil {
 		return err
 	}
+	sessions, err := n.store.Read(attempt, confdb.PrefixSession)
+	if err != nil {
+		return err
+	}
+	for _, s := range sessions.Entries { // which of them were closed after the snapshot was made is not known
+		given = append(given, confdb.Op{Key: s.Key})
+	}
 	at, err := n.store.Txn(attempt, []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, append(given, confdb.Op{Key: e.Key, Value: value}, confdb.Op{Key: confdb.KeyQuorum}))
 	if fault.Is(err, fault.Conflict) {
 		err = nil // done by an attempt whose answer was lost; this node is the only one that writes

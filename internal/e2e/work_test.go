@@ -279,6 +279,11 @@ func TestExportApplySnapshotRestore(t *testing.T) {
 	w.web(t, "n1")
 	w.do(t, "n1", "user", "grant", "-P", "Cluster Read", "ada")
 	w.do(t, "n1", "user", "certificate", "--dir", "/var/lib/redoubt/ada", "ada")
+	w.do(t, "n1", "cluster", "set", "-p", "sessions=on")
+	w.do(t, "n1", "session", "open", "--user", "ada", "--for", "4h", "--idle", "4h")
+	if sessions := w.do(t, "n1", "session", "list"); len(strings.Fields(sessions)) != 1 {
+		t.Fatalf("the session is not listed: %s", sessions)
+	}
 	doc := w.do(t, "n1", "cluster", "export", "-o", "yaml")
 	w.do(t, "n1", "cluster", "snapshot", "/var/lib/redoubt/snap.db")
 	file := filepath.Join(w.Disk("n1"), "doc.yaml")
@@ -319,6 +324,9 @@ func TestExportApplySnapshotRestore(t *testing.T) {
 	}
 	if c := w.certificates(t, "n1", "user"); len(c) != 1 || c[0].State != "revoked" || !strings.Contains(c[0].Revoked, "lost") {
 		t.Errorf("ada's certificate counts again: %+v", c)
+	}
+	if sessions := w.do(t, "n1", "session", "list"); strings.TrimSpace(sessions) != "" {
+		t.Errorf("a session of the snapshot counts again, and nobody knows whether it was closed: %s", sessions)
 	}
 	if c := w.certificate(t, "n1", "n1"); c.Issuer != root[0].Fingerprint {
 		t.Errorf("n1 shows a certificate of another authority: %+v", c)

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "redoubt/api/v1"
 	"redoubt/internal/rbac"
+	"redoubt/internal/rgm/model"
 )
 
 // accessChecks are about who may join, who may do what, and private strings.
@@ -51,6 +53,11 @@ func accessChecks() []Check {
 			}
 		}},
 		{v1.CheckInfo{
+			ID: "RC-USR-003", Severity: Warning, Area: areaAccess, Title: "Sessions of people without a certificate are short",
+			Rationale: "Whoever has the token of a session is its user until it ends: one that lasts for weeks is a password that nobody has chosen and that stands in files.",
+			Remedy:    "`redoubt cluster set -p session_limit=720`, or `-p sessions=off` where nobody needs them; `redoubt session close` for a single one",
+		}, lasting},
+		{v1.CheckInfo{
 			ID: "RC-SEC-001", Severity: Error, Area: areaAccess, Title: "A node can read every private string",
 			Rationale: "The resource that needs it does not start.", Remedy: "set it anew with `redoubt secret set`",
 		}, func(f Facts, r *report) {
@@ -80,6 +87,28 @@ func accessChecks() []Check {
 				}
 			}
 		}},
+	}
+}
+
+// The longest times that are not complained of.
+const (
+	longSession = 24 * time.Hour
+	longIdle    = 8 * time.Hour
+)
+
+// lasting names sessions that last too long, or may.
+func lasting(f Facts, r *report) {
+	on, longest := f.State.Cluster.SessionRule()
+	if !on {
+		return
+	}
+	if longest > longSession {
+		r.fail(f.cluster(), "%s allows sessions of %v, more than %v", model.SessionLimit, longest, longSession)
+	}
+	for _, s := range f.Sessions {
+		if idle := s.IdleTime(); s.Over(f.Now, s.Used, longest) == "" && idle > longIdle {
+			r.failed(Warning, "session "+s.ID, "`redoubt session close "+s.ID+"`", "it is of user %s and ends only %v after its last request", s.User, idle)
+		}
 	}
 }
 

@@ -30,8 +30,9 @@ type Facts struct {
 	Nodes  []Node   // those that answered
 	Silent []string // members that did not
 
-	Access  Access
-	Secrets []Secret
+	Access   Access
+	Secrets  []Secret
+	Sessions []rbac.Session
 	// KnowNodes and KnowUsers are the removed nodes that know the key of the authority of nodes, and of users.
 	KnowNodes, KnowUsers []string
 	// Problems are what status says, by where it comes from.

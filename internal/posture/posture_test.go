@@ -115,6 +115,13 @@ func TestEachCheckFails(t *testing.T) {
 			f.Policy.Users = map[string]rbac.User{"ann": {Name: "ann", Grants: []rbac.Grant{{Profile: rbac.ClusterManagement}}}, "bob": {Grants: []rbac.Grant{{Profile: rbac.ClusterRead}}}}
 		}},
 		{id: "RC-USR-002", spoil: func(f *Facts) { f.Policy.Roles = map[string]rbac.Role{"ops": {Name: "ops"}} }},
+		{id: "RC-USR-003", spoil: func(f *Facts) {
+			f.State.Cluster.Properties = []model.Property{{Name: model.SessionLimit, Values: []string{"1441"}}, {Name: model.Sessions, Values: []string{"on"}}}
+		}},
+		{id: "RC-USR-003", spoil: func(f *Facts) {
+			f.State.Cluster.Properties = []model.Property{{Name: model.Sessions, Values: []string{"on"}}}
+			f.Sessions = []rbac.Session{{ID: "a", User: "ann", Hash: make([]byte, 32), Opened: noon, Used: noon, Ends: noon.Add(10 * time.Hour), Idle: 9 * 3600}}
+		}},
 		{id: "RC-SEC-001", spoil: func(f *Facts) { f.Secrets = []Secret{{Name: "pw"}} }},
 		{id: "RC-SEC-002", spoil: func(f *Facts) {
 			f.Secrets = []Secret{{Name: "pw", Readable: []string{"n1"}, Waiting: []string{"n2"}, Stuck: true}}
