@@ -315,7 +315,7 @@ func TestJoiningByAddress(t *testing.T) {
 		refused(t, fault.Denied, "not on the access list")(newJoiner(t, "n5", "10.0.0.5").ask(w))
 		// With allow-all everybody may ask; the key is approved all the same, and one join ends it.
 		ok[v1.Result](t)(w.c().AccessAllowAll(w.ctx, root, v1.AccessAllowAll{}))
-		refuse[v1.Result](t, fault.Precondition, "claccess deny-all first")(w.c().AccessDeny(w.ctx, root, v1.AccessDeny{Host: []string{"n5"}}))
+		refuse[v1.Result](t, fault.Precondition, "redoubt access deny-all")(w.c().AccessDeny(w.ctx, root, v1.AccessDeny{Host: []string{"n5"}}))
 		n6 := newJoiner(t, "n6", "10.0.0.6")
 		n6.in.Addresses = []string{"10.1.0.6/24", "10.2.0.6/24"}
 		if out := ok[v1.NodeAdmitted](t)(n6.ask(w)); out.Pending == "" {

@@ -39,6 +39,7 @@ type Executor struct {
 	held     membership.Instant // no method begins before: the daemon is about to be restarted on purpose
 	late     []groupEvent       // what came while that held
 	watched  uint64             // the number of the newest watch
+	ticks    uint64
 	drain    chan bool
 	turns    turns
 }
@@ -73,6 +74,9 @@ func NewExecutor(cfg Config, incarnation cluster.Incarnation, member *Member, so
 	}
 }
 
+// wholeLook is after how many ticks all groups look again, whatever has changed: should one ever not have been told of what concerns it, it does not wait for ever.
+const wholeLook = 30
+
 // Run executes until ctx ends. Methods that still run then are left to the guard or to the next daemon.
 func (x *Executor) Run(ctx context.Context) error {
 	go x.report.run(ctx)
@@ -90,6 +94,9 @@ func (x *Executor) Run(ctx context.Context) error {
 		case <-news:
 			x.changed(ctx)
 		case <-ticks.C:
+			if x.ticks++; x.ticks%wholeLook == 0 {
+				x.everyone(x.snap)
+			}
 			x.changed(ctx)
 			for name, g := range x.groups {
 				if g.life.Ticks() {
