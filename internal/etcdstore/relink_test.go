@@ -96,11 +96,13 @@ func TestReadsGoOnForAWhile(t *testing.T) {
 					})
 				}()
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				if reads != 0 {
 					t.Errorf("%d reads before anything has happened", reads)
 				}
 				tokens <- struct{}{}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				if reads < c.reads[0] || reads > c.reads[1] {
 					t.Errorf("%d reads, want %d to %d", reads, c.reads[0], c.reads[1])
 				}
