@@ -122,7 +122,9 @@ func TestCheckLooksAtQuorumServers(t *testing.T) {
 			return ok[v1.CheckReport](t)(w.c().ClusterCheck(w.ctx, root, v1.ClusterCheck{Check: []string{"RC-NOD-002", "RC-MEM-001", "RC-GRD-003"}})).Problems
 		}
 		ok[v1.Result](t)(w.c().NodeSetFence(w.ctx, root, v1.NodeSetFence{Names: []string{"n3"}, Agent: "fence_virt"}))
-		full := func(p v1.Problem) bool { return p.Object == "node q1" && strings.Contains(p.Text, "are free for the repository") }
+		full := func(p v1.Problem) bool {
+			return p.Object == "node q1" && strings.Contains(p.Text, "are free for the repository")
+		}
 		if got := report(); !slices.ContainsFunc(got, full) {
 			t.Errorf("nothing says that the disk of q1 is full: %+v", got)
 		} else if slices.ContainsFunc(got, func(p v1.Problem) bool { return strings.Contains(p.Text, "not installed on node q1") }) {

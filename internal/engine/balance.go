@@ -10,6 +10,7 @@ import (
 
 	"redoubt/internal/cluster"
 	"redoubt/internal/confdb"
+	"redoubt/internal/fault"
 	"redoubt/internal/membership"
 	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/model"
@@ -238,6 +239,9 @@ func (b *Balancer) say(ctx context.Context, err error) {
 func (b *Balancer) Hold(ctx context.Context, r cluster.ResourceName, at []balance.Held) error {
 	// The holder before still hands packets on to the instance here. They would be dealt anew if the rules were there before the memory.
 	b.inherit(ctx, r)
+	if err := context.Cause(ctx); err != nil {
+		return fault.Errorf(fault.Unavailable, "take the shared address of %s: %w", r, err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over.Taking[r] = at

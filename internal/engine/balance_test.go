@@ -351,6 +351,25 @@ func TestMemoryMovesWithTheAddress(t *testing.T) {
 	})
 }
 
+// A start that is aborted while the others are asked does not take the address afterwards: it may be stopped and elsewhere by then.
+func TestAbortedHoldTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := newShop(ctx)
+		s.n2.after = -1
+		start, abort := context.WithCancel(ctx)
+		time.AfterFunc(time.Second, abort)
+		if err := s.balancer.Hold(start, "ip", []balance.Held{{Address: netip.MustParseAddr("10.1.1.9"), Device: "eth0"}}); err == nil {
+			t.Error("an aborted start has what it asked for")
+		}
+		time.Sleep(time.Minute)
+		if p, _ := s.look(); len(p.Tables) != 0 {
+			t.Errorf("the kernel has rules for it: %+v", p.Tables)
+		}
+	})
+}
+
 // A machine whose daemon begins a new life still has the rules of the one before, and the clients know no other machine: the rules stay until another node holds the
 // address, and the node is silent about it.
 func TestRulesOfAnEarlierLifeGoOn(t *testing.T) {

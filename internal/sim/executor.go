@@ -211,7 +211,7 @@ func (l *lifetime) run(g *groupRun, in life.Input, a life.Run) {
 		}
 		switch {
 		case a.Resource == gateIP && a.Method == model.MethodStart:
-			l.sharing.hold(play)
+			l.sharing.hold(func() bool { return aborted }, play)
 		case a.Resource == gateIP && a.Method == model.MethodStop:
 			l.sharing.release()
 			play()

@@ -125,9 +125,12 @@ func (b *balancer) ask() {
 	}
 }
 
-// hold makes the machine ready for the address, then goes on.
-func (b *balancer) hold(then func()) {
+// hold makes the machine ready for the address, then goes on; not when what asked for it was aborted meanwhile.
+func (b *balancer) hold(aborted func() bool, then func()) {
 	b.inherit(func() {
+		if aborted() {
+			return
+		}
 		b.over.Taking[gateIP] = held
 		delete(b.over.Leaving, gateIP)
 		delete(b.over.Lingering, gateIP)
