@@ -69,7 +69,7 @@ func (e Env) progress(ctx context.Context, w Watcher, call Call) {
 		first = false
 		if shown != nil {
 			for _, c := range l.changes(shown, last) {
-				if (c.group == "" || about(c.group)) && !(enters && c.problem) {
+				if (c.group == "" || about(c.group)) && (!enters || !c.problem) {
 					fmt.Fprintln(e.Stderr, c.text)
 				}
 			}

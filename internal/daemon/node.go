@@ -142,9 +142,17 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	econf := n.engineConfig()
 	n.member = engine.NewMember(econf, n.machine, n.transport, n.slot, n.store)
 	n.heard.Store(n.member)
-	g.Go(func() error { return n.bootstrap(ctx) })
+	renewed := make(chan struct{})
+	g.Go(func() error { return n.bootstrap(ctx, renewed) })
 	g.Go(func() error { return n.mirror.Run(ctx) })
-	g.Go(func() error { return n.member.Run(ctx) })
+	g.Go(func() error {
+		select { // a node that lived on by the record of a snapshot would begin services that may still run elsewhere
+		case <-renewed:
+			return n.member.Run(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
 	g.Go(func() error { return n.follow(ctx) })
 	g.Go(func() error { return n.publish(ctx) })
 	g.Go(func() error { return n.agree(ctx) })

@@ -93,8 +93,9 @@ const leap = 1_000_000
 
 // renew makes the record of a restored repository one of a cluster that forms anew with this node as its voter. id is what this node knew before the repository was read.
 func (n *node) renew(ctx context.Context, id *identity) error {
+	var aimed cluster.Epoch // the epoch that an attempt meant to write; nobody else gets so far
 	for {
-		err := n.renewOnce(ctx, id)
+		err := n.renewOnce(ctx, id, &aimed)
 		if err == nil {
 			break
 		}
@@ -112,7 +113,8 @@ func (n *node) renew(ctx context.Context, id *identity) error {
 	return nil
 }
 
-func (n *node) renewOnce(ctx context.Context, id *identity) error {
+// renewOnce is an attempt. One whose answer was lost is known by the epoch that it has written.
+func (n *node) renewOnce(ctx context.Context, id *identity, aimed *cluster.Epoch) error {
 	attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	e, err := n.store.Get(attempt, confdb.KeyMembership)
@@ -123,9 +125,13 @@ func (n *node) renewOnce(ctx context.Context, id *identity) error {
 	if err != nil {
 		return err
 	}
+	if *aimed != 0 && rec.Epoch >= *aimed {
+		return n.hasRead(attempt, e.ModRevision)
+	}
 	if err := n.carryOver(attempt, confdb.LevelOf(e.Value)); err != nil {
 		return err
 	}
+	*aimed = rec.Epoch + leap
 	value, err := confdb.EncodeFor(confdb.LevelOf(e.Value), confdb.KindMembership, renewed(rec, membership.Voter{Node: n.cfg.Node, QuorumServer: n.cfg.QuorumServer}))
 	if err != nil {
 		return err
@@ -146,13 +152,10 @@ func (n *node) renewOnce(ctx context.Context, id *identity) error {
 		given = append(given, confdb.Op{Key: s.Key})
 	}
 	at, err := n.store.Txn(attempt, []confdb.Compare{{Key: e.Key, Revision: e.ModRevision}}, append(given, confdb.Op{Key: e.Key, Value: value}, confdb.Op{Key: confdb.KeyQuorum}))
-	if fault.Is(err, fault.Conflict) {
-		err = nil // done by an attempt whose answer was lost; this node is the only one that writes
-	}
 	if err != nil {
 		return err
 	}
-	return n.hasRead(attempt, max(at, e.ModRevision+1))
+	return n.hasRead(attempt, at)
 }
 
 // hasRead waits until this node's copy of the repository has the membership record of a revision, and so all that was written before it.

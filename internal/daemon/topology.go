@@ -157,14 +157,18 @@ func (n *node) configure() {
 	n.machine.SetPaths(id.pathCount())
 }
 
-// bootstrap tells the machine who is configured, and writes the first records of a cluster that this node has just created.
-func (n *node) bootstrap(ctx context.Context) error {
+// bootstrap renews the record of a repository that was restored, closes renewed when there is nothing to renew any more, tells the machine who is configured, and writes
+// the first records of a cluster that this node has just created.
+func (n *node) bootstrap(ctx context.Context, renewed chan<- struct{}) error {
 	id := n.identity()
+	if id.Restored {
+		if err := n.renew(ctx, id); err != nil {
+			return err
+		}
+	}
+	close(renewed)
 	if err := n.member.Do(ctx, n.configure); err != nil {
 		return err
-	}
-	if id.Restored {
-		return n.renew(ctx, id)
 	}
 	for id.Fresh {
 		err := n.firstRecords(ctx, id)
