@@ -259,13 +259,5 @@ func setForward(c *cobra.Command, e Env, call Call, _ []string) error {
 		}
 		properties[i] = "ca=" + string(b)
 	}
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(c.Context(), call)
-	if err != nil {
-		return err
-	}
-	return show(c, e, call, answer)
+	return carryOut(c, e, call)
 }

@@ -30,15 +30,7 @@ func userCan(c *cobra.Command, e Env, call Call, args []string) error {
 	if len(args) == 3 {
 		call.Body["object"] = args[2]
 	}
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(c.Context(), call)
-	if err != nil {
-		return err
-	}
-	return show(c, e, call, answer)
+	return carryOut(c, e, call)
 }
 
 // withPassword carries out a command that sends the password of a role.
@@ -55,15 +47,7 @@ func withPassword(c *cobra.Command, e Env, call Call, _ []string) error {
 	case call.Verb != "create":
 		return fault.Errorf(fault.Invalid, "%s: the password is empty; give it on standard input, in a file with -f, or on the terminal when asked", c.CommandPath())
 	}
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(c.Context(), call)
-	if err != nil {
-		return err
-	}
-	return show(c, e, call, answer)
+	return carryOut(c, e, call)
 }
 
 // envSession names the file that has the token of a session in a role. The token itself stands in no environment and no argument.

@@ -112,15 +112,7 @@ func withValue(c *cobra.Command, e Env, call Call, _ []string) error {
 		return fault.Errorf(fault.Invalid, "%s: its value is empty; give it on standard input, in a file with -f, or on the terminal when asked", c.CommandPath())
 	}
 	call.Body["value"] = value
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(c.Context(), call)
-	if err != nil {
-		return err
-	}
-	return show(c, e, call, answer)
+	return carryOut(c, e, call)
 }
 
 // exportWithSecrets prints the configuration, and with it, when it was asked for, the private strings under the operator's key or passphrase. A passphrase

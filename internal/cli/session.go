@@ -76,15 +76,7 @@ func sessionClose(c *cobra.Command, e Env, call Call, args []string) error {
 	if all := c.Flags().Changed("all") || len(args) == 1 && args[0] == "+"; !all {
 		delete(call.Body, "all")
 	}
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(c.Context(), call)
-	if err != nil {
-		return err
-	}
-	return show(c, e, call, answer)
+	return carryOut(c, e, call)
 }
 
 // sessionTable writes the sessions that last.

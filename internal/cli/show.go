@@ -13,6 +13,19 @@ import (
 	"redoubt/internal/fault"
 )
 
+// carryOut carries out a call and shows the answer.
+func carryOut(c *cobra.Command, e Env, call Call) error {
+	client, err := e.daemon(c)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(c.Context(), call)
+	if err != nil {
+		return err
+	}
+	return show(c, e, call, answer)
+}
+
 // show prints the answer of a call: JSON and YAML as it is, and for people in the form that is best for it.
 func show(c *cobra.Command, e Env, call Call, answer json.RawMessage) error {
 	form, err := format(c)
