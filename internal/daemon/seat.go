@@ -35,6 +35,7 @@ type seat struct {
 	named   bool      // this node should have a member
 	next    time.Time // no attempt to start before
 	idle    time.Time // since when the record does not name this node
+	asked   time.Time // when it was last asked for the seats while the member was up
 	why     error     // why the member is not up although it should be; nil when it is, or need not be
 
 	progress   progress   // of follow alone
@@ -105,6 +106,14 @@ func (s *seat) adjust(ctx context.Context, n *node, snap engine.Snapshot) {
 	switch {
 	case named && running:
 		s.idle = time.Time{}
+		if invited && s.replaced(ctx, n) {
+			s.log.Info("this node was given another seat in the repository; its copy in the earlier one is removed")
+			s.stop()
+			s.remove()
+			s.after(0)
+			s.come(ctx, n)
+			return
+		}
 		if s.outdated(n, snap) {
 			s.log.Info("this node's member of the repository starts again, to trust other authorities")
 			s.stop()

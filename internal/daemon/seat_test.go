@@ -49,6 +49,25 @@ func TestOnlyAnEmptySeatIsFilled(t *testing.T) {
 	}
 }
 
+// A member gives way to another seat of its node, and to nothing else.
+func TestSeatIsSuperseded(t *testing.T) {
+	seats := []engine.Seat{{Node: "n1", ID: 1, Started: true}, {Node: "n2", ID: 2, Learner: true}, {Node: "n3", ID: 3, Learner: true, Started: true}}
+	for _, c := range []struct {
+		node cluster.NodeName
+		own  uint64
+		want bool
+	}{
+		{"n1", 1, false}, {"n2", 2, false}, // its own
+		{"n2", 7, true},
+		{"n3", 7, false}, // somebody fills that one
+		{"n4", 7, false}, // removed, and nothing else offered
+	} {
+		if got := givesWay(seats, c.node, c.own); got != c.want {
+			t.Errorf("%s with seat %d: %v", c.node, c.own, got)
+		}
+	}
+}
+
 // A copy is behind when it still lacks what another had a while ago, however fast the others write.
 func TestProgress(t *testing.T) {
 	var p progress

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"redoubt/internal/cluster"
@@ -71,6 +72,31 @@ func (s *seat) refill(ctx context.Context, n *node) {
 			s.remove()
 		}
 	}
+}
+
+// replaced reports whether the member that is up has lost its seat and its node was given another one. The others tell such a member that it is removed, but it may take a
+// minute before it asks them.
+func (s *seat) replaced(ctx context.Context, n *node) bool {
+	s.mu.Lock()
+	m := s.member
+	s.mu.Unlock()
+	if m == nil || time.Since(s.asked) < askSeat {
+		return false
+	}
+	s.asked = time.Now()
+	bounded, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	seats, err := n.electorate().Seats(bounded)
+	return err == nil && givesWay(seats, s.cfg.Node, m.Standing().Seat)
+}
+
+// givesWay reports whether a seat is gone and its node has another one, still empty.
+func givesWay(seats []engine.Seat, node cluster.NodeName, own uint64) bool {
+	if slices.ContainsFunc(seats, func(s engine.Seat) bool { return s.ID == own }) {
+		return false
+	}
+	is, _ := fateOf(seats, node, own)
+	return is == seatEmpty
 }
 
 // What a node without a usable copy finds among the seats.

@@ -98,6 +98,33 @@ func TestVotersChange(t *testing.T) {
 	}
 }
 
+// TestRemovedWhileItWasAway: a member that was removed while it was away has nothing of that in its own log; the others tell it, also when its node has another seat by then.
+func TestRemovedWhileItWasAway(t *testing.T) {
+	t.Parallel()
+	m := newMembers(t)
+	s := m.grow(3)
+	e, ctx := m.electorate(s), bounded(t)
+	m.stop("n3")
+	if err := s.SetEndpoints([]string{m.endpoint(1), m.endpoint(2)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "remove n3", func() error { return e.Remove(ctx, "n3") })
+	for _, seated := range []bool{false, true} {
+		if seated {
+			eventually(t, "seat n3 again", func() error { return e.AddLearner(ctx, "n3") })
+		}
+		again, err := StartMember(ctx, m.config(3, ModeRestart, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		waitFor(t, "the removed member stops", again.Done())
+		if err := again.Err(); !fault.Is(err, fault.Precondition) {
+			t.Fatalf("with another seat %v, the removed member says: %v", seated, err)
+		}
+	}
+}
+
 // TestVoterWithoutMajority starts one of two voters: it waits, refuses, and can be closed.
 func TestVoterWithoutMajority(t *testing.T) {
 	t.Parallel()

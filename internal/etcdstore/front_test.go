@@ -142,19 +142,24 @@ func asked(t *testing.T, address string, cfg *tls.Config, want int) (net.Conn, e
 		return nil, err
 	}
 	t.Cleanup(func() { _ = c.Close() })
+	return c, askOn(c, want)
+}
+
+// askOn asks for the version on a connection.
+func askOn(c net.Conn, want int) error {
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := c.Write([]byte("GET /version HTTP/1.1\r\nHost: n1\r\n\r\n")); err != nil {
-		return nil, err
+		return err
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, _ = io.Copy(io.Discard, answer.Body)
 	if answer.StatusCode != want {
-		return nil, fmt.Errorf("answered with %d, want %d", answer.StatusCode, want)
+		return fmt.Errorf("answered with %d, want %d", answer.StatusCode, want)
 	}
-	return c, answer.Body.Close()
+	return answer.Body.Close()
 }
 
 // still counts the connections that have not been closed by the other side.
@@ -212,15 +217,16 @@ func TestHostileMemberDoesNotFillThePorts(t *testing.T) {
 				t.Fatalf("%s: %v", what, err)
 			}
 			open = append(open, conn)
+			// A silent connection is closed after five seconds, and on a busy machine this takes longer.
+			if err := askOn(kept, http.StatusOK); err != nil {
+				t.Fatalf("%s: the connection that another node has: %v", what, err)
+			}
 		}
 		if n := still(open); n > nodePlaces || n < nodePlaces/2 {
 			t.Errorf("with %s it has %d connections, want at most %d", what, n, nodePlaces)
 		}
 		if _, err := asked(t, peer, good, http.StatusOK); err != nil {
 			t.Errorf("%s: another node: %v", what, err)
-		}
-		if still([]net.Conn{kept}) != 1 {
-			t.Errorf("%s: the connection that another node had is closed", what)
 		}
 	}
 	var first, ours etcdserverpb.Watch_WatchClient

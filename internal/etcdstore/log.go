@@ -60,6 +60,9 @@ var expected = []string{
 	"data-dir used by this member must be removed",
 }
 
+// removedText is what the others answer to a member that they have removed, as etcd hands it on: of an error that it keeps to itself.
+const removedText = "the member has been permanently removed from the cluster"
+
 // bridge is a zapcore.Core over slog.
 type bridge struct {
 	log       *slog.Logger
@@ -81,7 +84,7 @@ func (b bridge) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Checke
 
 func (b bridge) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	for _, f := range fields {
-		if err, ok := f.Interface.(error); ok && errors.Is(err, membership.ErrIDRemoved) && b.onRemoved != nil {
+		if err, ok := f.Interface.(error); ok && b.onRemoved != nil && (errors.Is(err, membership.ErrIDRemoved) || err.Error() == removedText) {
 			b.onRemoved()
 		}
 	}
