@@ -241,7 +241,7 @@ func TestJointMajorities(t *testing.T) {
 	}
 }
 
-// An answer counts only between records that agree on who votes.
+// The answer of a voter that knows of a change does not count for a node that does not: that is how leases on an old set end.
 func TestAnswersOfOtherVoterEpochs(t *testing.T) {
 	r := formed(t, 3)
 	r.blind["n3"] = true
@@ -251,6 +251,28 @@ func TestAnswersOfOtherVoterEpochs(t *testing.T) {
 	r.run(200 * time.Millisecond)
 	if got := r.machines["n3"].View().LeaseEnd; got != end {
 		t.Errorf("the lease was prolonged from %d to %d by voters of another set", end, got)
+	}
+}
+
+// Who knows of a change keeps its lease while the other voters have not read of it yet: a repository that is slow to tell costs nothing.
+func TestAnswersOfEarlierVoterEpochs(t *testing.T) {
+	r := formed(t, 3)
+	p := r.president()
+	for _, n := range []cluster.NodeName{"n1", "n2", "n3"} {
+		r.blind[n] = n != p
+	}
+	next := voters("n1", "n2")
+	if p == "n3" {
+		next = voters("n1", "n3")
+	}
+	r.ask(p, membership.AskVoters{Next: next})
+	r.until("both sets", time.Second, func() bool { return len(r.rec.NextVoters) == 2 })
+	r.run(3 * time.Second)
+	if !r.leased(p) {
+		t.Error("the node that began the change has lost its lease")
+	}
+	if len(r.rec.NextVoters) != 2 {
+		t.Error("the change was ended although nobody else knows of it")
 	}
 }
 

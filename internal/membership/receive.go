@@ -125,11 +125,12 @@ func (m *Machine) maySpeakFor(who NodeIncarnation) bool {
 	return ok && mem.Incarnation == who.Incarnation && !m.proven[who]
 }
 
-// answerFrom turns an answer into a piece of lease, counted from when the heartbeat was sent.
+// answerFrom turns an answer into a piece of lease, counted from when the heartbeat was sent. A voter that knows of a change of the voters promises nothing to a node that does
+// not: so the leases that rest on an old set end once its majority knows of the new one. The other way round a promise binds whoever gave it, whatever set he knew.
 func (m *Machine) answerFrom(msg Message) {
 	a := msg.Answer
 	sent, ok := m.beats[a.Seq]
-	if a.Hold <= 0 || !ok || !m.member || a.Incarnation != m.incarnation || msg.VoterEpoch != m.rec.VoterEpoch {
+	if a.Hold <= 0 || !ok || !m.member || a.Incarnation != m.incarnation || msg.VoterEpoch > m.rec.VoterEpoch {
 		return
 	}
 	if m.cfg.Faults.LeaseFromAnswer {

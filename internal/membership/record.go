@@ -25,9 +25,10 @@
 // Messages count only when they were made for this session of the receiver and are newer than all of their kind before them, so that recorded ones are worth nothing; a
 // message for an earlier session is greeted with an answer that promises nothing and tells the present one.
 //
-// While the voters change (NextVoters) leases and releases need majorities of both sets, and answers count only between nodes whose records agree on
-// VoterEpoch. The change ends once a majority of both sets is known to have applied its beginning and the longest hold has passed since. Timing and extensions end in
-// the same way: what was promised under them has to run out first.
+// While the voters change (NextVoters) leases and releases need majorities of both sets, and an answer counts only where the receiver's record has a VoterEpoch at least as new
+// as the voter's. The change ends once a majority of both sets is known to have applied its beginning and the longest hold has passed since: by then no lease rests on the old
+// set alone, because its majority promises nothing any more to whoever does not know of the change. Who knows of it may count on voters that do not yet: he needs both sets,
+// and shares one of them with everybody who could release him. Timing and extensions end in the same way: what was promised under them has to run out first.
 package membership
 
 import (
@@ -54,7 +55,7 @@ type Record struct {
 	Voters []Voter `json:"voters"`
 	// NextVoters, when not nil, is the set that Voters is changing to: leases and releases need a majority of both sets.
 	NextVoters []Voter `json:"nextVoters,omitempty"`
-	// VoterEpoch is the epoch at which Voters or NextVoters last changed. Answers count only between nodes that agree on it.
+	// VoterEpoch is the epoch at which Voters or NextVoters last changed. Answers of voters with a newer one do not count.
 	VoterEpoch cluster.Epoch `json:"voterEpoch"`
 	// Timing counts for new promises. While PrevTiming is set the larger hold of the two counts for suspicion, release and restart.
 	Timing     cluster.Timing  `json:"timing"`

@@ -73,9 +73,6 @@ func (m *Machine) applied(a Applied) {
 	m.votersNow, m.votersNext = names(m.rec.Voters), names(m.rec.NextVoters)
 	m.changed = true
 	m.proposing = false
-	if old == nil || old.VoterEpoch != m.rec.VoterEpoch {
-		clear(m.ends)
-	}
 	known := map[NodeIncarnation]Instant{}
 	for _, mem := range m.rec.Members {
 		ni := NodeIncarnation{mem.Node, mem.Incarnation}
