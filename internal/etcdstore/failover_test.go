@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -116,6 +117,47 @@ func TestSetEndpointsGivesUp(t *testing.T) {
 	}
 	put(t, s, "k", "1")
 	expectValues(t, changes, "1")
+}
+
+// A watch stays with the member that it prefers when others come and go, and leaves it for one that is preferred.
+func TestWatchStaysWithWhoIsPreferred(t *testing.T) {
+	m := newMembers(t)
+	s := m.open(1, 2)
+	endpoints, changed, err := s.order()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watch{store: s}
+	for i, c := range []struct {
+		members []int
+		want    error
+	}{{[]int{1, 3}, errSilent}, {[]int{1}, errSilent}, {[]int{1, 2, 3}, errSilent}, {[]int{3, 1}, errPreferred}} {
+		messages, ended := make(chan heardFrom), make(chan error, 1)
+		go func() {
+			heard := false
+			ended <- w.listen(t.Context(), endpoints[0], nil, messages, time.NewTimer(time.Hour), changed, &heard)
+		}()
+		var addresses []string
+		for _, n := range c.members {
+			addresses = append(addresses, m.endpoint(n))
+		}
+		if err := s.SetEndpoints(addresses); err != nil {
+			t.Fatal(err)
+		}
+		if c.want == errSilent {
+			select {
+			case messages <- heardFrom{err: errSilent}: // the end that the test gives it
+			case err := <-ended:
+				t.Fatalf("%d: it left for %v: %v", i, c.members, err)
+			}
+		}
+		if err := <-ended; !errors.Is(err, c.want) {
+			t.Errorf("%d: with %v: %v, want %v", i, c.members, err, c.want)
+		}
+		if _, changed, err = s.order(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestWatchAfterCompaction has a watch that comes back when the history it asks for is gone.

@@ -151,6 +151,15 @@ func (s *Store) order() ([]*endpoint, <-chan struct{}, error) {
 	return out, s.changed, nil
 }
 
+// prefers is closed when the members change next, if this one is the first in the order now; otherwise it is nil.
+func (s *Store) prefers(e *endpoint) <-chan struct{} {
+	endpoints, changed, err := s.order()
+	if err != nil || len(endpoints) == 0 || endpoints[0] != e {
+		return nil
+	}
+	return changed
+}
+
 func rank(e *endpoint) int {
 	if e.sulks() {
 		return 1

@@ -175,11 +175,11 @@ func (w *watch) follow(ctx context.Context, e *endpoint, changed <-chan struct{}
 			}
 		}
 	}()
-	return w.listen(ctx, stream, messages, late, changed, heard)
+	return w.listen(ctx, e, stream, messages, late, changed, heard)
 }
 
-// listen delivers what the member says, and asks it for a sign when it says nothing.
-func (w *watch) listen(ctx context.Context, stream etcdserverpb.Watch_WatchClient, messages <-chan heardFrom, late *time.Timer, changed <-chan struct{}, heard *bool) error {
+// listen delivers what the member says, and asks it for a sign when it says nothing. It leaves the member when another one is preferred.
+func (w *watch) listen(ctx context.Context, e *endpoint, stream etcdserverpb.Watch_WatchClient, messages <-chan heardFrom, late *time.Timer, changed <-chan struct{}, heard *bool) error {
 	probe := tick.New(probeEvery)
 	defer probe.Stop()
 	last := time.Now()
@@ -190,7 +190,11 @@ func (w *watch) listen(ctx context.Context, stream etcdserverpb.Watch_WatchClien
 		case <-ctx.Done():
 			return errSilent
 		case <-changed:
-			return errPreferred
+			// One that begins again behind a change that was just made waits for the member's next look at those that are late, a tenth of a second.
+			if changed = w.store.prefers(e); changed == nil {
+				return errPreferred
+			}
+			continue
 		case <-probe.C:
 			select {
 			case msg = <-messages:
