@@ -4,7 +4,8 @@
 //
 // Nothing of a lab is seen by the rest of the host but three directories: /run/redoubt-lab/NAME (sockets and state), /var/lib/redoubt-lab/NAME
 // (the disks of the nodes) and the cgroup redoubt-lab-NAME, in which every process of the lab is. Whatever happens to the process that
-// made the lab, these three are enough to take all of it down. The API socket of node n1 is /run/redoubt-lab/NAME/n1/run/api.sock.
+// made the lab, these three are enough to take all of it down. The API socket of node n1 is /run/redoubt-lab/NAME/n1/run/api.sock. While there is a lab the turns of
+// real-time threads are short, see shortTurns.
 package lab
 
 import (
@@ -196,7 +197,7 @@ func build(ctx context.Context, s state) (*Lab, error) {
 
 func (l *Lab) construct(ctx context.Context) error {
 	l.state.Progress(fmt.Sprintf("starting %d machines", len(l.machines)-1))
-	if err := makeMountPoints(libDir, etcDir); err != nil {
+	if err := errors.Join(makeMountPoints(libDir, etcDir), shortTurns()); err != nil {
 		return err
 	}
 	for _, d := range []string{l.place.run(), l.place.disk()} {

@@ -332,6 +332,7 @@ func TestDaemon(t *testing.T) {
 type host struct {
 	Mounts, Dirs, Links []string
 	Processes           []string
+	Turn                string // of real-time threads, milliseconds
 }
 
 func look(t *testing.T, name string) host {
@@ -341,6 +342,11 @@ func look(t *testing.T, name string) host {
 	if err != nil {
 		t.Fatal(err)
 	}
+	turn, err := os.ReadFile("/proc/sys/kernel/sched_rr_timeslice_ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Turn = strings.TrimSpace(string(turn))
 	for line := range strings.Lines(string(b)) {
 		h.Mounts = append(h.Mounts, strings.Fields(line)[4])
 	}
@@ -377,7 +383,7 @@ func TestDownLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if during := look(t, o.Name); len(during.Dirs) != 3 || len(during.Processes) < 4 {
+	if during := look(t, o.Name); len(during.Dirs) != 3 || len(during.Processes) < 4 || len(during.Turn) != 1 {
 		t.Errorf("while the lab runs only this is seen: %+v: this test can not fail", during)
 	}
 	// A lab at its worst: a paused machine, a dead one, a process that is in no session of ours, a cut.

@@ -154,6 +154,7 @@ func leaveNothing() {
 		}
 		_ = os.Remove(filepath.Join(runRoot, madeFile))
 	}
+	usualTurns()
 	_ = os.Remove(diskRoot)
 	_ = os.Remove(runRoot)
 }
