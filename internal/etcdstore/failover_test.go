@@ -144,7 +144,7 @@ func TestWatchStaysWithWhoIsPreferred(t *testing.T) {
 		if err := s.SetEndpoints(addresses); err != nil {
 			t.Fatal(err)
 		}
-		if c.want == errSilent {
+		if errors.Is(c.want, errSilent) {
 			select {
 			case messages <- heardFrom{err: errSilent}: // the end that the test gives it
 			case err := <-ended:

@@ -2,6 +2,7 @@ package membership_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -273,6 +274,43 @@ func TestAnswersOfEarlierVoterEpochs(t *testing.T) {
 	}
 	if len(r.rec.NextVoters) != 2 {
 		t.Error("the change was ended although nobody else knows of it")
+	}
+}
+
+// Two nodes that do not vote any more do not speak to each other, and neither calls that a broken network.
+func TestPathsBetweenNodesThatDoNotVote(t *testing.T) {
+	r := formed(t, 3)
+	for _, next := range [][]membership.Voter{voters("n1", "n2"), voters("n1")} {
+		r.ask(r.president(), membership.AskVoters{Next: next})
+		r.until("both sets", time.Second, func() bool { return len(r.rec.NextVoters) == len(next) })
+		r.until("the new set", 3*time.Second, func() bool {
+			r.ask(r.president(), membership.AskSettleVoters{})
+			return r.rec.NextVoters == nil
+		})
+	}
+	r.run(3 * time.Second)
+	seen := func(from, of cluster.NodeName) (paths int) {
+		for _, p := range r.machines[from].View().Paths {
+			if p.Node == of {
+				paths++
+				if !p.Up {
+					t.Errorf("%s: path %d to %s is lost", from, p.Path, of)
+				}
+			}
+		}
+		return paths
+	}
+	for _, n := range []cluster.NodeName{"n2", "n3"} {
+		if seen(n, "n1") == 0 || seen("n1", n) == 0 {
+			t.Errorf("%s and n1 do not know their paths", n)
+		}
+	}
+	seen("n2", "n3")
+	seen("n3", "n2")
+	for _, n := range r.notices {
+		if strings.Contains(n.Text, "interconnect path is lost") {
+			t.Errorf("told: %+v", n)
+		}
 	}
 }
 

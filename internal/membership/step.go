@@ -247,9 +247,10 @@ func (m *Machine) paths() {
 		if p.heard == 0 && p.epoch == 0 {
 			continue
 		}
+		silent := !m.exchange(n)
 		for i := range p.paths {
 			s := &p.paths[i]
-			if m.unused(n, i) {
+			if silent || m.unused(n, i) {
 				m.changed = m.changed || s.known
 				*s = pathState{}
 				continue
@@ -266,6 +267,12 @@ func (m *Machine) paths() {
 			m.changed = true
 		}
 	}
+}
+
+// exchange reports whether this node and another one speak to each other: a heartbeat goes to voters, and is answered. What two others had heard of each other while one of them
+// voted says nothing of the network any more.
+func (m *Machine) exchange(n cluster.NodeName) bool {
+	return m.rec == nil || m.rec.IsVoter(n) || m.rec.IsVoter(m.cfg.Self)
 }
 
 // unused reports whether a path does not lead to a node.
