@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +26,12 @@ const (
 	etcDir     = "/etc/redoubt"
 	libDir     = "/var/lib/redoubt"
 	configFile = etcDir + "/redoubtd.yaml"
+)
+
+// How many files a process may have open unless it asks for more, and how many it may ask for.
+const (
+	usualFiles = 1024
+	mostFiles  = 1 << 20
 )
 
 // runInit is the first process of a machine. It makes the machine's own view of the files, waits for the network, starts the daemon and
@@ -95,6 +103,28 @@ func (b boot) settings() error {
 		return errors.Join(setting("net/ipv4/ip_local_port_range", "10000 65000"), setting("net/ipv4/tcp_tw_reuse", "1"))
 	case kindFabric:
 		return setting("net/ipv6/conf/all/disable_ipv6", "1")
+	}
+	return allowFiles()
+}
+
+// allowFiles lets the daemon open as many files as its unit of systemd does, two for each service and more while it starts; what it starts keeps the lower limit unless it asks.
+func allowFiles() error {
+	limit := unix.Rlimit{Cur: usualFiles, Max: mostFiles}
+	b, err := os.ReadFile("/proc/sys/fs/nr_open")
+	if err == nil {
+		if most, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err == nil {
+			limit.Max = min(limit.Max, most)
+		}
+	}
+	err = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	if errors.Is(err, unix.EPERM) { // a root that may not ask for more, as in a container: what it has is what there is
+		if err = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
+			limit.Cur = min(limit.Cur, usualFiles)
+			err = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("open files: %w", err)
 	}
 	return nil
 }

@@ -281,6 +281,32 @@ func TestHugeOutputIsBounded(t *testing.T) {
 	}
 }
 
+// TestOpenFilesOfAProgram: a node may have thousands of services, and a daemon only so many open files: one for what the service writes, and one to see its end.
+func TestOpenFilesOfAProgram(t *testing.T) {
+	l, _ := newLauncher(t, newLog())
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	const programs = 20
+	if _, err := l.Spawn(t.Context(), sh("exec sleep 1000", 0)); err != nil { // what the first one needs once
+		t.Fatal(err)
+	}
+	before := open()
+	for range programs {
+		if _, err := l.Spawn(t.Context(), sh("exec sleep 1000", 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const looks = 5 // that are made at that moment, for priorities
+	if n := open() - before; n > 2*programs+looks {
+		t.Errorf("%d programs keep %d files open", programs, n)
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	l, cfg := newLauncher(t, newLog())
 	text := filepath.Join(t.TempDir(), "text")

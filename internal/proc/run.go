@@ -60,7 +60,7 @@ func (l *Launcher) Spawn(ctx context.Context, p agent.Program) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return r.cmd.Process.Pid, nil
+	return r.pid, nil
 }
 
 func (l *Launcher) killRunning(r *running) {
@@ -77,10 +77,11 @@ func (l *Launcher) killRunning(r *running) {
 
 // running is a program that was started.
 type running struct {
-	cmd     *exec.Cmd
+	pid     int
 	leaf    string
 	capture *capture
 	done    chan struct{} // closed when the program has ended and was reaped
+	status  unix.WaitStatus
 }
 
 // exit is the exit status as a shell gives it, -1 when the program has not ended.
@@ -90,10 +91,20 @@ func (r *running) exit() int {
 	default:
 		return -1
 	}
-	if ws, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return 128 + int(ws.Signal())
+	if r.status.Signaled() {
+		return 128 + int(r.status.Signal())
 	}
-	return r.cmd.ProcessState.ExitCode()
+	return r.status.ExitStatus()
+}
+
+// reap takes the status of a program that has ended, or waits for that. Its number is this process's until then.
+func (r *running) reap() {
+	for {
+		_, err := unix.Wait4(r.pid, &r.status, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
 }
 
 func (l *Launcher) start(p agent.Program) (*running, error) {
@@ -173,16 +184,17 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 	if p.Started != nil {
 		p.Started(cmd.Process.Pid)
 	}
-	r := &running{cmd: cmd, leaf: leaf, capture: c, done: make(chan struct{})}
+	r := &running{pid: cmd.Process.Pid, leaf: leaf, capture: c, done: make(chan struct{})}
+	// What the runtime knows a process by is an open file, and awaitProcess has one too: that is enough.
+	_ = cmd.Process.Release()
 	l.mu.Lock()
 	l.readers[leaf] = c
 	l.mu.Unlock()
 	go c.follow()
 	go func() {
-		// Wait alone would take a thread of the system for as long as the program runs; the runtime ends a process that has ten thousand.
-		_ = awaitProcess(context.Background(), cmd.Process.Pid)
-		// The error repeats the exit status.
-		_ = cmd.Wait()
+		// To wait for it alone would take a thread of the system for as long as the program runs; the runtime ends a process that has ten thousand.
+		_ = awaitProcess(context.Background(), r.pid)
+		r.reap()
 		close(r.done)
 		c.exited()
 	}()
