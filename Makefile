@@ -15,24 +15,25 @@ build: ## bin/redoubt, bin/redoubtd and bin/redoubt-guard
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 # Packages whose tests run real daemons, agents and namespaces: one after the other, so that they wait for the machine and not for each other. They mostly wait for timers;
-# the simulation takes what they leave, and what the end-to-end tests leave is for real agents and the linter (vet is part of that).
+# the simulation, the real agents and the linter take what they leave. The end-to-end tests have the machine for themselves: they judge how long a service is away.
 REAL = etcdstore|exectype|fence|guardlink|lab|native|privnet|proc
-# Packages that compute: the race detector would make ten minutes of their one, so it looks at the tests of what they do on several goroutines.
-MATHS = assess|assess/(report|risk)|internal/archtest
-WORKERS = Workers
+# Packages that compute or only ask others: the race detector would make ten minutes of their one, so it looks at those of their tests that do things on several goroutines...
+PLAIN = assess(/.*)?|bench(/.*)?|cmd/.*|internal/(archtest|cli(/.*)?|appuser|execcheck|nft|rgm/.*|shell|tools/.*)
+WORKERS = Workers|Progress|Follow
+# ...and in the other packages not at the tests that are there because they are large.
+LARGE = ^Test(ApplyALot|ExportApply|GroupThatIsTooMuchIsRefused|NodesTalkUnderAFlood|StormOfStarts|SuspendingThousandsOfGroups)$$
 GOTEST = $(GO) test -vet=off -ldflags='-s -w'
 
 test: install-deps build $(LINT) ## everything: what CI runs
-	$(GOTEST) -race -shuffle=on -timeout 10m $$($(GO) list ./... | grep -Ev '^redoubt/(($(MATHS))|internal/(e2e|sim|ocf|$(REAL))(/.*)?)$$')
-	$(GOTEST) -shuffle=on -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/($(MATHS))$$')
-	$(GOTEST) -race -run '$(WORKERS)' ./assess ./assess/risk
-	nice -n 10 $(GOTEST) -timeout 15m ./internal/sim/... & sim=$$!; \
+	$(GOTEST) -race -shuffle=on -timeout 10m -skip '$(LARGE)' $$($(GO) list ./... | grep -Ev '^redoubt/($(PLAIN)|internal/(e2e|sim|ocf|$(REAL))(/.*)?)$$')
+	$(GOTEST) -shuffle=on -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/($(PLAIN))$$')
+	$(GOTEST) -run '$(LARGE)' ./internal/control ./internal/engine ./internal/server
+	$(GOTEST) -race -run '$(WORKERS)' ./assess ./assess/risk ./internal/cli
+	{ nice -n 5 $(GOTEST) -race -shuffle=on -timeout 10m ./internal/ocf/... && nice -n 10 $(GOTEST) -timeout 15m ./internal/sim/... && \
+	nice -n 10 $(MAKE) --no-print-directory lint; } & beside=$$!; \
 	$(GOTEST) -race -shuffle=on -p 1 -timeout 10m $$($(GO) list ./... | grep -E '^redoubt/internal/($(REAL))(/|$$)'); real=$$?; \
-	wait $$sim && exit $$real
-	nice -n 19 make --no-print-directory lint & lint=$$!; \
-	nice -n 5 $(GOTEST) -race -shuffle=on -timeout 10m ./internal/ocf/... & ocf=$$!; \
-	$(GOTEST) -count=1 -timeout 15m ./internal/e2e/...; e2e=$$?; \
-	wait $$ocf; ocf=$$?; wait $$lint; lint=$$?; exit $$((e2e | ocf | lint))
+	wait $$beside && exit $$real
+	$(GOTEST) -count=1 -timeout 15m ./internal/e2e/...
 
 check: build ## the quick part of test: no lab, no packages
 	$(GO) vet ./... && $(GO) test -short ./internal/... ./api/...

@@ -92,6 +92,7 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 		d.takeGuard(ctx)
 	}
 	saveMemory()
+	realtime.ReserveHeap(heapReserve)
 	// After the last program that would inherit it.
 	for _, w := range realtime.Process(protection) {
 		d.lacks(w)

@@ -13,6 +13,9 @@ import (
 // protection is what a daemon asks for so that it is not delayed.
 var protection = realtime.Options{Priority: realtime.Priority, LockMemory: true, Relax: true}
 
+// heapReserve is what the heap of a daemon with ten thousand resources does not outgrow.
+const heapReserve = 512 << 20
+
 // heapGrowth is by how much per cent of what lives the heap grows before it is collected, where the environment (GOGC) says nothing else. The daemon's memory is locked:
 // what it does not hold others have. Twice as many collections cost a node at rest nothing that can be measured.
 const heapGrowth = 50
