@@ -13,9 +13,6 @@ import (
 // taken by one that has, they hold it for most of a second: the process with the priority stands still, and its lease ends. So the daemon asks once, when it begins, for more than it
 // will need. What is never touched costs no memory.
 
-// reserved keeps what ReserveHeap asks for from being optimized away.
-var reserved []byte
-
 // ReserveHeap lets the heap grow to about size bytes without asking the kernel again. It does nothing where a limit to the address space, or a kernel that counts what is asked for
 // instead of what is used, could make the request fail: the runtime would end the process. It reports whether it did.
 func ReserveHeap(size int) bool {
@@ -26,8 +23,7 @@ func ReserveHeap(size int) bool {
 	if b, err := os.ReadFile("/proc/sys/vm/overcommit_memory"); err != nil || strings.TrimSpace(string(b)) == "2" {
 		return false
 	}
-	reserved = make([]byte, size)
-	reserved = nil
+	runtime.KeepAlive(make([]byte, size))
 	runtime.GC()
 	return true
 }
