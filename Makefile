@@ -17,10 +17,10 @@ build: ## bin/redoubt, bin/redoubtd and bin/redoubt-guard
 # Packages whose tests run real daemons, agents and namespaces: one after the other, so that they wait for the machine and not for each other. They mostly wait for timers;
 # the simulation, the real agents and the linter take what they leave. The end-to-end tests have the machine for themselves: they judge how long a service is away.
 REAL = etcdstore|exectype|fence|guardlink|lab|native|privnet|proc
-# Packages that compute or only ask others: the race detector would make ten minutes of their one, so it looks at those of their tests that do things on several goroutines...
-PLAIN = assess(/.*)?|bench(/.*)?|cmd/.*|internal/(archtest|cli(/.*)?|appuser|execcheck|nft|rgm/.*|shell|tools/.*)
+# Packages that compute, or only ask others: the race detector would make ten minutes of their one, so it looks at those of their tests that do things on several goroutines...
+PLAIN = assess|assess/(catalogue|compare|cost|expression|game|incident|live|model|overlap|report(/.*)?|risk|search|zones)|cmd/.*|internal/(archtest|cli(/.*)?|rgm/.*|shell|tools/.*)
 WORKERS = Workers|Progress|Follow
-# ...and in the other packages not at the tests that are there because they are large.
+# ...and in the other packages not at the tests that are there because they are large, all of them in the three packages named below.
 LARGE = ^Test(ApplyALot|ExportApply|GroupThatIsTooMuchIsRefused|NodesTalkUnderAFlood|StormOfStarts|SuspendingThousandsOfGroups)$$
 GOTEST = $(GO) test -vet=off -ldflags='-s -w'
 

@@ -36,20 +36,16 @@ func userCertificate(c *cobra.Command, e Env, call Call, args []string) error {
 	for _, own := range []string{"dir", "request", "revoke", "fingerprint"} {
 		delete(call.Body, own)
 	}
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
 	if revoke {
 		call.Verb, call.Body = "revoke-certificate", map[string]any{"names": args}
 		if fingerprint != "" {
 			call.Body["fingerprint"] = fingerprint
 		}
-		answer, err := client.Do(c.Context(), call)
-		if err != nil {
-			return err
-		}
-		return show(c, e, call, answer)
+		return carryOut(c, e, call)
+	}
+	client, err := e.daemon(c)
+	if err != nil {
+		return err
 	}
 	var key *ecdsa.PrivateKey
 	if request != "" {

@@ -24,16 +24,12 @@ const maxRecent = 6
 // otherwise each change is a line, or with -o json a document.
 func follow(c *cobra.Command, e Env, call Call, _ []string) error {
 	delete(call.Body, "watch")
+	if on, _ := c.Flags().GetBool("watch"); !on {
+		return carryOut(c, e, call)
+	}
 	client, err := e.daemon(c)
 	if err != nil {
 		return err
-	}
-	if on, _ := c.Flags().GetBool("watch"); !on {
-		answer, err := client.Do(c.Context(), call)
-		if err != nil {
-			return err
-		}
-		return show(c, e, call, answer)
 	}
 	w, ok := client.(Watcher)
 	if !ok {

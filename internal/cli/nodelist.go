@@ -13,20 +13,16 @@ import (
 
 // nodeList lists the names of nodes; for people who want more (-v) with their numbers, states and addresses.
 func nodeList(c *cobra.Command, e Env, call Call, _ []string) error {
-	client, err := e.daemon(c)
-	if err != nil {
-		return err
-	}
 	form, err := format(c)
 	if err != nil {
 		return err
 	}
 	if verbose, _ := c.Flags().GetBool("verbose"); !verbose || form != "table" {
-		answer, err := client.Do(c.Context(), call)
-		if err != nil {
-			return err
-		}
-		return show(c, e, call, answer)
+		return carryOut(c, e, call)
+	}
+	client, err := e.daemon(c)
+	if err != nil {
+		return err
 	}
 	nodes, err := ask[[]v1.Node](c.Context(), client, Call{Noun: "node", Verb: "show", Read: true, Body: call.Body})
 	if err != nil {

@@ -106,20 +106,19 @@ func (s *seat) adjust(ctx context.Context, n *node, snap engine.Snapshot) {
 	switch {
 	case named && running:
 		s.idle = time.Time{}
-		if invited && s.replaced(ctx, n) {
+		switch {
+		case invited && s.replaced(ctx, n):
 			s.log.Info("this node was given another seat in the repository; its copy in the earlier one is removed")
 			s.stop()
 			s.remove()
-			s.after(0)
-			s.come(ctx, n)
-			return
-		}
-		if s.outdated(n, snap) {
+		case s.outdated(n, snap):
 			s.log.Info("this node's member of the repository starts again, to trust other authorities")
 			s.stop()
-			s.after(0)
-			s.come(ctx, n)
+		default:
+			return
 		}
+		s.after(0)
+		s.come(ctx, n)
 	case named:
 		s.idle = time.Time{}
 		s.come(ctx, n)

@@ -87,14 +87,20 @@ func TestVotersChange(t *testing.T) {
 	put(t, s, "k", "w")
 
 	// Its data is refused by the others when it comes back.
-	again, err := StartMember(ctx, m.config(1, ModeRestart, nil))
+	m.refused(ctx, 1)
+}
+
+// refused starts a removed member on its copy again: it ends, and says why.
+func (m *members) refused(ctx context.Context, i int) {
+	m.t.Helper()
+	again, err := StartMember(ctx, m.config(i, ModeRestart, nil))
 	if err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	defer again.Close()
-	waitFor(t, "the removed member stops again", again.Done())
+	waitFor(m.t, "the removed member stops again", again.Done())
 	if err := again.Err(); !fault.Is(err, fault.Precondition) {
-		t.Fatalf("the removed member that was started again says: %v", err)
+		m.t.Fatalf("the removed member that was started again says: %v", err)
 	}
 }
 
@@ -113,15 +119,7 @@ func TestRemovedWhileItWasAway(t *testing.T) {
 		if seated {
 			eventually(t, "seat n3 again", func() error { return e.AddLearner(ctx, "n3") })
 		}
-		again, err := StartMember(ctx, m.config(3, ModeRestart, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer again.Close()
-		waitFor(t, "the removed member stops", again.Done())
-		if err := again.Err(); !fault.Is(err, fault.Precondition) {
-			t.Fatalf("with another seat %v, the removed member says: %v", seated, err)
-		}
+		m.refused(ctx, 3)
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -110,14 +108,8 @@ func (b boot) settings() error {
 // allowFiles lets the daemon open as many files as its unit of systemd does, two for each service and more while it starts; what it starts keeps the lower limit unless it asks.
 func allowFiles() error {
 	limit := unix.Rlimit{Cur: usualFiles, Max: mostFiles}
-	b, err := os.ReadFile("/proc/sys/fs/nr_open")
-	if err == nil {
-		if most, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err == nil {
-			limit.Max = min(limit.Max, most)
-		}
-	}
-	err = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
-	if errors.Is(err, unix.EPERM) { // a root that may not ask for more, as in a container: what it has is what there is
+	err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	if errors.Is(err, unix.EPERM) { // a kernel that allows nobody so many, or a root that may not ask for more, as in a container: what it has is what there is
 		if err = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
 			limit.Cur = min(limit.Cur, usualFiles)
 			err = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)

@@ -247,7 +247,7 @@ func (m *Machine) paths() {
 		if p.heard == 0 && p.epoch == 0 {
 			continue
 		}
-		silent := !m.exchange(n)
+		silent := !m.exchanges(n)
 		for i := range p.paths {
 			s := &p.paths[i]
 			if silent || m.unused(n, i) {
@@ -269,10 +269,10 @@ func (m *Machine) paths() {
 	}
 }
 
-// exchange reports whether this node and another one speak to each other: a heartbeat goes to voters, and is answered. What two others had heard of each other while one of them
+// exchanges reports whether this node and another one speak to each other: a heartbeat goes to voters, and is answered. What two others had heard of each other while one of them
 // voted says nothing of the network any more.
-func (m *Machine) exchange(n cluster.NodeName) bool {
-	return m.rec == nil || m.rec.IsVoter(n) || m.rec.IsVoter(m.cfg.Self)
+func (m *Machine) exchanges(n cluster.NodeName) bool {
+	return m.rec.IsVoter(n) || m.rec.IsVoter(m.cfg.Self)
 }
 
 // unused reports whether a path does not lead to a node.

@@ -182,18 +182,21 @@ func TestRunDoesNotWaitForTheEndOfOutput(t *testing.T) {
 	}
 }
 
+// count is how many entries a directory has.
+func count(t *testing.T, dir string) int {
+	t.Helper()
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
 // TestProgramsTakeNoThreads: a program that runs for months takes no thread of the daemon, which may have thousands of them.
 func TestProgramsTakeNoThreads(t *testing.T) {
 	const programs = 64
 	l, _ := newLauncher(t, newLog())
-	threads := func() int {
-		names, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(names)
-	}
-	before := threads()
+	before := count(t, "/proc/self/task")
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	var up sync.WaitGroup
@@ -206,7 +209,7 @@ func TestProgramsTakeNoThreads(t *testing.T) {
 	up.Wait()
 	cancel()
 	all.Wait()
-	if more := threads() - before; more > programs/2 { // the runtime keeps those that it has made
+	if more := count(t, "/proc/self/task") - before; more > programs/2 { // the runtime keeps those that it has made
 		t.Errorf("%d programs that ran took %d threads", programs, more)
 	}
 }
@@ -284,25 +287,18 @@ func TestHugeOutputIsBounded(t *testing.T) {
 // TestOpenFilesOfAProgram: a node may have thousands of services, and a daemon only so many open files: one for what the service writes, and one to see its end.
 func TestOpenFilesOfAProgram(t *testing.T) {
 	l, _ := newLauncher(t, newLog())
-	open := func() int {
-		entries, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(entries)
-	}
 	const programs = 20
 	if _, err := l.Spawn(t.Context(), sh("exec sleep 1000", 0)); err != nil { // what the first one needs once
 		t.Fatal(err)
 	}
-	before := open()
+	before := count(t, "/proc/self/fd")
 	for range programs {
 		if _, err := l.Spawn(t.Context(), sh("exec sleep 1000", 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const looks = 5 // that are made at that moment, for priorities
-	if n := open() - before; n > 2*programs+looks {
+	if n := count(t, "/proc/self/fd") - before; n > 2*programs+looks {
 		t.Errorf("%d programs keep %d files open", programs, n)
 	}
 }

@@ -81,7 +81,7 @@ type running struct {
 	leaf    string
 	capture *capture
 	done    chan struct{} // closed when the program has ended and was reaped
-	status  unix.WaitStatus
+	status  int           // as a shell gives it; -1 while it is not known
 }
 
 // exit is the exit status as a shell gives it, -1 when the program has not ended.
@@ -91,19 +91,22 @@ func (r *running) exit() int {
 	default:
 		return -1
 	}
-	if r.status.Signaled() {
-		return 128 + int(r.status.Signal())
-	}
-	return r.status.ExitStatus()
+	return r.status
 }
 
 // reap takes the status of a program that has ended, or waits for that. Its number is this process's until then.
 func (r *running) reap() {
-	for {
-		_, err := unix.Wait4(r.pid, &r.status, 0, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return
-		}
+	var ws unix.WaitStatus
+	_, err := unix.Wait4(r.pid, &ws, 0, nil)
+	for errors.Is(err, unix.EINTR) {
+		_, err = unix.Wait4(r.pid, &ws, 0, nil)
+	}
+	switch {
+	case err != nil: // somebody else took it: how it ended is not known
+	case ws.Signaled():
+		r.status = 128 + int(ws.Signal())
+	default:
+		r.status = ws.ExitStatus()
 	}
 }
 
@@ -184,7 +187,7 @@ func (l *Launcher) startIn(leaf string, p agent.Program) (*running, error) {
 	if p.Started != nil {
 		p.Started(cmd.Process.Pid)
 	}
-	r := &running{pid: cmd.Process.Pid, leaf: leaf, capture: c, done: make(chan struct{})}
+	r := &running{pid: cmd.Process.Pid, leaf: leaf, capture: c, done: make(chan struct{}), status: -1}
 	// What the runtime knows a process by is an open file, and awaitProcess has one too: that is enough.
 	_ = cmd.Process.Release()
 	l.mu.Lock()
