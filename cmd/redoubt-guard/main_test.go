@@ -13,7 +13,7 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	ours := []string{"redoubt/cmd/redoubt-guard", "redoubt/internal/guard", "redoubt/internal/nocore", "redoubt/internal/version", "golang.org/x/sys/unix"}
+	ours := []string{"redoubt/cmd/redoubt-guard", "redoubt/internal/guard", "redoubt/internal/launch", "redoubt/internal/nocore", "redoubt/internal/version", "golang.org/x/sys/unix"}
 	large := []string{"net", "net/http", "crypto", "os/exec", "os/user", "encoding/json", "encoding/gob", "log", "regexp", "text/template", "html", "testing", "runtime/cgo", "math/big"}
 	seen := 0
 	for line := range strings.Lines(string(out)) {

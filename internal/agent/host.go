@@ -46,16 +46,20 @@ type User struct {
 
 // Admission is a program that may run, as it is to be started: what was looked at is held open until Close, and Path leads to exactly that.
 type Admission struct {
-	Path  string
-	Args  []string // complete: the program's own name is the first
-	FD    int      // the descriptor that Path leads to
-	Close func()
+	Path    string
+	Args    []string // complete: the program's own name is the first
+	Program *os.File // what Path leads to, in a process that has it under the same number; nil: it was not looked at
+	Close   func()
 }
 
 // Above gives a descriptor of the same file with a number greater than that of the program. One of the files of a child has to have one: between fork and
 // execution those that are in the way are moved to numbers above the highest of them, and must not fall on the program.
 func (a Admission) Above(f *os.File) (*os.File, error) {
-	n, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, a.FD+1)
+	above := 0
+	if a.Program != nil {
+		above = int(a.Program.Fd()) + 1
+	}
+	n, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, above)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ var layers = map[string]int{
 	"internal/guard":      layerAdapter,
 	"internal/guardlink":  layerAdapter,
 	"internal/proc":       layerAdapter,
+	"internal/launch":     layerAdapter,
 	"internal/watchdog":   layerAdapter,
 	"internal/fence":      layerAdapter,
 	"internal/privnet":    layerAdapter,
@@ -86,9 +87,8 @@ var layers = map[string]int{
 var exceptions = [][2]string{
 	{"internal/cli", "api/client"},           // the command line speaks to the daemon through the public client
 	{"internal/guardlink", "internal/guard"}, // the two ends of one protocol
-	{"internal/proc", "internal/apart"},      // a thread of the Go runtime, no part of the system
-	{"internal/proc", "internal/realtime"},   // who starts programs takes the daemon's priority from them
-	{"internal/fence", "internal/realtime"},  // the same
+	{"internal/proc", "internal/launch"},     // the two ends of another
+	{"internal/fence", "internal/realtime"},  // who starts programs takes the daemon's priority from them
 }
 
 // pureStdlib is what a decision package may import beside the project's own.

@@ -58,7 +58,7 @@ func (n *node) serve(ctx context.Context, link *guardlink.Link, inc cluster.Inca
 	}
 	launcher, err := proc.New(proc.Config{
 		Cgroup: n.cfg.services(), RunDir: filepath.Join(n.cfg.Run, "out"), PIDNamespace: pid, MountNamespace: mnt, Log: n.log,
-		Gate: gate, Descend: []string{"/proc/self/exe", descend.Word},
+		Program: n.guard, Gate: gate, Descend: descend.Word,
 	})
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"redoubt/internal/agent"
+	"redoubt/internal/descend"
 	"redoubt/internal/fault"
 	"redoubt/internal/proc"
 )
@@ -171,7 +172,7 @@ func launcher(t *testing.T, h *host) *proc.Launcher {
 	ok(t, err)
 	group := filepath.Join(root, filepath.Base(h.dir))
 	l, err := proc.New(proc.Config{
-		Cgroup: group, RunDir: h.path("out"), Log: slog.New(slog.DiscardHandler), Gate: h.Gate, Descend: []string{"/proc/self/exe", "descend"},
+		Cgroup: group, RunDir: h.path("out"), Log: slog.New(slog.DiscardHandler), Gate: h.Gate, Descend: descend.Word,
 	})
 	ok(t, err)
 	t.Cleanup(func() {

@@ -73,13 +73,15 @@ func (g *Gate) Admit(p agent.Program) (agent.Admission, error) {
 	if len(vs) > 0 {
 		g.warn(level, p.Path, vs)
 	}
-	l.keep = l.pins[len(l.pins)-1]
-	out.FD = int(l.keep.file.Fd())
-	if out.Path, err = g.stage.door(out.FD, filepath.Base(p.Path)); err != nil {
-		l.keep = nil
+	last := l.pins[len(l.pins)-1]
+	if out.Program, err = hold(last.file, last.path); err != nil {
 		return agent.Admission{}, err
 	}
-	out.Close = func() { _ = l.keep.file.Close() }
+	out.Close = func() { _ = out.Program.Close() }
+	if out.Path, err = g.stage.door(int(out.Program.Fd()), filepath.Base(p.Path)); err != nil {
+		out.Close()
+		return agent.Admission{}, err
+	}
 	return out, nil
 }
 
@@ -136,14 +138,11 @@ type launch struct {
 	program agent.Program
 	facts   []execsec.Fact
 	pins    []*pinned
-	keep    *pinned
 }
 
 func (l *launch) close() {
 	for _, p := range l.pins {
-		if p != l.keep {
-			_ = p.file.Close()
-		}
+		_ = p.file.Close()
 	}
 }
 

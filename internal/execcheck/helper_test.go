@@ -17,6 +17,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/descend"
 	"redoubt/internal/execcheck"
+	"redoubt/internal/launch"
 	"redoubt/internal/nstest"
 	"redoubt/internal/rgm/execsec"
 )
@@ -28,6 +29,9 @@ const stranger = 64123
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == descend.Word {
 		os.Exit(descend.Main(os.Args[2:], os.Stderr))
+	}
+	if len(os.Args) > 1 && os.Args[1] == launch.Word {
+		os.Exit(launch.Main(os.Args[2:]))
 	}
 	nstest.Enter(syscall.CLONE_NEWNS)
 	os.Exit(m.Run())

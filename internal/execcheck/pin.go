@@ -34,14 +34,19 @@ func Hold(path string) (*os.File, error) {
 	if vs := execsec.Judge(p.facts, 0); len(vs) > 0 {
 		return nil, fault.Errorf(fault.Precondition, "others than root may have written %s: %s", path, execsec.Lines(vs))
 	}
-	fd, err := unix.FcntlInt(p.file.Fd(), unix.F_DUPFD_CLOEXEC, heldAbove)
+	return hold(p.file, path)
+}
+
+// hold gives another descriptor of a program, above those that a started process, and the one that starts it, are given.
+func hold(f *os.File, path string) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, heldAbove)
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "hold %s open: %w", path, err)
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// heldAbove is the least number of a descriptor that Hold gives.
+// heldAbove is the least number of a descriptor that hold gives.
 const heldAbove = 100
 
 func (p *pinned) fact() execsec.Fact { return p.facts[len(p.facts)-1] }

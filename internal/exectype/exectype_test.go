@@ -19,9 +19,18 @@ import (
 	"redoubt/internal/cluster"
 	"redoubt/internal/exectype"
 	"redoubt/internal/fault"
+	"redoubt/internal/launch"
 	"redoubt/internal/proc"
 	"redoubt/internal/rgm/model"
 )
+
+// TestMain lets the test binary start the programs of resources.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == launch.Word {
+		os.Exit(launch.Main(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
 
 // node is a driver with type directories of its own and a cgroup to run methods in.
 type node struct {

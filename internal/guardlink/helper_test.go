@@ -19,6 +19,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
+	"redoubt/internal/launch"
 	"redoubt/internal/membership"
 	"redoubt/internal/nstest"
 	"redoubt/internal/proc"
@@ -29,6 +30,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "guard":
 		os.Exit(guard.Main(os.Args[2:]))
+	case len(os.Args) > 1 && os.Args[1] == launch.Word:
+		os.Exit(launch.Main(os.Args[2:]))
 	case len(os.Args) > 3 && os.Args[1] == "daemon":
 		os.Exit(doomedDaemon(os.Args[2], os.Args[3]))
 	}

@@ -22,6 +22,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/agent/agenttest"
 	"redoubt/internal/cluster"
+	"redoubt/internal/launch"
 	"redoubt/internal/native"
 	"redoubt/internal/nstest"
 	"redoubt/internal/proc"
@@ -30,6 +31,9 @@ import (
 
 // TestMain runs the tests in network and mount namespaces of their own.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == launch.Word {
+		os.Exit(launch.Main(os.Args[2:]))
+	}
 	nstest.Enter(syscall.CLONE_NEWNS | syscall.CLONE_NEWNET)
 	err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
 	if lo, lerr := netlink.LinkByName("lo"); lerr == nil && err == nil {

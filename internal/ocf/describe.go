@@ -167,12 +167,10 @@ func metaData(ctx context.Context, as agent.Admission, env []string) ([]byte, er
 	defer complaint.close()
 	cmd := &exec.Cmd{Path: as.Path, Args: as.Args}
 	cmd.Env, cmd.Dir = env, "/"
-	// With a number above that of the program's descriptor, which the child would lose otherwise when it puts its files in order.
-	high, err := unix.FcntlInt(complaint.write.Fd(), unix.F_DUPFD_CLOEXEC, as.FD+1)
+	stderr, err := as.Above(complaint.write)
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "duplicate a descriptor: %w", err)
 	}
-	stderr := os.NewFile(uintptr(high), "complaint")
 	cmd.Stdout, cmd.Stderr = out.write, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()

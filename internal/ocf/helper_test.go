@@ -24,6 +24,7 @@ import (
 	"redoubt/internal/execcheck"
 	"redoubt/internal/guard"
 	"redoubt/internal/guardlink"
+	"redoubt/internal/launch"
 	"redoubt/internal/membership"
 	"redoubt/internal/nstest"
 	"redoubt/internal/ocf"
@@ -38,6 +39,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "guard":
 		os.Exit(guard.Main(os.Args[2:]))
+	case len(os.Args) > 1 && os.Args[1] == launch.Word:
+		os.Exit(launch.Main(os.Args[2:]))
 	case slices.Contains(ocftools.Names(), filepath.Base(os.Args[0])):
 		os.Exit(ocftools.Run(context.Background(), filepath.Base(os.Args[0]), os.Args[1:], ocftools.Env{
 			Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Client: files(filepath.Dir(os.Args[0])),

@@ -22,6 +22,7 @@ import (
 
 	"redoubt/internal/agent"
 	"redoubt/internal/fault"
+	"redoubt/internal/launch"
 )
 
 // Config says where programs run.
@@ -32,11 +33,12 @@ type Config struct {
 	RunDir string
 	// PIDNamespace and MountNamespace are the guard's, as guardlink.Link.Namespaces gives them. Both nil means the caller's own.
 	PIDNamespace, MountNamespace *os.File
+	// Program is the program of ours that starts others (see package launch), held open. nil: this program is started, with the word launch.
+	Program *os.File
 	// Gate looks at a program before it runs; nil lets everything run.
 	Gate Gate
-	// Descend is the beginning of a command line with which this same program gives up root for another user (see internal/descend), the path first.
-	// Without it nothing runs as another user.
-	Descend []string
+	// Descend is the word with which this same program gives up root for another user (see internal/descend). Without it nothing runs as another user.
+	Descend string
 	// Log receives the output of programs, a record a line. It must not be nil.
 	Log *slog.Logger
 }
@@ -51,6 +53,10 @@ type Launcher struct {
 	cfg     Config
 	next    atomic.Uint64
 	events  *events
+	self    *os.File // this program
+	startMu sync.Mutex
+	starter *starter // nil: none was needed yet
+	closed  bool
 	mu      sync.Mutex
 	readers map[string]*capture // by cgroup directory of the program
 	fresh   map[string]bool     // cgroups that were made and have no process yet: they are empty, and not to be swept away
@@ -78,7 +84,11 @@ func New(cfg Config) (*Launcher, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "program launcher: %w", err)
 	}
-	return &Launcher{cfg: cfg, events: ev, readers: map[string]*capture{}, fresh: map[string]bool{}}, nil
+	self, err := openSelf()
+	if err != nil {
+		return nil, errors.Join(fault.Errorf(fault.Internal, "program launcher: %w", err), ev.close())
+	}
+	return &Launcher{cfg: cfg, events: ev, self: self, readers: map[string]*capture{}, fresh: map[string]bool{}}, nil
 }
 
 // Close stops the reading of outputs and releases what the launcher holds. Programs run on.
@@ -88,7 +98,22 @@ func (l *Launcher) Close() error {
 		c.stop()
 	}
 	l.mu.Unlock()
-	return l.events.close()
+	l.closeStarter()
+	return errors.Join(l.self.Close(), l.events.close())
+}
+
+// openSelf opens this program where its number is none of those that the process that starts programs has for itself.
+func openSelf() (*os.File, error) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, launch.LowestFD)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // dir is the cgroup of a resource. The prefixes keep a group called "cgroup.kill" from being one.

@@ -19,6 +19,7 @@ import (
 
 	"redoubt/internal/agent"
 	"redoubt/internal/fault"
+	"redoubt/internal/launch"
 	"redoubt/internal/proc"
 )
 
@@ -27,6 +28,14 @@ type logBuffer struct {
 	mu   sync.Mutex
 	buf  bytes.Buffer
 	wake chan struct{}
+}
+
+// TestMain lets the test binary start the programs of resources.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == launch.Word {
+		os.Exit(launch.Main(os.Args[2:]))
+	}
+	os.Exit(m.Run())
 }
 
 func newLog() *logBuffer { return &logBuffer{wake: make(chan struct{}, 1)} }
