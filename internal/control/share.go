@@ -23,10 +23,10 @@ func memoryFull(s model.State, r model.Resource) int {
 
 // sharesOf gives the parts that the instances of a scalable resource have in its load, by node; nothing for others.
 func sharesOf(s model.State, r model.Resource) map[cluster.NodeName]*v1.Share {
-	out := map[cluster.NodeName]*v1.Share{}
 	if !balance.Scalable(r) {
-		return out
+		return nil
 	}
+	out := map[cluster.NodeName]*v1.Share{}
 	for _, share := range balance.Look(s, "", balance.Overrides{}).Shares {
 		if share.Name != r.Name {
 			continue

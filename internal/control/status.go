@@ -48,6 +48,7 @@ func (c *Control) status(r *Running) v1.Status {
 	for _, n := range v.state.Nodes {
 		out.Nodes = append(out.Nodes, c.nodeState(r, v, n))
 	}
+	out.Groups, out.Resources = make([]v1.GroupState, 0, len(v.state.Groups)), make([]v1.ResourceState, 0, len(v.state.Resources))
 	for _, g := range v.state.Groups {
 		out.Groups = append(out.Groups, groupState(v, g))
 	}
@@ -306,6 +307,7 @@ func resourceState(v view, r model.Resource) v1.ResourceState {
 	out := v1.ResourceState{Name: string(r.Name), Group: string(r.Group), Type: string(r.Type), MemoryFull: memoryFull(v.state, r)}
 	g, _ := check.Group(v.state, r.Group)
 	shares := sharesOf(v.state, r)
+	out.Nodes = make([]v1.ResourceNode, 0, len(g.Nodelist))
 	for _, n := range g.Nodelist {
 		i, _ := v.instance(r.Group, n)
 		ri := resourceIn(i, r.Name)

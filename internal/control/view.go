@@ -72,12 +72,7 @@ func (v view) node(name cluster.NodeName) (model.NodeState, error) {
 
 // instance is what a living node reports of a group.
 func (v view) instance(g cluster.GroupName, n cluster.NodeName) (model.Instance, bool) {
-	for _, i := range check.Instances(v.state, g) {
-		if i.Node == n {
-			return i, true
-		}
-	}
-	return model.Instance{}, false
+	return check.Instance(v.state, g, n)
 }
 
 // assignment is the president's order for a group; the zero value when there is none yet.

@@ -15,7 +15,7 @@ import (
 const (
 	watchEvery = 100 * time.Millisecond // between two events at least
 	watchTick  = time.Second            // the membership changes without telling anybody
-	watchRest  = 9                      // times as long as a look took nothing is looked at: of a processor a watch takes a tenth at most, however large the cluster is
+	watchRest  = 19                     // times as long as a look took nothing is looked at: of a processor a watch takes a twentieth at most, however large the cluster is
 	watchMost  = 5 * time.Second        // but no longer
 )
 

@@ -91,7 +91,7 @@ func (d *Daemon) Run(ctx context.Context, stop <-chan Stop) error {
 	if !d.cfg.QuorumServer {
 		d.takeGuard(ctx)
 	}
-	saveMemory()
+	saveMemory(false) // it begins with work
 	realtime.ReserveHeap(heapReserve)
 	// After the last program that would inherit it.
 	for _, w := range realtime.Process(protection) {

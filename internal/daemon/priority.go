@@ -20,15 +20,26 @@ const heapReserve = 512 << 20
 // what it does not hold others have. Twice as many collections cost a node at rest nothing that can be measured.
 const heapGrowth = 50
 
-// saveMemory keeps the heap small.
-func saveMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
+// heapGrowthAtWork is the same while the daemon is at work: in a storm a sixth of its time went into collections.
+const heapGrowthAtWork = 100
+
+// saveMemory keeps the heap small, at rest smaller than at work.
+func saveMemory(rests bool) {
+	if os.Getenv("GOGC") != "" {
+		return
 	}
+	if rests {
+		debug.SetGCPercent(heapGrowth)
+		return
+	}
+	debug.SetGCPercent(heapGrowthAtWork)
 }
 
 // processors follow the pace of the whole process: there is one daemon in it. What can not be set costs a daemon at rest something, or makes one at work later.
-var processors = realtime.Pace{Changed: func(rests bool) { _ = realtime.Rest(protection, rests) }}
+var processors = realtime.Pace{Changed: func(rests bool) {
+	saveMemory(rests)
+	_ = realtime.Rest(protection, rests)
+}}
 
 // renewPriority is after how many looks at the pace threads are looked for that were made without the priority. That is seldom, and only a machine under full
 // load notices.

@@ -49,6 +49,8 @@ type Balancer struct {
 	last *balance.Outline // what the kernel looks like; nil: not known
 	// left is when addresses that were given up stop to linger; 0: not before another node holds them.
 	left map[cluster.ResourceName]membership.Instant
+	// plain are the resources that were looked at last, when none of them shares its load.
+	plain []model.Resource
 	// again is when the others are asked once more about an address that this node holds, and due wakes the loop for that.
 	again map[cluster.ResourceName][]membership.Instant
 	due   chan struct{}
@@ -79,35 +81,57 @@ func (b *Balancer) Run(ctx context.Context) error {
 	defer ticks.Stop()
 	var asking sync.WaitGroup
 	defer asking.Wait()
+	breath := newBreath(news)
+	defer breath.stop()
 	for {
+		began := time.Now()
 		b.mu.Lock()
 		err := b.follow(ctx)
 		b.mu.Unlock()
 		b.say(ctx, err)
+		breath.looked(began)
 		b.publish(ctx)
+		if err := b.await(ctx, views, breath, ticks.C, &asking); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for something that may concern the kernel, and does what is due meanwhile.
+func (b *Balancer) await(ctx context.Context, views <-chan struct{}, breath *breath, ticks <-chan time.Time, asking *sync.WaitGroup) error {
+	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-breath.timer.C:
+			breath.over()
+			continue
 		case <-views:
-		case <-news:
+		case <-breath.heard:
 		case <-b.due:
 			b.mu.Lock()
-			b.askDue(ctx, &asking)
+			b.askDue(ctx, asking)
 			b.mu.Unlock()
-		case <-ticks.C:
-			b.mu.Lock()
-			// A node whose lease has ended has lost its addresses on purpose.
-			if b.last != nil && len(b.last.Shares) > 0 && b.member.MayStart() && !b.plane.Intact() {
-				b.cfg.Log.Warn("the rules or the addresses that balance the load of scalable services were changed by somebody; they are made again")
-				b.last = nil
-				b.askAgain()
-			}
-			b.askDue(ctx, &asking)
-			serves := b.last != nil && len(b.last.Shares) > 0
-			b.mu.Unlock()
-			b.tend(ctx, serves)
+		case <-ticks:
+			b.second(ctx, asking)
 		}
+		return nil
 	}
+}
+
+// second is what is looked after every second.
+func (b *Balancer) second(ctx context.Context, asking *sync.WaitGroup) {
+	b.mu.Lock()
+	// A node whose lease has ended has lost its addresses on purpose.
+	if b.last != nil && len(b.last.Shares) > 0 && b.member.MayStart() && !b.plane.Intact() {
+		b.cfg.Log.Warn("the rules or the addresses that balance the load of scalable services were changed by somebody; they are made again")
+		b.last = nil
+		b.askAgain()
+	}
+	b.askDue(ctx, asking)
+	serves := b.last != nil && len(b.last.Shares) > 0
+	b.mu.Unlock()
+	b.tend(ctx, serves)
 }
 
 // tendEvery is how often what is remembered is looked after. It is well below the shortest time for which a client is remembered.
@@ -147,7 +171,18 @@ const linger = 5 * time.Second
 
 // look is what the cluster is like for this node now. The caller holds mu.
 func (b *Balancer) look() balance.Outline {
-	s := BuildState(b.source.Snapshot(), b.member.View(), b.cfg.Clock.Wall())
+	snap := b.source.Snapshot()
+	// Most clusters share no load, and are told news of all their services: what a snapshot has lent is never changed, so one look at a list is enough.
+	if !sameList(b.plain, snap.State.Resources) {
+		b.plain = nil
+		if !slices.ContainsFunc(snap.State.Resources, balance.Scalable) {
+			b.plain = snap.State.Resources
+		}
+	}
+	if len(b.plain) > 0 && len(b.left) == 0 {
+		return balance.Outline{Node: b.cfg.Node}
+	}
+	s := BuildState(snap, b.member.View(), b.cfg.Clock.Wall())
 	for r, end := range b.left {
 		switch now := b.cfg.Clock.Boot(); {
 		case end == 0 && elsewhere(s, r, b.cfg.Node):
@@ -158,6 +193,11 @@ func (b *Balancer) look() balance.Outline {
 		}
 	}
 	return balance.Look(s, b.cfg.Node, b.over)
+}
+
+// sameList reports whether two lists are one.
+func sameList[T any](a, b []T) bool {
+	return len(a) > 0 && len(a) == len(b) && &a[0] == &b[0]
 }
 
 // elsewhere reports whether a shared address is not this node's any more: another holds it, or it is no more.

@@ -43,7 +43,10 @@ func (p *President) Run(ctx context.Context) error {
 	// Pingpong_interval and evacuation run out without any event.
 	ticks := tick.New(time.Second)
 	defer ticks.Stop()
+	breath := newBreath(news)
+	defer breath.stop()
 	for {
+		began := time.Now()
 		again := p.plan(ctx)
 		if again {
 			pause(ctx, 20*time.Millisecond)
@@ -52,15 +55,29 @@ func (p *President) Run(ctx context.Context) error {
 			}
 			continue
 		}
+		breath.looked(began)
+		if err := p.await(ctx, views, breath, ticks.C); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for something to plan for.
+func (p *President) await(ctx context.Context, views <-chan struct{}, breath *breath, ticks <-chan time.Time) error {
+	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-breath.timer.C:
+			breath.over()
+			continue
 		case <-views:
-		case <-news:
+		case <-breath.heard:
 		case run := <-p.fencers.ended:
 			p.fenceEnded(run)
-		case <-ticks.C:
+		case <-ticks:
 		}
+		return nil
 	}
 }
 

@@ -56,8 +56,11 @@ type Overrides struct {
 // Look makes the outline of a node.
 func Look(s model.State, self cluster.NodeName, o Overrides) Outline {
 	out := Outline{Node: self}
-	own := ownAddresses(s)
 	services := services(s)
+	if len(services) == 0 {
+		return out
+	}
+	own := ownAddresses(s)
 	for _, r := range services {
 		g, ok := group(s, r.Group)
 		if !ok || !g.Managed {
@@ -122,9 +125,9 @@ func (s Share) Dealt() [Slots]int {
 // services are the scalable resources, by name.
 func services(s model.State) []model.Resource {
 	var out []model.Resource
-	for _, r := range s.Resources {
-		if Scalable(r) && !r.Deleting {
-			out = append(out, r)
+	for i := range s.Resources {
+		if r := &s.Resources[i]; scalable(r) && !r.Deleting {
+			out = append(out, *r)
 		}
 	}
 	return out

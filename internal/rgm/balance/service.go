@@ -81,7 +81,13 @@ type Service struct {
 }
 
 // Scalable reports whether a resource shares its load.
-func Scalable(r model.Resource) bool { return text(r, PropertyScalable) == "true" }
+func Scalable(r model.Resource) bool { return scalable(&r) }
+
+// scalable looks at the resource where it is: all resources are looked at after each piece of news.
+func scalable(r *model.Resource) bool {
+	v := values(r, PropertyScalable)
+	return len(v) > 0 && v[0] == "true"
+}
 
 // Fault is what is wrong with one property.
 type Fault struct {
@@ -222,9 +228,11 @@ func AddressesOf(r model.Resource) []netip.Addr {
 	return out
 }
 
-func list(r model.Resource, name string) []string {
-	for _, p := range r.Properties {
-		if strings.EqualFold(p.Name, name) && p.Node == "" {
+func list(r model.Resource, name string) []string { return values(&r, name) }
+
+func values(r *model.Resource, name string) []string {
+	for i := range r.Properties {
+		if p := &r.Properties[i]; len(p.Name) == len(name) && strings.EqualFold(p.Name, name) && p.Node == "" {
 			return p.Values
 		}
 	}

@@ -66,22 +66,39 @@ func ResourcesOf(s model.State, g cluster.GroupName) []model.Resource {
 // Instances returns the reports about a group that count: those of incarnations that are members, or that may still run something.
 func Instances(s model.State, g cluster.GroupName) []model.Instance {
 	var out []model.Instance
-	from := sort.Search(len(s.Instances), func(i int) bool { return s.Instances[i].Group >= g })
-	for i := from; i < len(s.Instances) && s.Instances[i].Group == g; i++ {
-		if counts(s, s.Instances[i]) {
+	for i := firstInstance(s, g); i < len(s.Instances) && s.Instances[i].Group == g; i++ {
+		if counts(&s, &s.Instances[i]) {
 			out = append(out, s.Instances[i])
 		}
 	}
 	return out
 }
 
-func counts(s model.State, i model.Instance) bool {
-	t := model.Target{Node: i.Node, Incarnation: i.Incarnation}
-	if slices.Contains(s.Held, t) {
+// Instance returns the report of a node about a group, if it has one that counts.
+func Instance(s model.State, g cluster.GroupName, n cluster.NodeName) (model.Instance, bool) {
+	for i := firstInstance(s, g); i < len(s.Instances) && s.Instances[i].Group == g; i++ {
+		if s.Instances[i].Node == n && counts(&s, &s.Instances[i]) {
+			return s.Instances[i], true
+		}
+	}
+	return model.Instance{}, false
+}
+
+// firstInstance is where the reports about a group begin.
+func firstInstance(s model.State, g cluster.GroupName) int {
+	return sort.Search(len(s.Instances), func(i int) bool { return s.Instances[i].Group >= g })
+}
+
+func counts(s *model.State, i *model.Instance) bool {
+	if slices.Contains(s.Held, model.Target{Node: i.Node, Incarnation: i.Incarnation}) {
 		return true
 	}
-	n, ok := Node(s, i.Node)
-	return ok && n.Member && n.Incarnation == i.Incarnation
+	for k := range s.Nodes {
+		if n := &s.Nodes[k]; n.Name == i.Node {
+			return n.Member && n.Incarnation == i.Incarnation
+		}
+	}
+	return false
 }
 
 // WithGroup, WithResource and WithType give the state as it would be with the object added or replaced. The others give it without the object.
