@@ -263,7 +263,8 @@ type PeerType struct {
 
 // PeerValidate runs a Validate method on a node; the answer is a PeerResult.
 type PeerValidate struct {
-	Call []byte `json:"call"` // the method's call, JSON
+	Call []byte   `json:"call"`           // the method's call, JSON
+	More [][]byte `json:"more,omitempty"` // further calls, whose results are in the answer's More
 }
 
 // PeerMonitorCheck runs a Monitor_check method on a node; the answer is a PeerResult.
@@ -279,6 +280,8 @@ type PeerResult struct {
 	Message  string `json:"message,omitempty"`
 	Output   string `json:"output,omitempty"`
 	Doubt    string `json:"doubt,omitempty" doc:"why a Validate that failed need not be right: place (it can only be judged where the resource runs) or node (this node lacks something)"`
+
+	More []PeerResult `json:"more,omitempty"` // of further calls, in their order
 }
 
 // PeerAsk hands a request to the executor of a node.

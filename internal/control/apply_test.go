@@ -1,6 +1,8 @@
 package control_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,6 +174,61 @@ func TestApplyRefusesAsAWhole(t *testing.T) {
 }
 
 // TestApplyALot writes more than one transaction holds.
+// TestManyAreValidatedTogether: a node is asked about many resources in one request, and each refusal is that of its resource; of a daemon that takes one question at a time, one is asked at a time.
+func TestManyAreValidatedTogether(t *testing.T) {
+	const resources = 150
+	for _, old := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			doc := v1.Document{Types: []v1.TypeDocument{{Name: "redoubt.web"}}, Groups: []v1.GroupDocument{{Name: "rg", Properties: map[string][]string{}}}}
+			for i := range resources {
+				doc.Resources = append(doc.Resources, v1.ResourceDocument{
+					Name: fmt.Sprintf("r%03d", i), Group: "rg", Type: "redoubt.web", Enabled: true, Properties: map[string][]string{"Start_command": {"/bin/true"}},
+				})
+			}
+			asked := map[cluster.NodeName]int{}
+			w.mu.Lock()
+			w.heard = func(to cluster.NodeName, operation string, in any) error {
+				if operation != "peer validate" {
+					return nil
+				}
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if old && len(in.(v1.PeerValidate).More) > 0 {
+					return fault.Errorf(fault.Invalid, "unexpected property more")
+				}
+				asked[to]++
+				return nil
+			}
+			w.mu.Unlock()
+			w.acts.fail("r077 Validate n2", "it does not suit me")
+			w.acts.fail("r140 Validate n3", "nor me")
+			_, err := w.c().ClusterApply(w.ctx, root, v1.ClusterApply{Document: doc})
+			if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "r077 on node n2") {
+				w.t.Errorf("got %v", err)
+			}
+			var whole *fault.Error
+			if !errors.As(err, &whole) {
+				w.t.Fatalf("got %v", err)
+			}
+			if detail := whole.Detail; !strings.Contains(detail, "r140 on node n3") || strings.Contains(detail, "r078") {
+				w.t.Errorf("the detail: %s", detail)
+			}
+			least, most := 3, 6 // a call has all resources of the group with it
+			if old {
+				least, most = resources, resources
+			}
+			for _, n := range []cluster.NodeName{"n2", "n3"} {
+				if asked[n] < least || asked[n] > most {
+					w.t.Errorf("%d requests to %s, want %d to %d", asked[n], n, least, most)
+				}
+			}
+			if _, r, _ := specs(w); len(r) != 0 {
+				w.t.Errorf("%d resources were written", len(r))
+			}
+		})
+	}
+}
+
 func TestApplyALot(t *testing.T) {
 	inWorld(t, func(w *world) {
 		doc := v1.Document{Types: []v1.TypeDocument{{Name: "redoubt.many"}}}

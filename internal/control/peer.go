@@ -93,9 +93,23 @@ func (c *Control) PeerDescribe(ctx context.Context, who Caller, in v1.PeerDescri
 	return v1.PeerType{Type: body}, nil
 }
 
-// PeerValidate runs a Validate method here for another node.
+// PeerValidate runs Validate methods here for another node.
 func (c *Control) PeerValidate(ctx context.Context, who Caller, in v1.PeerValidate) (v1.PeerResult, error) {
-	return c.runHere(ctx, who, "peer validate", model.MethodValidate, in.Call)
+	results := make([]v1.PeerResult, 1+len(in.More))
+	var group errgroup.Group
+	group.SetLimit(validatedAtOnce)
+	for i, call := range append([][]byte{in.Call}, in.More...) {
+		group.Go(func() (err error) {
+			results[i], err = c.runHere(ctx, who, "peer validate", model.MethodValidate, call)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return v1.PeerResult{}, err
+	}
+	out := results[0]
+	out.More = results[1:]
+	return out, nil
 }
 
 // PeerMonitorCheck runs a Monitor_check method here for another node.

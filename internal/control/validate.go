@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ import (
 
 // atOnce is how many nodes are asked at the same time.
 const atOnce = 8
+
+// validatedAtOnce is how many Validate methods run on a node at the same time for one command. Many more would hold up what the daemon has to do in time.
+const validatedAtOnce = 4
 
 // validation is one Validate method that has to agree before a change is written.
 type validation struct {
@@ -64,22 +68,119 @@ func (c *Control) validate(ctx context.Context, r *Running, s model.State, list 
 			}
 		}
 	}
+	c.questionAll(ctx, r, verdicts)
+	for i := range verdicts {
+		v := &verdicts[i]
+		if _, declared := v.call.Type.Method(model.MethodValidate); !declared && fault.Is(v.err, fault.Unavailable) {
+			v.err, v.out.OK = nil, true // nothing of the type's own was to be asked; its files are looked at whenever they run
+		}
+		v.err = refused(v.node, v.call, v.out, v.err)
+	}
+	more, err := judge(verdicts)
+	return append(warnings, more...), err
+}
+
+// A node is asked several questions at once: each request is a record in its command log.
+const (
+	askedTogether = 64
+	askedBytes    = 2 << 20 // of calls in one request
+)
+
+// questionAll fills in what the nodes say.
+func (c *Control) questionAll(ctx context.Context, r *Running, verdicts []verdict) {
+	byNode := map[cluster.NodeName][]*verdict{}
+	for i := range verdicts {
+		byNode[verdicts[i].node] = append(byNode[verdicts[i].node], &verdicts[i])
+	}
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for i := range verdicts {
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
 		group.Go(func() error {
-			v := &verdicts[i]
-			v.out, v.err = c.runOn(ctx, r, v.node, v.call)
-			if _, declared := v.call.Type.Method(model.MethodValidate); !declared && fault.Is(v.err, fault.Unavailable) {
-				v.err, v.out.OK = nil, true // nothing of the type's own was to be asked; its files are looked at whenever they run
+			if node == r.Node {
+				c.questionEach(ctx, r, byNode[node])
+				return nil
 			}
-			v.err = refused(v.node, v.call, v.out, v.err)
+			for list := byNode[node]; len(list) > 0; {
+				part, calls := inOneRequest(list)
+				list = list[len(part):]
+				c.question(ctx, r, part, calls)
+			}
 			return nil
 		})
 	}
 	_ = group.Wait()
-	more, err := judge(verdicts)
-	return append(warnings, more...), err
+}
+
+// inOneRequest are the first of the questions to a node that go into one request, with their calls.
+func inOneRequest(list []*verdict) (part []*verdict, calls [][]byte) {
+	size := 0
+	for _, v := range list[:min(len(list), askedTogether)] {
+		body, err := json.Marshal(v.call)
+		if err != nil { // it is asked alone, and fails there
+			break
+		}
+		if size += len(body); size > askedBytes {
+			break
+		}
+		calls = append(calls, body)
+	}
+	if len(calls) < 2 {
+		return list[:1], nil
+	}
+	return list[:len(calls)], calls
+}
+
+// question asks a node in one request.
+func (c *Control) question(ctx context.Context, r *Running, part []*verdict, calls [][]byte) {
+	if len(calls) > 1 {
+		err := c.questionTogether(ctx, r, part, calls)
+		if err == nil {
+			return
+		}
+		if !fault.Is(err, fault.Invalid) {
+			for _, v := range part {
+				v.err = err
+			}
+			return
+		}
+		// A daemon of before this could be asked takes one question at a time; otherwise it is told which one is wrong.
+	}
+	c.questionEach(ctx, r, part)
+}
+
+// questionEach asks a node each question by itself.
+func (c *Control) questionEach(ctx context.Context, r *Running, part []*verdict) {
+	var group errgroup.Group
+	group.SetLimit(validatedAtOnce)
+	for _, v := range part {
+		group.Go(func() error {
+			v.out, v.err = c.runOn(ctx, r, v.node, v.call)
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+func (c *Control) questionTogether(ctx context.Context, r *Running, part []*verdict, calls [][]byte) error {
+	limit := 10 * time.Second
+	for _, v := range part {
+		limit += v.call.Timeout // they may all hang, and all in one row
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var out v1.PeerResult
+	if err := r.Peers.Call(bounded, part[0].node, "peer", "validate", v1.PeerValidate{Call: calls[0], More: calls[1:]}, &out); err != nil {
+		return err
+	}
+	if len(out.More) != len(part)-1 {
+		return fault.Errorf(fault.Invalid, "node %s has answered %d of %d questions", part[0].node, 1+len(out.More), len(part))
+	}
+	part[0].out = out
+	part[0].out.More = nil
+	for i, v := range part[1:] {
+		v.out = out.More[i]
+	}
+	return nil
 }
 
 // judge tells refusals from doubts. What can only be judged where the resource runs is a warning; that a node lacks something is one too as long as

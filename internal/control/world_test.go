@@ -38,6 +38,8 @@ type world struct {
 	mu  sync.Mutex
 	cut map[cluster.NodeName]bool          // their API does not answer
 	lag map[cluster.NodeName]time.Duration // they hear of changes of the repository so much later
+	// heard, if it is there, is told of each request to a node; an error is the answer.
+	heard func(to cluster.NodeName, operation string, in any) error
 }
 
 // late is the repository as a node sees it that is behind.
@@ -339,8 +341,13 @@ type peers struct {
 // Call carries a call as the wire would: as JSON to the method that the table names.
 func (p peers) Call(ctx context.Context, to cluster.NodeName, noun, verb string, in, out any) error {
 	p.w.mu.Lock()
-	cut := p.w.cut[to]
+	cut, heard := p.w.cut[to], p.w.heard
 	p.w.mu.Unlock()
+	if heard != nil {
+		if err := heard(to, noun+" "+verb, in); err != nil {
+			return err
+		}
+	}
 	n, ok := p.w.nodes[to]
 	if cut || !ok {
 		return fault.Errorf(fault.Unavailable, "node %s can not be reached", to)

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -15,6 +16,10 @@ import (
 // Main is the process; args are those after Word. It returns when the daemon has closed the connection.
 func Main(args []string) int {
 	s := &starter{socket: SocketFD, alive: map[int]bool{}, early: map[int]int{}, born: make(chan struct{}, 1)}
+	if _, err := unix.GetsockoptInt(s.socket, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+		fmt.Fprintln(os.Stderr, "launch: redoubtd starts this, with a connection to itself; there is nothing that people could do with it")
+		return 2
+	}
 	runtime.LockOSThread() // that is in the namespaces
 	if err := s.prepare(len(args) == 1 && args[0] == Enter); err != nil {
 		s.tell(Reply{Kind: Useless, Text: err.Error()})
