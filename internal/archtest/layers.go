@@ -36,6 +36,7 @@ var layers = map[string]int{
 	"internal/shell":      layerPure,
 	"assess":              layerPure,
 	"internal/tick":       layerLoop,
+	"internal/yield":      layerLoop,
 	"internal/confdb":     layerLoop,
 	"internal/agent":      layerLoop,
 	"internal/engine":     layerLoop,

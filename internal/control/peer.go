@@ -17,6 +17,7 @@ import (
 	"redoubt/internal/rgm/balance"
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
+	"redoubt/internal/yield"
 )
 
 // PeerFacts tells another node what only this one knows of itself.
@@ -122,6 +123,7 @@ func (c *Control) runHere(ctx context.Context, who Caller, name string, method m
 	if err != nil {
 		return v1.PeerResult{}, err
 	}
+	yield.Piece()
 	var call agent.Call
 	if err := json.Unmarshal(body, &call); err != nil {
 		return v1.PeerResult{}, fault.Errorf(fault.Invalid, "%s: the call can not be read; are the nodes of the same version? %w", name, err)

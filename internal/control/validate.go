@@ -20,6 +20,7 @@ import (
 	"redoubt/internal/rgm/life"
 	"redoubt/internal/rgm/model"
 	"redoubt/internal/rgm/outside"
+	"redoubt/internal/yield"
 )
 
 // atOnce is how many nodes are asked at the same time.
@@ -115,6 +116,7 @@ func (c *Control) questionAll(ctx context.Context, r *Running, verdicts []verdic
 func inOneRequest(list []*verdict) (part []*verdict, calls [][]byte) {
 	size := 0
 	for _, v := range list[:min(len(list), askedTogether)] {
+		yield.Piece()
 		body, err := json.Marshal(v.call)
 		if err != nil { // it is asked alone, and fails there
 			break
@@ -154,6 +156,7 @@ func (c *Control) questionEach(ctx context.Context, r *Running, part []*verdict)
 	group.SetLimit(validatedAtOnce)
 	for _, v := range part {
 		group.Go(func() error {
+			yield.Piece()
 			v.out, v.err = c.runOn(ctx, r, v.node, v.call)
 			return nil
 		})

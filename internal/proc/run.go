@@ -14,6 +14,7 @@ import (
 	"redoubt/internal/agent"
 	"redoubt/internal/fault"
 	"redoubt/internal/launch"
+	"redoubt/internal/yield"
 )
 
 // killPatience is how long Run waits for what it killed. What survives is in uninterruptible sleep; Kill will be asked about it later.
@@ -113,6 +114,7 @@ func (l *Launcher) start(ctx context.Context, timeout <-chan time.Time, p agent.
 	if !filepath.IsAbs(p.Path) {
 		return nil, fault.Errorf(fault.Invalid, "run %q for resource %s: the path is not absolute", p.Path, p.Ref.Resource)
 	}
+	yield.Piece()
 	leaf, err := l.makeLeaf(p)
 	if err != nil {
 		return nil, err
