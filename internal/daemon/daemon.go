@@ -73,7 +73,7 @@ func New(cfg Config, stderr io.Writer) (*Daemon, error) {
 		Recorder: d.commands, CommandLog: d.commands, LogKeeper: d.commands, Forwarding: d.commands.forwarding, Surveyor: d,
 	})
 	d.meter = metrics.New(metrics.Sources{Membership: d.membershipNow, State: d.stateNow, Beats: d.beats, CertificateDays: d.certificateDays, Certificates: d.certificatesNow, CommandLog: d.logState})
-	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Identify: d.identify, Metrics: d.meter, Healthy: d.healthy, SocketMode: 0o666, Resource: d.cfg.resourceOf})
+	d.server = server.New(server.Config{Control: d.control, Log: d.log, TLS: d.tls, Identify: d.identify, Metrics: d.meter, Healthy: d.healthy, SocketMode: 0o666, Resource: d.cfg.resourceOf, Busy: processors.Busy})
 	return d, nil
 }
 

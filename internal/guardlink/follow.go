@@ -22,38 +22,66 @@ func (l *Link) read() {
 		return
 	}
 	var n int
-	ready := func(fd uintptr) bool {
-		n, err = guard.Take(int(fd), buf)
+	take := func(fd uintptr) bool {
+		l.taking.Lock()
+		defer l.taking.Unlock()
+		if n, err = guard.Take(int(fd), buf); err == nil && n > 0 {
+			l.hear(buf[:n])
+		}
 		return !errors.Is(err, unix.EAGAIN)
 	}
 	for {
-		if rerr := rc.Read(ready); rerr != nil {
+		if rerr := rc.Read(take); rerr != nil {
 			return
 		}
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil || n == 0 {
+		if err != nil && !errors.Is(err, unix.EINTR) || err == nil && n == 0 {
 			return
-		}
-		f, err := guard.ParseFrame(buf[:n])
-		if err != nil {
-			continue
-		}
-		switch f.Kind {
-		case guard.KindLeaseAck:
-			l.noteLease(l.acked.Swap(f.Arg), f.Arg)
-		case guard.KindFiring:
-			l.firing.Store(true)
-		case guard.KindFenced:
-			l.hearReport(guard.ParseReport(f.Text))
-		default:
-			select {
-			case l.replies <- f:
-			default: // nobody waits any more
-			}
 		}
 	}
+}
+
+// hear takes one packet of the guard's.
+func (l *Link) hear(packet []byte) {
+	f, err := guard.ParseFrame(packet)
+	if err != nil {
+		return
+	}
+	switch f.Kind {
+	case guard.KindLeaseAck:
+		l.noteAck(f.Arg)
+	case guard.KindFiring:
+		l.firing.Store(true)
+	case guard.KindFenced:
+		l.hearReport(guard.ParseReport(f.Text))
+	default:
+		select {
+		case l.replies <- f:
+		default: // nobody waits any more
+		}
+	}
+}
+
+// noteAck keeps the lease that the guard has confirmed.
+func (l *Link) noteAck(until int64) { l.noteLease(l.acked.Swap(until), until) }
+
+// catchUp takes what the guard has said and read has not come to yet: in a daemon that is late that one may still wait for its turn.
+func (l *Link) catchUp() {
+	rc, err := l.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	l.taking.Lock()
+	defer l.taking.Unlock()
+	_ = rc.Control(func(fd uintptr) {
+		buf := make([]byte, guard.MaxFrame)
+		for {
+			n, err := guard.Take(int(fd), buf)
+			if err != nil || n == 0 {
+				return
+			}
+			l.hear(buf[:n])
+		}
+	})
 }
 
 func (l *Link) hearReport(r guard.Report) {
@@ -102,6 +130,7 @@ func (l *Link) watchLease() {
 			return
 		case <-time.After(grace):
 		}
+		l.catchUp()
 		if guard.Now() < l.due() {
 			continue // a longer lease was on its way
 		}

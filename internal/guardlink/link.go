@@ -66,6 +66,7 @@ type Link struct {
 	leased       chan struct{} // the lease may end earlier than watchLease expects
 	alarm        *time.Timer   // when watchLease looks again
 	firing       atomic.Bool
+	taking       sync.Mutex // what the guard says is taken and heard in its order
 	readEnd      chan struct{}
 
 	mu       sync.Mutex

@@ -83,7 +83,13 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			s.report(r, req, out, time.Since(start))
 		}()
 		var err error
+		if r.Method != http.MethodGet {
+			s.busy()
+		}
 		if req.who, err = s.caller(r, req); err == nil {
+			if req.who.Kind != control.CallerNode {
+				s.busy()
+			}
 			err = takeBody(w, r, bodyLimit(req.who))
 		}
 		if err != nil {
@@ -95,6 +101,12 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		defer done()
 		next.ServeHTTP(out, r.WithContext(context.WithValue(ctx, requestKey{}, req)))
 	})
+}
+
+func (s *Server) busy() {
+	if s.cfg.Busy != nil {
+		s.cfg.Busy()
+	}
 }
 
 // bodyLimit is how much a caller may send: a stranger no more than a request to join needs.

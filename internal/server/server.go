@@ -43,6 +43,8 @@ type Config struct {
 	Resource func(pid int) cluster.ResourceName
 	// SocketMode is the mode of the unix socket; 0600 if it is 0. Who may do what is decided by the caller's identity, not by the mode.
 	SocketMode os.FileMode
+	// Busy, if there is one, is told of each request that may mean work, before it is looked at: all but what nodes ask each other about themselves.
+	Busy func()
 	// Grace is how long requests may go on when the server ends; 5 s if it is 0.
 	Grace time.Duration
 }
