@@ -98,6 +98,7 @@ func programs() []program {
 				"It is the program redoubt-guard, beside redoubtd: small, for all of it is locked in memory. The daemon opens it once, at its start. When it is missing, when others than root may have written it, or when it is of another version than the daemon, " +
 					"the daemon says so in its log and is its own guard: redoubtd guard is the same. A daemon that was restarted goes on with the guard that runs.",
 				"It is the first process of the PID namespace in which the services run. So they end with it, whatever ends it. The kernel removes their addresses by itself when the guard has not renewed them.",
+				"With the word launch the same program is another process, of ordinary priority: it starts the programs of resources for the daemon. When it is killed the daemon starts another one; what it has started runs on.",
 			},
 			lists: []section{{"EXIT STATUS", [][2]string{{"0", "everything has ended"}, {"1", "something survived"}, {"2", "it could not begin"}}}}, example: "redoubtd guard",
 		},
