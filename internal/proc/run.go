@@ -210,6 +210,13 @@ func (l *Launcher) begin(ctx context.Context, timeout <-chan time.Time, q launch
 	if program.file != nil {
 		files = append(files, program.file)
 	}
+	select {
+	case s.places <- struct{}{}:
+	case <-timeout:
+		return errTooLate
+	case <-ctx.Done():
+		return errTooLate
+	}
 	result, err := s.start(q, r, files...)
 	if err != nil {
 		return err

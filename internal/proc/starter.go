@@ -23,6 +23,9 @@ import (
 	"redoubt/internal/launch"
 )
 
+// startsAhead is how many programs a process is asked for before it has started the first.
+const startsAhead = 8
+
 // starterPatience is how long Close waits for the process that starts programs to end.
 const starterPatience = 5 * time.Second
 
@@ -33,6 +36,8 @@ type starter struct {
 	cmd   *exec.Cmd
 	gone  chan struct{} // closed when the process has ended
 	write sync.Mutex    // one message at a time
+	// places are for requests that were not answered yet. More would only wait in the socket, and when that is full who sends waits too, and can not give up.
+	places chan struct{}
 
 	mu      sync.Mutex
 	last    uint64
@@ -74,7 +79,7 @@ func (cfg Config) openStarter() (*starter, error) {
 		return nil, err
 	}
 	s := &starter{
-		log: cfg.Log, conn: conn.(*net.UnixConn), cmd: cmd, gone: make(chan struct{}),
+		log: cfg.Log, conn: conn.(*net.UnixConn), cmd: cmd, gone: make(chan struct{}), places: make(chan struct{}, startsAhead),
 		waiting: map[uint64]*begun{}, running: map[int]*running{},
 	}
 	go func() {
@@ -104,12 +109,13 @@ func (s *starter) usable() bool {
 	return s.err == nil
 }
 
-// start asks for a program. The result says that it has begun, with r.pid, or why it has not; that r has ended is told by r.done.
+// start asks for a program; who calls it has taken a place. The result says that it has begun, with r.pid, or why it has not; that r has ended is told by r.done.
 func (s *starter) start(q launch.Request, r *running, files ...*os.File) (result <-chan error, err error) {
 	b := &begun{run: r, result: make(chan error, 1)}
 	s.mu.Lock()
 	if s.err != nil {
 		s.mu.Unlock()
+		<-s.places
 		return nil, s.err
 	}
 	s.last++
@@ -119,6 +125,9 @@ func (s *starter) start(q launch.Request, r *running, files ...*os.File) (result
 		s.waiting[q.ID] = b
 	}
 	s.mu.Unlock()
+	if err != nil {
+		<-s.places
+	}
 	if errors.Is(err, launch.ErrTooLong) {
 		return nil, unix.E2BIG
 	}
@@ -176,6 +185,7 @@ func (s *starter) read() {
 	s.mu.Unlock()
 	for _, b := range waiting {
 		b.result <- s.err
+		<-s.places
 	}
 	for _, r := range left {
 		go r.watch()
@@ -207,8 +217,11 @@ func (s *starter) answer(p launch.Reply) {
 		s.running[p.PID] = b.run
 	}
 	s.mu.Unlock()
+	if b == nil {
+		return
+	}
+	<-s.places
 	switch {
-	case b == nil:
 	case p.Kind == launch.Started:
 		b.result <- nil
 	case p.Errno != 0:

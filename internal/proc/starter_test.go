@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -118,6 +119,17 @@ func TestGivenUpBeforeItBegan(t *testing.T) {
 	if pid, err := l.Spawn(ctx, script("echo > "+ran, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %d, %v", pid, err)
 	}
+	var all sync.WaitGroup
+	for range 4 * startsAhead { // more than there is room for in the connection
+		all.Go(func() {
+			p := script("echo > "+ran, 50*time.Millisecond)
+			p.Args = append(p.Args, strings.Repeat("x", 20_000))
+			if got := l.Run(t.Context(), p); !got.TimedOut {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	all.Wait()
 	if left, err := filepath.Glob(filepath.Join(l.dir(program), "*-*")); err != nil || len(left) != 0 {
 		t.Errorf("cgroups in which something may still begin: %v, %v", left, err)
 	}
