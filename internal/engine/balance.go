@@ -81,41 +81,24 @@ func (b *Balancer) Run(ctx context.Context) error {
 	defer ticks.Stop()
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	breath := newBreath(news)
-	defer breath.stop()
 	for {
-		began := time.Now()
 		b.mu.Lock()
 		err := b.follow(ctx)
 		b.mu.Unlock()
 		b.say(ctx, err)
-		breath.looked(began)
 		b.publish(ctx)
-		if err := b.await(ctx, views, breath, ticks.C, &asking); err != nil {
-			return err
-		}
-	}
-}
-
-// await waits for something that may concern the kernel, and does what is due meanwhile.
-func (b *Balancer) await(ctx context.Context, views <-chan struct{}, breath *breath, ticks <-chan time.Time, asking *sync.WaitGroup) error {
-	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-breath.timer.C:
-			breath.over()
-			continue
 		case <-views:
-		case <-breath.heard:
+		case <-news:
 		case <-b.due:
 			b.mu.Lock()
-			b.askDue(ctx, asking)
+			b.askDue(ctx, &asking)
 			b.mu.Unlock()
-		case <-ticks:
-			b.second(ctx, asking)
+		case <-ticks.C:
+			b.second(ctx, &asking)
 		}
-		return nil
 	}
 }
 

@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// breath lets a loop that looks at the whole cluster after each piece of news rest after a look that took long: the news that come meanwhile are looked at together. Otherwise a storm, in which every group
+// breath lets a loop that looks at the whole cluster after each piece of news rest after a look that took long, the looking alone and not what came of it: the news that come meanwhile are looked at together. Otherwise a storm, in which every group
 // tells news several times a second, has nothing but looks. In a cluster whose look takes less than breathAfter nothing waits, nor does who hears of the membership.
 type breath struct {
 	news  <-chan struct{}
@@ -33,9 +33,9 @@ func newBreath(news <-chan struct{}) *breath {
 
 func (b *breath) stop() { b.timer.Stop() }
 
-// looked says when the look began that has just ended.
-func (b *breath) looked(began time.Time) {
-	pause := rest(time.Since(began))
+// looked says how long the last look took.
+func (b *breath) looked(took time.Duration) {
+	pause := rest(took)
 	if pause == 0 {
 		b.timer.Stop()
 		b.over()

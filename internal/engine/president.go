@@ -26,6 +26,7 @@ type President struct {
 
 	fencers fencers
 	planner order.Planner
+	took    time.Duration    // by the last plan, without its writing
 	written cluster.Revision // of the newest plan: before the mirror shows it, the next one would only be refused
 }
 
@@ -46,7 +47,7 @@ func (p *President) Run(ctx context.Context) error {
 	breath := newBreath(news)
 	defer breath.stop()
 	for {
-		began := time.Now()
+		p.took = 0
 		again := p.plan(ctx)
 		if again {
 			pause(ctx, 20*time.Millisecond)
@@ -55,7 +56,7 @@ func (p *President) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		breath.looked(began)
+		breath.looked(p.took)
 		if err := p.await(ctx, views, breath, ticks.C); err != nil {
 			return err
 		}
@@ -99,7 +100,9 @@ func (p *President) plan(ctx context.Context) bool {
 	if done, again := p.resume(ctx, snap, view); done {
 		return again
 	}
+	began := time.Now()
 	steps, err := worthWriting(snap, p.planner.Plan(BuildState(snap, view, p.cfg.Clock.Wall())))
+	p.took = time.Since(began)
 	if err != nil {
 		p.cfg.Log.Error("the plan can not be written", "err", err)
 		return false
