@@ -48,7 +48,7 @@ func (l *Link) hear(packet []byte) {
 	}
 	switch f.Kind {
 	case guard.KindLeaseAck:
-		l.noteAck(f.Arg)
+		l.noteLease(l.acked.Swap(f.Arg), f.Arg)
 	case guard.KindFiring:
 		l.firing.Store(true)
 	case guard.KindFenced:
@@ -60,9 +60,6 @@ func (l *Link) hear(packet []byte) {
 		}
 	}
 }
-
-// noteAck keeps the lease that the guard has confirmed.
-func (l *Link) noteAck(until int64) { l.noteLease(l.acked.Swap(until), until) }
 
 // catchUp takes what the guard has said and read has not come to yet: in a daemon that is late that one may still wait for its turn.
 func (l *Link) catchUp() {

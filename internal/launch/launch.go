@@ -20,6 +20,7 @@ func Main(args []string) int {
 		fmt.Fprintln(os.Stderr, "launch: redoubtd starts this, with a connection to itself; there is nothing that people could do with it")
 		return 2
 	}
+	s.stream = os.NewFile(SocketFD, "daemon")
 	runtime.LockOSThread() // that is in the namespaces
 	if err := s.prepare(len(args) == 1 && args[0] == Enter); err != nil {
 		s.tell(Reply{Kind: Useless, Text: err.Error()})
@@ -45,6 +46,7 @@ func Main(args []string) int {
 // starter starts one program after the other and tells how they end.
 type starter struct {
 	socket int
+	stream *os.File // the same
 
 	mu    sync.Mutex   // also: one message at a time
 	alive map[int]bool // programs of which it was told that they have started
@@ -132,17 +134,8 @@ func (s *starter) receive() (q Request, files []int, err error) {
 		return q, files, err
 	}
 	body := make([]byte, size)
-	for got := 0; got < size; {
-		n, err := unix.Read(s.socket, body[got:])
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return q, files, err
-		case n == 0:
-			return q, files, io.EOF
-		}
-		got += n
+	if _, err := io.ReadFull(s.stream, body); err != nil {
+		return q, files, err
 	}
 	q, err = ParseRequest(body)
 	if want := 2 + min(q.ProgramFD, 1); err == nil && len(files) != want {
@@ -249,18 +242,7 @@ func (s *starter) reap() {
 
 // tell sends a reply. When the daemon has gone nobody is there to be told, and receive notices.
 func (s *starter) tell(r Reply) {
-	b, err := r.Append(nil)
-	if err != nil {
-		return
-	}
-	for len(b) > 0 {
-		n, err := unix.SendmsgN(s.socket, b, nil, nil, unix.MSG_NOSIGNAL)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return
-		}
-		b = b[n:]
+	if b, err := r.Append(nil); err == nil {
+		_, _ = s.stream.Write(b)
 	}
 }
